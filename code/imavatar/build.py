@@ -1,0 +1,255 @@
+"""Config -> objects: the only place where settings meet constructors."""
+
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from imavatar import assets
+from imavatar.config import Config, resolve_path
+from imavatar.data.dataset import FaceDataset
+from imavatar.errors import ConfigError
+from imavatar.fields.deformer import Deformer
+from imavatar.fields.geometry import Geometry
+from imavatar.fields.texture import Texture
+from imavatar.head.assets import HeadAssets, find_head, load_head
+from imavatar.head.flame import Flame
+from imavatar.losses import HeadSupervision
+from imavatar.rendering.avatar import Avatar, Search
+from imavatar.rendering.correspondence import CorrespondenceSettings
+from imavatar.rendering.image import ImageRenderer
+from imavatar.rendering.paper_search import PaperSearch
+from imavatar.rendering.proxy_search import ProxySearch
+from imavatar.training.frame_parameters import FrameParameters, Optimised
+from imavatar.training.loop import LoopSettings, Run, Schedule
+from imavatar.training.objective import LossWeights, Objective
+from imavatar.training.run_folder import RunFolder
+from imavatar.training.warm_start import HeadSurface
+
+MODEL_CLASSES = ("model.implicit_morphable_model.IMavatar",)
+DATASET_CLASSES = ("datasets.real_dataset.FaceDataset",)
+LOSS_CLASSES = ("model.loss.Loss",)
+DEFORMER_CLASSES = ("model.deformer_network.ForwardDeformer",)
+
+
+def check_class_names(config: Config) -> None:
+    """Class paths are names of what this project has; they are never imported."""
+    for key, found, known in (
+        ("train.model_class", config.train.model_class, MODEL_CLASSES),
+        ("train.dataset_class", config.train.dataset_class, DATASET_CLASSES),
+        ("train.loss_class", config.train.loss_class, LOSS_CLASSES),
+        ("model.deformer_class", config.model.deformer_class, DEFORMER_CLASSES),
+    ):
+        if found not in known:
+            raise ConfigError(f"{key}: unknown class {found!r}; known: {', '.join(known)}")
+
+
+def build_run_folder(config: Config) -> RunFolder:
+    """Where a run of this configuration lies."""
+    return RunFolder.of(
+        resolve_path(config.train.exps_folder),
+        config.dataset.subject_name,
+        config.train.methodname,
+        config.dataset.train.sub_dir,
+    )
+
+
+def build_dataset(config: Config, split: str, *, only_json: bool = False) -> FaceDataset:
+    """The frames of one split, `train` or `test`."""
+    part = getattr(config.dataset, split)
+    return FaceDataset(
+        resolve_path(config.dataset.data_folder),
+        config.dataset.subject_name,
+        part.sub_dir,
+        part.img_res,
+        subsample=part.subsample,
+        json_name=config.dataset.json_name,
+        use_semantics=config.loss.gt_w_seg and split == "train",
+        n_expression=config.model.deformer_network.num_exp,
+        only_json=only_json,
+    )
+
+
+def build_head_assets(config: Config) -> HeadAssets:
+    """The head model that the configuration names."""
+    name = config.model.head_model
+    return load_head(find_head(name, assets.assets_dir(), assets.project_dir() / "flame"))
+
+
+def build_flame(config: Config, head: HeadAssets, shape_params: torch.Tensor) -> Flame:
+    """The head model with the subject's shape."""
+    network = config.model.deformer_network
+    return Flame(
+        head, shape_params, n_expression=network.num_exp, ghost_bone=network.ghostbone
+    )
+
+
+def build_avatar(config: Config, flame: Flame) -> Avatar:
+    """The three fields and their surface search."""
+    geometry, deformer = config.model.geometry_network, config.model.deformer_network
+    texture = config.model.rendering_network
+    return Avatar(
+        Geometry(
+            geometry.dims,
+            n_features=config.model.feature_vector_size,
+            n_octaves=geometry.multires,
+            skip_in=geometry.skip_in,
+            latent_size=geometry.condition_in,
+            weight_norm=geometry.weight_norm,
+            geometric_init=geometry.geometric_init,
+            sphere_radius=geometry.bias,
+        ),
+        Deformer(
+            flame.canonical_head,
+            deformer.dims,
+            n_expression=deformer.num_exp,
+            n_octaves=deformer.multires,
+            weight_norm=deformer.weight_norm,
+        ),
+        Texture(
+            texture.dims,
+            n_features=config.model.feature_vector_size,
+            n_octaves=texture.multires_pnts,
+            condition_size=texture.condition_in,
+            bottleneck=texture.bottleneck,
+            weight_norm=texture.weight_norm,
+        ),
+        build_search(config, config.model.ray_tracer.search),
+    )
+
+
+def build_search(config: Config, name: str) -> Search:
+    """A surface search by name: `paper` or `proxy`."""
+    tracer, broyden = config.model.ray_tracer, config.model.broyden
+    correspondence = CorrespondenceSettings(
+        max_steps=broyden.max_steps, tolerance=broyden.tolerance, divergence=broyden.divergence
+    )
+    if name == "paper":
+        return PaperSearch(
+            radius=tracer.object_bounding_sphere,
+            n_samples=tracer.n_steps,
+            n_secant_steps=tracer.n_secant_steps,
+            correspondence=correspondence,
+        )
+    return ProxySearch(
+        radius=tracer.object_bounding_sphere,
+        resolution=tracer.proxy_resolution,
+        correspondence=correspondence,
+    )
+
+
+def build_renderer(config: Config, avatar: Avatar) -> ImageRenderer:
+    """Renders whole images; their surface points come from the posed canonical mesh."""
+    return ImageRenderer(
+        avatar,
+        search=build_search(config, "proxy"),
+        chunk=config.plot.chunk,
+        supersample=config.plot.supersample,
+    )
+
+
+def build_head_surface(flame: Flame) -> HeadSurface:
+    """The canonical head as pseudo ground truth."""
+    supervision = HeadSupervision(flame.canonical_vertices, flame.vertex_fields())
+    return HeadSurface(supervision, flame.faces_tensor)
+
+
+def build_run(
+    config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset, device: torch.device
+) -> Run:
+    """Networks, per-frame parameters and their optimisers."""
+    train = config.train
+    if config.model.ray_tracer.search == "proxy" and config.model.geometry_network.condition_in:
+        raise ConfigError(
+            "model.ray_tracer.search = proxy keeps one canonical surface for all frames, but "
+            "model.geometry_network.condition_in gives each frame its own: use search = paper"
+        )
+    indices = list(range(len(dataset)))
+    generator = torch.Generator().manual_seed(train.seed)
+    frames = FrameParameters(
+        dataset.head(indices),
+        dataset.camera(indices),
+        optimised=Optimised(
+            train.optimize_expression, train.optimize_camera, train.optimize_latent_code
+        ),
+        latent_size=config.model.geometry_network.condition_in,
+        generator=generator,
+    ).to(device)
+    networks: list[tuple[nn.Module, float | None]] = [
+        (avatar.geometry, train.learning_rates.geometry),
+        (avatar.deformer, train.learning_rates.deformer),
+        (avatar.texture, train.learning_rates.texture),
+    ]
+    rates = [train.learning_rate if rate is None else rate for _, rate in networks]
+    groups = [
+        {"params": list(network.parameters()), "lr": rate}
+        for (network, _), rate in zip(networks, rates, strict=True)
+    ]
+    tables = frames.trainable()
+    frame_optimiser = torch.optim.SparseAdam(tables, lr=train.learning_rate_cam) if tables else None
+    return Run(
+        avatar=avatar,
+        flame=flame,
+        frames=frames,
+        optimiser=torch.optim.Adam(groups),
+        frame_optimiser=frame_optimiser,
+        rates=rates,
+        frame_rate=train.learning_rate_cam,
+    )
+
+
+def build_objective(head: HeadSurface) -> Objective:
+    """The loss terms of a step."""
+    return Objective(head.supervision)
+
+
+def build_schedule(config: Config) -> Schedule:
+    """Everything that depends on the epoch."""
+    loss, train = config.loss, config.train
+    return Schedule(
+        weights=LossWeights(
+            mask=loss.mask_weight,
+            lbs=loss.lbs_weight,
+            flame_distance=loss.flame_distance_weight if loss.gt_w_seg else 0.0,
+            eikonal=loss.eikonal_weight,
+            head_fields=loss.head_fields_weight,
+            expression_reg=loss.expression_reg_weight,
+            pose_reg=loss.pose_reg_weight,
+            cam_reg=loss.cam_reg_weight,
+            alpha=loss.alpha,
+        ),
+        alpha_milestones=train.alpha_milestones,
+        alpha_factor=train.alpha_factor,
+        lbs_milestones=train.GT_lbs_milestones,
+        lbs_factor=train.GT_lbs_factor,
+        rate_milestones=train.sched_milestones,
+        rate_factor=train.sched_factor,
+        rate_decay=train.lr_decay,
+        warmup_steps=train.warmup_steps,
+        texture_first_steps=train.texture_first_steps,
+        anneal_bands=config.model.geometry_network.use_freq_band,
+    )
+
+
+def build_loop_settings(config: Config, n_epochs: int) -> LoopSettings:
+    """Sizes of a run."""
+    return LoopSettings(
+        n_epochs=n_epochs,
+        n_pixels=config.train.num_pixels,
+        batch_size=config.train.batch_size,
+        seed=config.train.seed,
+    )
+
+
+def with_test_dir(config: Config, sub_dir: str) -> Config:
+    """The configuration with one test sequence."""
+    test = replace(config.dataset.test, sub_dir=(sub_dir,))
+    return replace(config, dataset=replace(config.dataset, test=test))
+
+
+def with_subject(config: Config, subject: str | None) -> Config:
+    """The configuration for another subject."""
+    if subject is None:
+        return config
+    return replace(config, dataset=replace(config.dataset, subject_name=subject))
+

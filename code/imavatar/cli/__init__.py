@@ -1,0 +1,17 @@
+"""The commands: arguments, logging, exit codes. Each script in `scripts/` calls one function."""
+
+from imavatar.cli.animate import animate_main
+from imavatar.cli.build_head import build_head_main
+from imavatar.cli.exp_runner import exp_runner_main
+from imavatar.cli.fetch_assets import fetch_assets_main
+from imavatar.cli.make_synthetic import make_synthetic_main
+from imavatar.cli.preprocess import preprocess_main
+
+__all__ = [
+    "animate_main",
+    "build_head_main",
+    "exp_runner_main",
+    "fetch_assets_main",
+    "make_synthetic_main",
+    "preprocess_main",
+]

@@ -1,0 +1,53 @@
+"""What all commands share: errors become one message, log lines go to the terminal, a device is chosen."""
+
+import logging
+import sys
+from collections.abc import Callable
+
+from imavatar.errors import ImavatarError
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def run_command(command: Callable[[], None]) -> None:
+    """Run a command; a user's error ends it with one message and exit code 2, no traceback."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    try:
+        command()
+    except ImavatarError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except OSError as error:
+        # What the file system refuses (no space, no permission) is the user's to solve.
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(USER_ERROR)
+
+
+def choose_device():
+    """CUDA where torch finds it, else the CPU."""
+    import torch
+
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class ProgressLine:
+    """Progress of a loop: a line that is rewritten in a terminal, a line every tenth in a log."""
+
+    def __init__(self, what: str):
+        self.what = what
+        self._shown = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        """Show that `done` of `total` are done."""
+        if sys.stdout.isatty():
+            end = "\n" if done == total else ""
+            print(f"\r{self.what}: {done}/{total}", end=end, flush=True)
+            return
+        tenth = 10 * done // max(total, 1)
+        if tenth > self._shown:
+            self._shown = tenth
+            print(f"{self.what}: {done}/{total}", flush=True)

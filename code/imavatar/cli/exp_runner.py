@@ -1,0 +1,187 @@
+"""`scripts/exp_runner.py`: train an avatar, or evaluate one. Arguments are named as the authors'."""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+
+from imavatar.cli.common import choose_device, run_command
+from imavatar.errors import CheckpointError, ConfigError
+
+logger = logging.getLogger(__name__)
+
+
+def exp_runner_main(argv: list[str] | None = None) -> None:
+    """Train, or with --is_eval evaluate."""
+    args = _parser().parse_args(argv)
+    run_command(lambda: evaluate_run(args) if args.is_eval else train_run(args))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description="Train or evaluate an avatar.")
+    parser.add_argument("--conf", type=Path, required=True, help="configuration file (HOCON)")
+    parser.add_argument("--is_eval", action="store_true", help="evaluate on the test sequence")
+    parser.add_argument("--nepoch", type=int, help="epochs (default: train.nepoch)")
+    parser.add_argument("--is_continue", action="store_true", help="resume the run's latest state")
+    parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
+    parser.add_argument("--load_path", type=Path, help="folder whose checkpoints/ is loaded instead")
+    parser.add_argument("--only_json", action="store_true", help="evaluate without test images")
+    parser.add_argument("--wandb_workspace", help="log to this wandb workspace too")
+    parser.add_argument("--subject", help="instead of dataset.subject_name")
+    return parser
+
+
+def train_run(args: argparse.Namespace) -> None:
+    """Train from scratch, or from a checkpoint with --is_continue."""
+    import torch
+
+    from imavatar import build
+    from imavatar.config import dump_config, load_config
+    from imavatar.training.logs import ScalarLog
+    from imavatar.training.loop import train
+
+    config = build.with_subject(load_config(args.conf), args.subject)
+    build.check_class_names(config)
+    folder = build.build_run_folder(config)
+    n_epochs = config.train.nepoch if args.nepoch is None else args.nepoch
+    if n_epochs < 1:
+        raise ConfigError(f"--nepoch is {n_epochs}, expected at least 1")
+    resolved = dump_config(config)
+    if not _should_train(folder, n_epochs, resolved, args.is_continue):
+        return
+    torch.manual_seed(config.train.seed)
+    device = choose_device()
+    dataset = build.build_dataset(config, "train")
+    flame = build.build_flame(config, build.build_head_assets(config), dataset.shape_params)
+    flame = flame.to(device)
+    avatar = build.build_avatar(config, flame).to(device)
+    run = build.build_run(config, avatar, flame, dataset, device)
+    logger.info("training on %s: %d frames, run folder %s", device, len(dataset), folder.root)
+    surface = build.build_head_surface(flame)
+    start = _start_epoch(args, config, run, folder, surface)
+    folder.train.mkdir(parents=True, exist_ok=True)
+    folder.config.write_text(resolved)
+    log = ScalarLog(
+        folder.train, wandb_workspace=args.wandb_workspace, run_name=config.train.methodname
+    )
+    train(
+        run,
+        dataset,
+        build.build_objective(surface),
+        build.build_schedule(config),
+        build.build_loop_settings(config, n_epochs),
+        start_epoch=start,
+        log=log,
+        save=_saver(folder, run, config.train.save_every),
+        preview=_previewer(config, folder, run, dataset),
+    )
+    log.close()
+    folder.finished.write_text(json.dumps({"epochs": n_epochs, "config": resolved}))
+
+
+def _should_train(folder, n_epochs: int, resolved: str, is_continue: bool) -> bool:
+    """Whether there is anything to train; a run is never overwritten by accident."""
+    from imavatar.training.checkpoints import latest_epoch
+
+    trained = latest_epoch(folder.checkpoints)
+    if trained is None or is_continue:
+        if trained is not None and trained >= n_epochs:
+            logger.info("nothing to train: %s has %d epochs already", folder.root, trained)
+            return False
+        return True
+    if folder.finished.exists():
+        done = json.loads(folder.finished.read_text())
+        if done == {"epochs": n_epochs, "config": resolved}:
+            logger.info("nothing to train: %s is finished (%d epochs)", folder.root, n_epochs)
+            return False
+    raise CheckpointError(
+        f"{folder.root} holds a run of {trained} epochs: resume it with --is_continue, choose "
+        "another train.methodname, or delete the folder"
+    )
+
+
+def _start_epoch(args, config, run, folder, surface) -> int:
+    """Load what --is_continue asks for, else warm-start; returns the first epoch to train."""
+    import torch
+
+    from imavatar.training.checkpoints import latest_epoch
+    from imavatar.training.state import load_run
+    from imavatar.training.warm_start import warm_start
+
+    source = folder.checkpoints if args.load_path is None else args.load_path / "checkpoints"
+    if args.is_continue and (args.load_path is not None or latest_epoch(source) is not None):
+        epoch = load_run(source, args.checkpoint, run)
+        logger.info("resuming at epoch %d from %s", epoch, source)
+        return epoch
+    if config.train.warm_start_steps > 0:
+        warm_start(
+            run.avatar,
+            surface,
+            n_steps=config.train.warm_start_steps,
+            bound=config.model.ray_tracer.object_bounding_sphere,
+            generator=torch.Generator().manual_seed(config.train.seed),
+        )
+    return 0
+
+
+def _saver(folder, run, save_every: int):
+    from imavatar.training.checkpoints import LATEST, save_checkpoint
+    from imavatar.training.state import run_state
+
+    def save(epoch: int) -> None:
+        names = [LATEST, str(epoch)] if epoch % save_every == 0 else [LATEST]
+        save_checkpoint(folder.checkpoints, names, run_state(run, epoch))
+
+    return save
+
+
+def _previewer(config, folder, run, dataset):
+    """Writes a rendering of the first frame every `train.preview_every` epochs."""
+    import torch
+
+    from imavatar import build
+    from imavatar.export.strips import write_strip
+
+    every = config.train.preview_every
+
+    def preview(epoch: int) -> None:
+        if every == 0 or epoch % every != 0:
+            return
+        renderer = build.build_renderer(config, run.avatar)
+        device = run.flame.v_template.device
+        frame = dataset.frame(0)
+        latent = run.frames.latent(torch.zeros(1, dtype=torch.long, device=device))
+        posed = run.flame(frame.head.to(device), latent)
+        image = renderer.render(frame.camera.to(device), posed, dataset.height, dataset.width)
+        write_strip(folder.train / "previews" / f"epoch_{epoch}.png", frame.image, image)
+
+    return preview
+
+
+def evaluate_run(args: argparse.Namespace) -> None:
+    """Render the test sequences of a trained run and measure them."""
+    from imavatar import build
+    from imavatar.cli.trained import keypoint_detector, load_trained
+    from imavatar.evaluation.frames import evaluate
+    from imavatar.evaluation.lpips import load_lpips
+
+    trained = load_trained(args.conf, args.subject, args.checkpoint, args.load_path)
+    config = trained.config
+    for sub_dir in config.dataset.test.sub_dir:
+        dataset = build.build_dataset(
+            build.with_test_dir(config, sub_dir), "test", only_json=args.only_json
+        )
+        out = trained.folder.evaluation(sub_dir, trained.epoch)
+        summary = evaluate(
+            dataset,
+            trained.flame,
+            build.build_renderer(config, trained.avatar),
+            out,
+            lpips=load_lpips(),
+            detect=keypoint_detector(),
+            latent=trained.latent,
+            mesh_resolution=config.plot.mesh_resolution,
+            fps=config.plot.fps,
+        )
+        print(summary.table())
+        print(f"results: {out}")

@@ -1,0 +1,218 @@
+"""Every setting with its type, default and rule. Names are the keys; defaults are the paper's.
+
+A field without a default must be given by the file.
+"""
+
+from dataclasses import dataclass, field
+
+from imavatar.config.rules import (
+    EPOCHS,
+    FRACTION,
+    LAYERS,
+    NAME,
+    NAMES,
+    SIZE,
+    SUBSAMPLE,
+    WIDTHS,
+    above,
+    at_least,
+    between,
+    key,
+    one_of,
+    required,
+)
+
+LATENT_SIZE = 32
+"""Width of the per-frame latent code where geometry_network.condition_in asks for one."""
+
+IGNORED_KEYS = {
+    "train.plot_freq": "previews are drawn every train.preview_every epochs",
+    "plot.plot_nimgs": "a preview shows one frame",
+    "plot.max_depth": "no depth images are drawn",
+    "plot.min_depth": "no depth images are drawn",
+    "plot.res_init": "plot.mesh_resolution sets the mesh's resolution",
+    "plot.res_up": "plot.mesh_resolution sets the mesh's resolution",
+    "model.ray_tracer.sdf_threshold": "the search does not trace spheres",
+    "model.ray_tracer.line_search_step": "the search does not trace spheres",
+    "model.ray_tracer.line_step_iters": "the search does not trace spheres",
+    "model.ray_tracer.sphere_tracing_iters": "the search does not trace spheres",
+    "model.ray_tracer.use_sphere_tracing": "the search does not trace spheres",
+}
+"""Keys of the authors' files that change nothing here, and why. Accepted and logged once at debug level."""
+
+
+@dataclass(frozen=True)
+class LearningRates:
+    """Learning rates of single networks; null leaves a network at `train.learning_rate`."""
+
+    geometry: float | None = key(None, above(0))
+    deformer: float | None = key(None, above(0))
+    texture: float | None = key(None, above(0))
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Optimisation. Class names are those of the authors' files; `build` knows what they stand for."""
+
+    exps_folder: str = key("../data/experiments/", NAME)
+    methodname: str = key("IMavatar", NAME)
+    dataset_class: str = key("datasets.real_dataset.FaceDataset", NAME)
+    model_class: str = key("model.implicit_morphable_model.IMavatar", NAME)
+    loss_class: str = key("model.loss.Loss", NAME)
+    learning_rate: float = key(1.0e-4, above(0))
+    learning_rate_cam: float = key(1.0e-4, above(0))
+    num_pixels: int = key(2048, above(0))
+    batch_size: int = key(1, above(0))
+    alpha_milestones: tuple[int, ...] = key((), EPOCHS)
+    alpha_factor: float = key(2.0, above(0))
+    sched_milestones: tuple[int, ...] = key((400, 800), EPOCHS)
+    sched_factor: float = key(0.5, above(0))
+    GT_lbs_milestones: tuple[int, ...] = key((), EPOCHS)
+    GT_lbs_factor: float = key(0.5, at_least(0))
+    optimize_latent_code: bool = False
+    optimize_expression: bool = False
+    optimize_camera: bool = True
+    # Below: not in the authors' files.
+    seed: int = key(0, at_least(0))
+    nepoch: int = key(1000, above(0))
+    learning_rates: LearningRates = field(default_factory=LearningRates)
+    lr_decay: float = key(1.0, FRACTION)  # factor that the rates fall to over nepoch; 1: none
+    warmup_steps: int = key(0, at_least(0))
+    texture_first_steps: int = key(0, at_least(0))
+    warm_start_steps: int = key(0, at_least(0))  # 0: start from the sphere
+    save_every: int = key(5, above(0))
+    preview_every: int = key(0, at_least(0))  # 0: no previews
+
+
+@dataclass(frozen=True)
+class PlotConfig:
+    """Images, videos and meshes that are written."""
+
+    supersample: int = key(1, between(1, 8))
+    fps: int = key(25, above(0))
+    mesh_resolution: int = key(128, at_least(8))
+    chunk: int = key(8192, above(0))
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the loss terms (SPEC section 9)."""
+
+    mask_weight: float = key(100.0, at_least(0))
+    lbs_weight: float = key(1.0, at_least(0))
+    flame_distance_weight: float = key(10000.0, at_least(0))
+    alpha: float = key(50.0, above(0))
+    gt_w_seg: bool = True
+    expression_reg_weight: float = key(0.0, at_least(0))
+    pose_reg_weight: float = key(0.0, at_least(0))
+    cam_reg_weight: float = key(0.0, at_least(0))
+    # Below: not in the authors' files.
+    eikonal_weight: float = key(0.0, at_least(0))
+    head_fields_weight: float = key(0.0, at_least(0))
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """The recordings of one split; the last one's shape and intrinsics hold for all."""
+
+    sub_dir: tuple[str, ...] = required(NAMES)
+    img_res: tuple[int, int] = key((256, 256), SIZE)
+    subsample: int | tuple[int, ...] = key(1, SUBSAMPLE)
+
+
+@dataclass(frozen=True)
+class DatasetConfig:
+    """Where a subject's recordings are."""
+
+    subject_name: str = required(NAME)
+    train: SplitConfig
+    test: SplitConfig
+    data_folder: str = key("../data/datasets", NAME)
+    json_name: str = key("flame_params.json", NAME)
+
+
+@dataclass(frozen=True)
+class GeometryConfig:
+    """Network of the signed distance."""
+
+    d_in: int = key(3, one_of(3))
+    condition_in: int = key(0, one_of(0, LATENT_SIZE))
+    d_out: int = key(1, one_of(1))
+    dims: tuple[int, ...] = key((512,) * 8, WIDTHS)
+    geometric_init: bool = True
+    bias: float = key(0.6, above(0))
+    skip_in: tuple[int, ...] = key((4,), LAYERS)
+    weight_norm: bool = True
+    multires: int = key(6, between(0, 16))
+    use_freq_band: bool = False
+
+
+@dataclass(frozen=True)
+class RenderingConfig:
+    """Network of the colour; `condition_in` is the expression and the jaw's rotation."""
+
+    d_in: int = key(6, one_of(6))
+    bottleneck: int = key(8, above(0))
+    condition_in: int = key(53, above(0))
+    d_out: int = key(3, one_of(3))
+    dims: tuple[int, ...] = key((512,) * 4, WIDTHS)
+    weight_norm: bool = True
+    multires_view: int = key(0, one_of(0))
+    multires_pnts: int = key(4, between(0, 16))
+
+
+@dataclass(frozen=True)
+class RayTracerConfig:
+    """Surface search; `proxy` starts it from a posed mesh instead of from samples on the ray."""
+
+    object_bounding_sphere: float = key(1.2, above(0))
+    n_steps: int = key(100, at_least(2))
+    n_secant_steps: int = key(8, at_least(1))
+    search: str = key("paper", one_of("paper", "proxy"))
+    proxy_resolution: int = key(64, at_least(8))
+
+
+@dataclass(frozen=True)
+class DeformerConfig:
+    """Network of blendshapes, pose correctives and skinning weights."""
+
+    d_in: int = key(3, one_of(3))
+    dims: tuple[int, ...] = key((128,) * 4, WIDTHS)
+    weight_norm: bool = True
+    multires: int = key(0, between(0, 16))
+    num_exp: int = key(50, between(1, 100))
+    ghostbone: bool = True
+
+
+@dataclass(frozen=True)
+class BroydenConfig:
+    """Correspondence search (SPEC section 5)."""
+
+    max_steps: int = key(10, above(0))
+    tolerance: float = key(1.0e-5, above(0))
+    divergence: float = key(1.0, above(0))
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The avatar. `head_model` is "open", or the path of a head model's file."""
+
+    feature_vector_size: int = key(256, above(0))
+    deformer_class: str = key("model.deformer_network.ForwardDeformer", NAME)
+    head_model: str = key("open", NAME)
+    geometry_network: GeometryConfig = field(default_factory=GeometryConfig)
+    rendering_network: RenderingConfig = field(default_factory=RenderingConfig)
+    ray_tracer: RayTracerConfig = field(default_factory=RayTracerConfig)
+    deformer_network: DeformerConfig = field(default_factory=DeformerConfig)
+    broyden: BroydenConfig = field(default_factory=BroydenConfig)
+
+
+@dataclass(frozen=True)
+class Config:
+    """A whole configuration file."""
+
+    dataset: DatasetConfig
+    train: TrainConfig = field(default_factory=TrainConfig)
+    plot: PlotConfig = field(default_factory=PlotConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)

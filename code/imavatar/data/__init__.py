@@ -1,0 +1,1 @@
+"""From the files of a subject to tensors; never imports a network."""

@@ -1,0 +1,104 @@
+"""PNG files to images in the model's ranges, and back.
+
+Colours are in [-1, 1] from here to the losses. Files and memory hold bytes.
+"""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, UInt8
+from torch import Tensor
+
+from imavatar.errors import DataError
+
+FOREGROUND_THRESHOLD = 127.5
+"""Grey value above which a mask's pixel is foreground (SPEC section 11)."""
+
+PNG_SIGNATURE = b"\x89PNG"
+PNG_END = b"IEND"
+"""Type of the chunk that closes a PNG; a file without it was cut off."""
+
+
+def read_colour(path: Path, described_as: str) -> UInt8[np.ndarray, "h w 3"]:
+    """The RGB image of a PNG; an alpha channel is dropped."""
+    return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR, described_as), cv2.COLOR_BGR2RGB)
+
+
+def read_grey(path: Path, described_as: str) -> UInt8[np.ndarray, "h w"]:
+    """The grey image of a PNG."""
+    return _decode(path, cv2.IMREAD_GRAYSCALE, described_as)
+
+
+def _decode(path: Path, flags: int, described_as: str) -> UInt8[np.ndarray, "h w *c"]:
+    """The pixels of a file. A PNG's end is checked first: some decoders fill a truncated image with grey."""
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise DataError(
+            f"{path}: the {described_as} is missing; restore the file, or remove the frame from the JSON"
+        ) from None
+    except OSError as error:
+        raise DataError(f"{path}: the {described_as} cannot be read ({error.strerror})") from error
+    complete = bool(content) and (PNG_END in content or not content.startswith(PNG_SIGNATURE))
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if complete else None
+    if pixels is None:
+        raise DataError(
+            f"{path}: the {described_as} is not a complete image ({len(content)} bytes); copy or create the file again"
+        )
+    return pixels
+
+
+def write_png(path: Path, pixels: UInt8[np.ndarray, "h w *c"]) -> None:
+    """Write a grey or RGB image; a path that cannot be written is a DataError."""
+    if pixels.dtype != np.uint8:
+        raise ValueError(f"PNG files hold bytes, not {pixels.dtype}")
+    stored = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
+    encoded = cv2.imencode(".png", stored)[1]
+    try:
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
+        ) from error
+
+
+def resize_colour(image: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[np.ndarray, "height width 3"]:
+    """The image at another size: averaged over areas when it shrinks, bilinear when it grows.
+
+    Averaging keeps a shrunk image free of aliasing, which the networks would otherwise learn.
+    """
+    if image.shape[:2] == (height, width):
+        return image
+    shrinks = height <= image.shape[0] and width <= image.shape[1]
+    interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, (width, height), interpolation=interpolation)
+
+
+def resize_bilinear(
+    values: Float[np.ndarray, "h w *c"], height: int, width: int
+) -> Float[np.ndarray, "height width *c"]:
+    """Masks and soft channels at another size, bilinear between the four nearest pixels."""
+    if values.shape[:2] == (height, width):
+        return values
+    return cv2.resize(values, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def foreground_of(mask: UInt8[np.ndarray, "h w"], height: int, width: int) -> Bool[np.ndarray, "height width"]:
+    """Which pixels are foreground: grey above 127.5 after a bilinear resize."""
+    return resize_bilinear(mask.astype(np.float32), height, width) > FOREGROUND_THRESHOLD
+
+
+def on_white(image: UInt8[np.ndarray, "h w 3"], foreground: Bool[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w 3"]:
+    """The image with its background white.
+
+    The binary foreground decides, not the mask's grey value: a half transparent edge would mix white into colours that
+    the loss compares on foreground pixels.
+    """
+    return np.where(foreground[..., None], image, np.uint8(255))
+
+
+def to_signed_range(image: UInt8[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
+    """Bytes 0...255 as colours in [-1, 1]."""
+    return image.to(torch.float32) / 255 * 2 - 1

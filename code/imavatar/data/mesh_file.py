@@ -1,0 +1,28 @@
+"""Triangle meshes as PLY files."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from jaxtyping import Float, Int, UInt8
+
+from imavatar.errors import DataError
+
+
+def write_ply(
+    path: Path,
+    vertices: Float[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+    colours: UInt8[np.ndarray, "v 3"] | None = None,
+) -> None:
+    """Write a binary PLY in one step: the file is there whole or not at all."""
+    mesh = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
+    partial = path.with_suffix(".ply.partial")
+    try:
+        partial.write_bytes(mesh.export(file_type="ply"))
+        os.replace(partial, path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
+        ) from error

@@ -1,0 +1,170 @@
+"""Video files, decoded and encoded by PyAV."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from jaxtyping import UInt8
+
+from imavatar.errors import DataError
+
+ENCODERS = ("libx264", "mpeg4")
+"""Tried in this order; the first is what browsers play."""
+
+LOST_SHARE = 0.1
+"""A file that lacks more than this share of the frames that it announces is called truncated."""
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """Size after rotation in pixels, frames a second, number of frames as announced (0: unknown)."""
+
+    width: int
+    height: int
+    fps: float
+    n_frames: int
+
+
+def video_info(path: Path) -> VideoInfo:
+    """What a video's header says.
+
+    Raises:
+        DataError: missing, a folder, not a video.
+    """
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        frame = next(_decode(path, container), None)
+        if frame is None:
+            raise DataError(f"{path}: no frame can be decoded; convert the video to MP4 (H.264)")
+        height, width = _upright(frame).shape[:2]
+        return VideoInfo(width, height, float(stream.average_rate or 0), _announced(stream))
+
+
+def read_frames(path: Path, *, fps: float | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """RGB frames, upright as the rotation in the metadata says.
+
+    Args:
+        fps: frames a second that are wanted: of each instant the frame shown then, by the frames'
+            own times. None gives all frames.
+
+    Raises:
+        DataError: missing, not a video, no frames, or cut off before its end.
+    """
+    n_decoded, n_given, start = 0, 0, None
+    with _open(path) as container:
+        announced = _announced(container.streams.video[0])
+        for frame in _decode(path, container):
+            n_decoded += 1
+            if fps is None or frame.time is None:
+                yield _upright(frame)
+                continue
+            start = frame.time if start is None else start
+            # Half a frame of tolerance, since times are rounded to the stream's clock.
+            while frame.time - start >= (n_given - 0.01) / fps:
+                yield _upright(frame)
+                n_given += 1
+                if fps * (frame.time - start) < n_given:
+                    break
+    if n_decoded == 0:
+        raise DataError(f"{path}: no frame can be decoded; convert the video to MP4 (H.264)")
+    if n_decoded < (1 - LOST_SHARE) * announced:
+        raise DataError(
+            f"{path}: only {n_decoded} of {announced} frames can be decoded: the file is truncated; "
+            "copy or record it again"
+        )
+
+
+def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: float) -> None:
+    """Write RGB frames as H.264 in MP4, atomically; odd sizes are padded to even ones.
+
+    Raises:
+        DataError: no frames, or the file cannot be written.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.tmp{path.suffix or '.mp4'}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        n_written = _encode(temporary, frames, fps)
+        if n_written == 0:
+            raise DataError(f"{path}: there are no frames to write")
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _encode(path: Path, frames: Iterable[np.ndarray], fps: float) -> int:
+    n_written = 0
+    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+        stream = None
+        for frame in frames:
+            padded = np.pad(frame, (*((0, n % 2) for n in frame.shape[:2]), (0, 0)), mode="edge")
+            if stream is None:
+                stream = container.add_stream(_encoder(), rate=Fraction(fps).limit_denominator(1001))
+                stream.height, stream.width = padded.shape[:2]
+                stream.pix_fmt = "yuv420p"
+                stream.options = {"crf": "18"}
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24")
+            container.mux(stream.encode(picture))
+            n_written += 1
+        if stream is not None:
+            container.mux(stream.encode())
+    return n_written
+
+
+def _encoder() -> str:
+    return next(name for name in ENCODERS if name in av.codecs_available)
+
+
+def _open(path: Path):
+    path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path} is a folder, expected a video file")
+    if not path.exists():
+        raise DataError(f"{path} does not exist, expected a video file")
+    try:
+        container = av.open(str(path))
+    except (av.error.FFmpegError, OSError) as error:
+        raise DataError(
+            f"{path} cannot be read as a video ({error.strerror}): it is truncated or not a video"
+        ) from error
+    if not container.streams.video:
+        container.close()
+        raise DataError(f"{path} has no video stream")
+    return container
+
+
+def _decode(path: Path, container) -> Iterator[av.VideoFrame]:
+    """Frames until the end or the first one that is damaged; the caller counts them."""
+    stream = container.streams.video[0]
+    stream.thread_type = "AUTO"
+    frames = container.decode(stream)
+    while True:
+        try:
+            frame = next(frames)
+        except StopIteration:
+            return
+        except av.error.FFmpegError:
+            return
+        yield frame
+
+
+def _upright(frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
+    image = frame.to_ndarray(format="rgb24")
+    # PyAV gives the display matrix's rotation counter-clockwise, in degrees.
+    turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+
+
+def _announced(stream) -> int:
+    """Frames that the file says it has; 0 where it does not say."""
+    if stream.frames:
+        return int(stream.frames)
+    if stream.duration and stream.average_rate:
+        return int(stream.duration * stream.time_base * stream.average_rate)
+    return 0

@@ -1,0 +1,198 @@
+"""A test sequence and an avatar to images, metrics, a comparison video and a mesh."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from imavatar.data.dataset import FaceDataset, Frame
+from imavatar.data.images import read_colour, write_png
+from imavatar.data.mesh_file import write_ply
+from imavatar.data.video_file import write_video
+from imavatar.evaluation.keypoints import Detector, keypoint_error
+from imavatar.evaluation.metrics import METRICS, PSNR_CAP, Distance, image_metrics, mask_iou
+from imavatar.evaluation.tables import (
+    FrameScores,
+    MetricSummary,
+    markdown_table,
+    summarise,
+    text_table,
+    write_scores,
+    write_text,
+)
+from imavatar.head.flame import Flame
+from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.image import ImageRenderer, RenderedImage
+from imavatar.rendering.strips import colour_bytes, comparison_strip, normal_bytes, video_frame
+from imavatar.rendering.surface_mesh import avatar_mesh
+from imavatar.types import PosedHead
+
+FRAMES_PER_SECOND = 25.0
+IMAGE_FOLDERS = ("rgb", "normal", "combined")
+PROTOCOL = {
+    "image": "all pixels; the truth is white outside its mask, the rendering where no surface is hit",
+    "foreground": "both images white outside the true mask, averaged over the pixels of the mask",
+    "mean": "over frames; frames where a metric is undefined are left out, frames_counted says how many remain",
+    "psnr": f"equal images count as {PSNR_CAP:g} dB",
+    "ssim": "11 x 11 Gaussian window, sigma 1.5, windows inside the image",
+    "mask_iou": "rendered coverage above one half against the true mask",
+    "keypoint_error": "68 landmarks detected on the rendering against the projected ones of the head model",
+}
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The result of an evaluation: metrics over frames, remarks, and the files by name."""
+
+    scores: tuple[FrameScores, ...]
+    metrics: tuple[MetricSummary, ...]
+    notes: tuple[str, ...]
+    files: dict[str, Path]
+
+    @property
+    def mean(self) -> dict[str, float | None]:
+        """Every metric's mean by name; None where it is not available."""
+        return {metric.name: metric.mean for metric in self.metrics}
+
+    def table(self) -> str:
+        """The metrics and remarks for a terminal."""
+        return "\n".join([text_table(self.metrics), *(f"note: {note}" for note in self.notes)])
+
+
+def evaluate(
+    dataset: FaceDataset,
+    flame: Flame,
+    renderer: ImageRenderer,
+    out: Path,
+    *,
+    lpips: Distance | None = None,
+    detect: Detector | None = None,
+    latent: Float[Tensor, "1 l"] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    fps: float = FRAMES_PER_SECOND,
+    mesh_resolution: int = 192,
+) -> Summary:
+    """Render every frame of a test sequence, compare it with the truth, and write all results into `out`.
+
+    Writes rgb/, normal/ and combined/ (truth, rendering, normals), comparison.mp4, mesh.ply (the first frame's
+    pose), per_frame.csv, metrics.txt, metrics.md and, last, metrics.json: where that is, the rest is complete.
+    A data set without images gives no metrics but the keypoint error.
+
+    Args:
+        lpips, detect: the networks for LPIPS and landmarks; without them these metrics are null.
+        latent: the code of unseen frames, for avatars that have one.
+        progress: told after every frame how many of how many are done.
+    """
+    files = _prepare(out)
+    device = flame.v_template.device
+    scores, names = [], []
+    for index in range(len(dataset)):
+        frame = dataset.frame(index)
+        posed = flame(frame.head.to(device), latent)
+        rendered = renderer.render(frame.camera.to(device), posed, dataset.height, dataset.width)
+        names.append(_write_images(out, frame, rendered, prefixed=_several_folders(dataset)))
+        scores.append(_score(frame, rendered, lpips, detect))
+        if index == 0:
+            _write_mesh(files["mesh"], renderer.avatar, posed, mesh_resolution)
+        if progress is not None:
+            progress(index + 1, len(dataset))
+    write_video(files["comparison"], _strips(out, names), fps)
+    metrics = tuple(summarise(scores))
+    notes = tuple(_notes(dataset, metrics, lpips, detect))
+    summary = Summary(tuple(scores), metrics, notes, files)
+    _write_summary(summary)
+    return summary
+
+
+def _prepare(out: Path) -> dict[str, Path]:
+    """The folders, without the mark of an earlier evaluation's completeness; the files to be written."""
+    for folder in IMAGE_FOLDERS:
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    files = {
+        "comparison": out / "comparison.mp4",
+        "mesh": out / "mesh.ply",
+        "per_frame": out / "per_frame.csv",
+        "table": out / "metrics.txt",
+        "markdown": out / "metrics.md",
+        "metrics": out / "metrics.json",
+    }
+    files["metrics"].unlink(missing_ok=True)
+    return files
+
+
+def _several_folders(dataset: FaceDataset) -> bool:
+    """Whether frames of several recordings may have the same name."""
+    return len({name.rsplit("/", 1)[0] for name in dataset.names}) > 1
+
+
+def _write_images(out: Path, frame: Frame, rendered: RenderedImage, *, prefixed: bool) -> str:
+    """Write the three images of a frame; returns their file name."""
+    name = f"{frame.sub_dir}_{frame.name}.png" if prefixed else f"{frame.name}.png"
+    write_png(out / "rgb" / name, colour_bytes(rendered.rgb))
+    write_png(out / "normal" / name, normal_bytes(rendered.normal, rendered.alpha))
+    write_png(out / "combined" / name, comparison_strip(frame.image, rendered))
+    return name
+
+
+def _score(frame: Frame, rendered: RenderedImage, lpips: Distance | None, detect: Detector | None) -> FrameScores:
+    """The metrics of a frame; without its image only the keypoint error."""
+    values = {}
+    if frame.image is not None:
+        image, truth = ((part.cpu().clamp(-1, 1) + 1) / 2 for part in (rendered.rgb, frame.image))
+        values = image_metrics(image, truth, frame.foreground, lpips)
+        values["mask_iou"] = mask_iou(rendered.alpha.cpu() > 0.5, frame.foreground)
+    values["keypoint_error"] = keypoint_error(colour_bytes(rendered.rgb), frame.keypoints, detect)
+    return FrameScores(frame.sub_dir, frame.name, values)
+
+
+def _write_mesh(path: Path, avatar: Avatar, posed: PosedHead, resolution: int) -> None:
+    mesh = avatar_mesh(avatar, posed, resolution=resolution)
+    vertices, faces = mesh.deformed.cpu().numpy(), mesh.faces.cpu().numpy()
+    write_ply(path, vertices, faces, colour_bytes(mesh.colours))
+
+
+def _strips(out: Path, names: Sequence[str]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
+    """The combined images, read again one by one: a long sequence need not fit into memory."""
+    for name in names:
+        yield video_frame(read_colour(out / "combined" / name, "combined image"))
+
+
+def _notes(
+    dataset: FaceDataset,
+    metrics: Sequence[MetricSummary],
+    lpips: Distance | None,
+    detect: Detector | None,
+) -> Iterator[str]:
+    """Why numbers are missing."""
+    if dataset.only_json:
+        yield "no image metrics: the test sequence was read without its images"
+    elif lpips is None:
+        yield "LPIPS is null: its weights are not there; fetch them with `python scripts/fetch_assets.py`"
+    found = next(metric.n_frames for metric in metrics if metric.name == "keypoint_error")
+    if detect is None:
+        yield (
+            "keypoint error is null: there is no landmark detector; install the `preprocess` extra and "
+            "fetch its models with `python scripts/fetch_assets.py`"
+        )
+    elif found < len(dataset):
+        yield f"keypoint error: a face was found in {found} of {len(dataset)} renderings"
+
+
+def _write_summary(summary: Summary) -> None:
+    write_scores(summary.files["per_frame"], summary.scores)
+    write_text(summary.files["table"], summary.table() + "\n")
+    write_text(summary.files["markdown"], markdown_table(summary.metrics) + "\n")
+    content = {
+        "n_frames": len(summary.scores),
+        "mean": summary.mean,
+        "standard_deviation": {m.name: m.deviation for m in summary.metrics},
+        "frames_counted": {m.name: m.n_frames for m in summary.metrics},
+        "units": {name: info.unit or "none" for name, info in METRICS.items()},
+        "protocol": PROTOCOL,
+        "notes": list(summary.notes),
+    }
+    write_text(summary.files["metrics"], json.dumps(content, indent=2) + "\n")

@@ -1,0 +1,130 @@
+"""Per-frame metrics to tables: CSV and back, a summary for terminals, Markdown."""
+
+import csv
+import io
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imavatar.errors import DataError
+from imavatar.evaluation.metrics import METRICS
+
+FRAME_COLUMNS = ("sub_dir", "frame")
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """The metrics of one frame by name; None where undefined."""
+
+    sub_dir: str
+    frame: str
+    values: dict[str, float | None]
+
+
+@dataclass(frozen=True)
+class MetricSummary:
+    """A metric over the frames where it is defined; the numbers are None where there is no such frame."""
+
+    name: str
+    n_frames: int
+    mean: float | None
+    deviation: float | None
+    worst: float | None
+    worst_frame: str | None
+
+
+def summarise(scores: Sequence[FrameScores]) -> list[MetricSummary]:
+    """Every metric's mean, standard deviation over the frames and worst frame, in the order of METRICS."""
+    return [_summarise_metric(name, scores) for name in METRICS]
+
+
+def _summarise_metric(name: str, scores: Sequence[FrameScores]) -> MetricSummary:
+    defined = [s for s in scores if s.values.get(name) is not None]
+    if not defined:
+        return MetricSummary(name, 0, None, None, None, None)
+    values = [s.values[name] for s in defined]
+    mean = math.fsum(values) / len(values)
+    deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in values) / len(values))
+    choose = min if METRICS[name].higher_is_better else max
+    worst = choose(defined, key=lambda s: s.values[name])
+    return MetricSummary(name, len(values), mean, deviation, worst.values[name], f"{worst.sub_dir}/{worst.frame}")
+
+
+def text_table(summaries: Sequence[MetricSummary]) -> str:
+    """The summary in columns for a terminal."""
+    rows = [_HEADER, *map(_cells, summaries)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(_HEADER))]
+    lines = ["  ".join(_aligned(row, widths)).rstrip() for row in rows]
+    lines.insert(1, "-" * max(map(len, lines)))
+    return "\n".join(lines)
+
+
+def markdown_table(summaries: Sequence[MetricSummary]) -> str:
+    """The summary as a Markdown table."""
+    rows = [_HEADER, *map(_cells, summaries)]
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    lines.insert(1, "| --- | ---: | ---: | ---: | --- | ---: | --- |")
+    return "\n".join(lines)
+
+
+_HEADER = ("metric", "mean", "std", "worst", "in frame", "frames", "unit")
+
+
+def _cells(summary: MetricSummary) -> tuple[str, ...]:
+    info = METRICS[summary.name]
+    better = "higher is better" if info.higher_is_better else "lower is better"
+    numbers = (summary.mean, summary.deviation, summary.worst)
+    shown = ("not available" if v is None else f"{v:.{info.digits}f}" for v in numbers[:1])
+    others = ("" if v is None else f"{v:.{info.digits}f}" for v in numbers[1:])
+    unit = f"{info.unit}, {better}" if info.unit else better
+    return (info.label, *shown, *others, summary.worst_frame or "", str(summary.n_frames), unit)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    numeric = {1, 2, 3, 5}
+    return [
+        cell.rjust(width) if i in numeric else cell.ljust(width)
+        for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+
+
+def write_scores(path: Path, scores: Sequence[FrameScores]) -> None:
+    """One line a frame; an empty cell where a metric is undefined."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*FRAME_COLUMNS, *METRICS])
+    for row in scores:
+        values = (row.values.get(name) for name in METRICS)
+        cells = ("" if value is None else f"{value:.6g}" for value in values)
+        writer.writerow([row.sub_dir, row.frame, *cells])
+    write_text(path, text.getvalue())
+
+
+def read_scores(path: Path) -> list[FrameScores]:
+    """The frames of a CSV as `write_scores` makes it."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file; evaluate first, with the runner's --is_eval") from None
+    return [_parse_row(row, index, path) for index, row in enumerate(rows, start=2)]
+
+
+def _parse_row(row: dict[str, str], line: int, path: Path) -> FrameScores:
+    try:
+        values = {name: None if row[name] == "" else float(row[name]) for name in METRICS}
+        return FrameScores(row["sub_dir"], row["frame"], values)
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(
+            f"{path}: line {line} is not a line of per-frame metrics ({error}); "
+            f"expected the columns {', '.join((*FRAME_COLUMNS, *METRICS))}"
+        ) from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file in one step: it is there whole or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)

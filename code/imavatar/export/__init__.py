@@ -1,0 +1,1 @@
+"""Meshes and videos of an avatar."""

@@ -1,0 +1,109 @@
+"""One multi-layer perceptron for all fields: weight normalisation, a skip connection, softplus or ReLU."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+SOFTPLUS_BETA = 100.0
+
+
+class WeightNormLinear(nn.Module):
+    """A linear layer whose rows are a direction `weight_v` times a length `weight_g`.
+
+    The parameters are named as in the authors' checkpoints.
+    """
+
+    def __init__(self, n_in: int, n_out: int):
+        super().__init__()
+        plain = nn.Linear(n_in, n_out)
+        self.bias = nn.Parameter(plain.bias.detach().clone())
+        self.weight_g = nn.Parameter(torch.empty(n_out, 1))
+        self.weight_v = nn.Parameter(torch.empty(n_out, n_in))
+        self.set_weight(plain.weight.detach())
+
+    @property
+    def weight(self) -> Float[Tensor, "o i"]:
+        """The weights that act."""
+        return self.weight_v * (self.weight_g / self.weight_v.norm(dim=1, keepdim=True))
+
+    @torch.no_grad()
+    def set_weight(self, weight: Float[Tensor, "o i"]) -> None:
+        """Make `weight` the weights that act."""
+        self.weight_v.copy_(weight)
+        self.weight_g.copy_(weight.norm(dim=1, keepdim=True))
+
+    def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
+        return F.linear(x, self.weight, self.bias)
+
+
+def linear(n_in: int, n_out: int, weight_norm: bool) -> nn.Module:
+    """A linear layer with or without weight normalisation; both have `weight` and `bias`."""
+    return WeightNormLinear(n_in, n_out) if weight_norm else nn.Linear(n_in, n_out)
+
+
+def assign_weight(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
+    """Set the weights that act and the bias of a layer made by `linear`."""
+    with torch.no_grad():
+        layer.bias.copy_(bias)
+        if isinstance(layer, WeightNormLinear):
+            layer.set_weight(weight)
+        else:
+            layer.weight.copy_(weight)
+
+
+def initialise_hidden(layer: nn.Module) -> None:
+    """Weights N(0, sqrt(2) / sqrt(fan_out)), biases 0 (SPEC section 3)."""
+    shape = layer.weight.shape
+    weight = torch.randn(shape) * (math.sqrt(2) / math.sqrt(shape[0]))
+    assign_weight(layer, weight, torch.zeros(shape[0]))
+
+
+def softplus(x: Tensor) -> Tensor:
+    """softplus with beta = 100, almost a ReLU but smooth."""
+    return F.softplus(x, beta=SOFTPLUS_BETA)
+
+
+def softplus_slope(activated: Tensor) -> Tensor:
+    """Derivative of `softplus` in terms of its value: 1 - exp(-beta softplus(x))."""
+    return -torch.expm1(-SOFTPLUS_BETA * activated)
+
+
+class LayerStack(nn.Module):
+    """Linear layers lin0, lin1, ... of given widths; layer `skip` takes [hidden, input] / sqrt(2).
+
+    The layer before the skip is narrower by the input's width, so that the widths keep their
+    meaning (authors' shapes: 473 x 512 before the skip of a 512-wide network with 39 inputs).
+    """
+
+    def __init__(
+        self,
+        d_in: int,
+        widths: Sequence[int],
+        d_out: int,
+        *,
+        skip_in: Sequence[int] = (),
+        weight_norm: bool = True,
+    ):
+        super().__init__()
+        self.d_in = d_in
+        self.skip_in = tuple(skip_in)
+        sizes = [d_in, *widths, d_out]
+        self.n_layers = len(sizes) - 1
+        for index in range(self.n_layers):
+            n_out = sizes[index + 1] - (d_in if index + 1 in self.skip_in else 0)
+            setattr(self, f"lin{index}", linear(sizes[index], n_out, weight_norm))
+
+    @property
+    def layers(self) -> list[nn.Module]:
+        """The layers in order."""
+        return [getattr(self, f"lin{index}") for index in range(self.n_layers)]
+
+    def layer_input(self, index: int, hidden: Tensor, network_input: Tensor) -> Tensor:
+        """What layer `index` receives: the hidden values, at a skip joined by the network's input."""
+        if index in self.skip_in:
+            return torch.cat([hidden, network_input], dim=-1) / math.sqrt(2)
+        return hidden

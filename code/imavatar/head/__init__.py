@@ -1,0 +1,1 @@
+"""Parametric head models in the file layout of FLAME."""

@@ -1,0 +1,152 @@
+"""The loss terms, one pure function each, and the one table of their weights (SPEC section 9).
+
+N is the number of rays of the batch; sums over rays and channels are divided by N, except where said.
+"""
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from imavatar.anatomy import Joint, SemanticClass
+from imavatar.types import Batch, DeformationFields, RenderOutput
+
+NEAR_HEAD = 0.001
+"""Squared distance, model units, within which the nearest head vertex gives pseudo ground truth."""
+
+SKINNING_FACTOR = 0.1
+BLENDSHAPES_FACTOR = 10.0 * 10.0**2
+"""lbs_weight x 10, as the reference, and its inner factor 10, squared."""
+
+
+@dataclass(frozen=True)
+class LossTerms:
+    """Unweighted values and their weights; both are logged."""
+
+    values: dict[str, Tensor]
+    weights: dict[str, float]
+
+    @property
+    def total(self) -> Tensor:
+        """Sum of weight times value."""
+        return sum(self.weights[name] * value for name, value in self.values.items())
+
+
+@dataclass(frozen=True)
+class HeadSupervision:
+    """The canonical head's vertices and their fields: the pseudo ground truth of the deformer."""
+
+    vertices: Float[Tensor, "v 3"]
+    fields: DeformationFields
+
+    def nearest(self, x_c: Float[Tensor, "m 3"]) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
+        """Squared distance to the nearest vertex (with a gradient), and the vertex."""
+        with torch.no_grad():
+            parts = [torch.cdist(chunk, self.vertices).argmin(dim=1) for chunk in x_c.split(1024)]
+            vertex = torch.cat(parts) if parts else torch.zeros(0, dtype=torch.long)
+            vertex = vertex.to(x_c.device)
+        return (x_c - self.vertices[vertex]).square().sum(dim=-1), vertex
+
+
+def rgb_loss(render: RenderOutput, batch: Batch) -> Tensor:
+    """L1 of the colours at surface points of rays in both masks."""
+    index = render.surface_index
+    return (render.rgb[index] - batch.rgb[index]).abs().sum() / len(batch.rgb)
+
+
+def mask_loss(render: RenderOutput, batch: Batch, alpha: float) -> Tensor:
+    """(1/alpha) binary cross-entropy of -alpha f on converged rays that are not in both masks."""
+    rays = ~(render.hits.hit & batch.foreground) & render.hits.converged
+    target = batch.foreground[rays].to(render.sdf.dtype)
+    logits = -alpha * render.sdf[rays]
+    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
+    return entropy / (alpha * len(batch.foreground))
+
+
+@dataclass(frozen=True)
+class FieldTargets:
+    """Pseudo ground truth of the fields at surface points, and the points that each term counts."""
+
+    fields: DeformationFields
+    skinned: Bool[Tensor, " m"]
+    corrected: Bool[Tensor, " m"]
+    shaped: Bool[Tensor, " m"]
+
+
+def field_targets(
+    head: HeadSupervision,
+    squared_distance: Float[Tensor, " m"],
+    vertex: Int[Tensor, " m"],
+    semantics: Float[Tensor, "m 9"] | None,
+) -> FieldTargets:
+    """Fields of the nearest vertex; with semantics, what the head cannot know is overruled.
+
+    Hair follows the neck joint and cloth the ghost bone (the global joint without one); mouth
+    interior and glasses get zero pose correctives and no skinning loss.
+    """
+    near = squared_distance.detach() < NEAR_HEAD
+    fields = head.fields[vertex]
+    if semantics is None:
+        return FieldTargets(fields, near, near, near)
+    hair = semantics[:, SemanticClass.HAIR] == 1
+    cloth = semantics[:, SemanticClass.CLOTH] == 1
+    mouth = semantics[:, SemanticClass.MOUTH_INTERIOR] == 1
+    weights, posedirs = fields.weights.clone(), fields.posedirs.clone()
+    n_bones = weights.shape[1]
+    first_joint = n_bones - len(Joint)
+    weights[hair] = F.one_hot(torch.tensor(first_joint + Joint.NECK), n_bones).to(weights)
+    weights[cloth] = F.one_hot(torch.tensor(0), n_bones).to(weights)
+    posedirs[mouth] = 0
+    return FieldTargets(
+        fields=DeformationFields(fields.shapedirs, posedirs, weights),
+        skinned=(near | hair | cloth) & ~mouth,
+        corrected=near | mouth,
+        shaped=near & ~mouth,
+    )
+
+
+def skinning_loss(fields: DeformationFields, targets: FieldTargets, n: int) -> Tensor:
+    """Squared differences of skinning weights."""
+    return _squares(fields.weights, targets.fields.weights, targets.skinned) / n
+
+
+def posedirs_loss(fields: DeformationFields, targets: FieldTargets, n: int) -> Tensor:
+    """Squared differences of pose correctives."""
+    return _squares(fields.posedirs, targets.fields.posedirs, targets.corrected) / n
+
+
+def shapedirs_loss(fields: DeformationFields, targets: FieldTargets, n: int) -> Tensor:
+    """Squared differences of expression blendshapes."""
+    return _squares(fields.shapedirs, targets.fields.shapedirs, targets.shaped) / n
+
+
+def _squares(value: Tensor, target: Tensor, rows: Bool[Tensor, " m"]) -> Tensor:
+    return (value[rows] - target[rows]).square().sum()
+
+
+def flame_distance_loss(
+    squared_distance: Float[Tensor, " m"], semantics: Float[Tensor, "m 9"]
+) -> Tensor:
+    """Mean squared (squared distance) to the head's vertices over surface points on skin."""
+    skin = semantics[:, SemanticClass.SKIN] == 1
+    if not bool(skin.any()):
+        return squared_distance.sum() * 0.0
+    return squared_distance[skin].square().mean()
+
+
+def eikonal_loss(gradient: Float[Tensor, "n 3"]) -> Tensor:
+    """Mean squared difference of the gradient's length from one."""
+    if len(gradient) == 0:
+        return gradient.sum()
+    return (gradient.norm(dim=-1) - 1).square().mean()
+
+
+def head_fields_loss(fields: DeformationFields, target: DeformationFields) -> Tensor:
+    """FLAME supervision at points near head vertices: means over points, weighted as on the surface."""
+    everywhere = torch.ones(len(fields), dtype=torch.bool, device=fields.weights.device)
+    targets = FieldTargets(target, everywhere, everywhere, everywhere)
+    n = max(len(fields), 1)
+    blendshapes = posedirs_loss(fields, targets, n) + shapedirs_loss(fields, targets, n)
+    return SKINNING_FACTOR * skinning_loss(fields, targets, n) + BLENDSHAPES_FACTOR * blendshapes

@@ -1,0 +1,1 @@
+"""Pure functions of tensors and callables: they know nothing of heads, rays or networks."""

@@ -1,0 +1,76 @@
+"""Batched root finding in three dimensions. No gradient is recorded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from imavatar.numerics.linalg import matvec
+from imavatar.types import TensorRecord
+
+RowFunction = Callable[[Float[Tensor, "m 3"], Int[Tensor, " m"]], Float[Tensor, "m 3"]]
+"""Maps points and the indices of their rows in the whole problem to residuals."""
+
+
+@dataclass(frozen=True)
+class RootResult(TensorRecord):
+    """The best iterate of each row, the norm of its residual, and whether it is small enough."""
+
+    x: Float[Tensor, "n 3"]
+    residual: Float[Tensor, " n"]
+    converged: Bool[Tensor, " n"]
+
+
+@torch.no_grad()
+def broyden(
+    function: RowFunction,
+    x: Float[Tensor, "n 3"],
+    inverse_jacobian: Float[Tensor, "n 3 3"],
+    *,
+    max_steps: int = 10,
+    tolerance: float = 1e-5,
+    divergence: float = 1.0,
+) -> RootResult:
+    """Roots by Broyden's good method (rank-1 updates of the inverse Jacobian), SPEC section 5.
+
+    Every row is solved for itself: rows that have converged, or whose residual exceeds
+    `divergence`, are no longer evaluated. The update's denominator is kept 1e-6 away from zero.
+
+    Args:
+        function: residuals of points [m, 3]; gets the rows' indices [m] as its second argument.
+        inverse_jacobian: start of the inverse Jacobian of each row.
+    """
+    best = x.clone()
+    best_norm = torch.full_like(x[:, 0], float("inf"))
+    rows = torch.arange(len(x), device=x.device)
+    value = function(x, rows)
+    best_norm = value.norm(dim=-1)
+    keep = (best_norm >= tolerance) & (best_norm < divergence)
+    rows, point, value, inverse = rows[keep], x[keep], value[keep], inverse_jacobian[keep]
+    for _ in range(max_steps):
+        if len(rows) == 0:
+            break
+        step = -matvec(inverse, value)
+        point = point + step
+        new_value = function(point, rows)
+        norm = new_value.norm(dim=-1)
+        better = norm < best_norm[rows]
+        best[rows[better]] = point[better]
+        best_norm[rows[better]] = norm[better]
+        inverse = _good_broyden_update(inverse, step, new_value - value)
+        keep = (norm >= tolerance) & (norm < divergence)
+        rows, point, value, inverse = rows[keep], point[keep], new_value[keep], inverse[keep]
+    return RootResult(x=best, residual=best_norm, converged=best_norm < tolerance)
+
+
+def _good_broyden_update(
+    inverse: Float[Tensor, "n 3 3"], step: Float[Tensor, "n 3"], change: Float[Tensor, "n 3"]
+) -> Float[Tensor, "n 3 3"]:
+    row = (step[:, None] @ inverse)[:, 0]
+    denominator = (row * change).sum(dim=-1)
+    sign = torch.where(denominator >= 0, 1.0, -1.0).to(denominator)
+    denominator = denominator + 1e-6 * sign
+    column = (step - matvec(inverse, change)) / denominator[:, None]
+    return inverse + column[:, :, None] * row[:, None]

@@ -1,0 +1,1 @@
+"""From a video to a subject folder (SPEC: data layout)."""

@@ -1,0 +1,196 @@
+"""What the tracker minimises: unknowns of all frames of a subject, their projection, and the terms of the loss."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from imavatar.head.landmarks import N_LANDMARKS
+from imavatar.preprocessing.landmark_model import LandmarkModel
+
+RESIDUAL_UNIT = 0.01
+"""Residuals are counted in hundredths of the face's height, so that the image size does not matter."""
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Detections in all frames of a subject, in continuous pixels (a pixel's centre is at +0.5).
+
+    `video` says which recording a frame is from and `time` its number there; frames may be missing in between.
+    `iris_weight` is 0 where an eye is closed. Irises: right, then left eye. `principal_point` is in continuous pixels,
+    the middle of the image where it is None.
+    """
+
+    landmarks: Float[np.ndarray, "n 468 2"]
+    irises: Float[np.ndarray, "n 2 2"]
+    iris_weight: Float[np.ndarray, "n 2"]
+    video: Int[np.ndarray, " n"]
+    time: Int[np.ndarray, " n"]
+    size: tuple[int, int]
+    principal_point: tuple[float, float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.landmarks)
+
+    @property
+    def face_height(self) -> Float[np.ndarray, " n"]:
+        """Extent of the landmarks from the forehead to the chin, pixels."""
+        return np.ptp(self.landmarks[..., 1], axis=1)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The principal point, continuous pixels."""
+        height, width = self.size
+        return self.principal_point or (width / 2, height / 2)
+
+    @property
+    def n_videos(self) -> int:
+        """How many recordings the frames are from."""
+        return int(self.video.max()) + 1
+
+
+@dataclass
+class Unknowns:
+    """What is optimised.
+
+    `rotation` turns the whole body once per recording; the head moves by `neck`. `place` holds the head's position in
+    the image (units of its width, y up) and the logarithm of the model units that the image's width covers at its
+    depth: a change of the focal length then leaves the head where it appears and as large as it appears.
+    """
+
+    shape: Float[Tensor, "100"]
+    expression: Float[Tensor, "n 50"]
+    rotation: Float[Tensor, "videos 3"]
+    neck: Float[Tensor, "n 3"]
+    jaw: Float[Tensor, "n 3"]
+    gaze: Float[Tensor, "n 2 2"]  # right and left eye; about x and y
+    place: Float[Tensor, "n 3"]
+    log_focal: Float[Tensor, ""]  # of the focal length in image widths
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The unknowns by name."""
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    def pose(self, video: Tensor) -> Float[Tensor, "n 15"]:
+        """FLAME's pose vectors: global, neck, jaw, left eye, right eye."""
+        eyes = torch.nn.functional.pad(self.gaze, (0, 1))
+        parts = [self.rotation[video], self.neck, self.jaw, eyes[:, 1], eyes[:, 0]]
+        return torch.cat(parts, dim=1)
+
+    def translation(self) -> Float[Tensor, "n 3"]:
+        """World to camera, model units."""
+        extent = self.place[:, 2].exp()
+        depth = -self.log_focal.exp() * extent
+        return torch.stack([self.place[:, 0] * extent, self.place[:, 1] * extent, depth], dim=1)
+
+
+@dataclass(frozen=True)
+class FitWeights:
+    """How much each term counts against the data, whose residuals are in hundredths of the face's height."""
+
+    oval: float = 0.3
+    iris: float = 2.0
+    shape: float = 0.06
+    expression: float = 0.06
+    focal: float = 0.5
+    focal_spread: float = 0.35
+    jaw_sideways: float = 20.0
+    jaw_closed: float = 20.0
+    gaze: float = 0.3
+    gaze_apart: float = 30.0
+    smooth_expression: float = 0.02
+    smooth_rotation: float = 100.0
+    smooth_jaw: float = 20.0
+    smooth_translation: float = 500.0
+    still_translation: float = 1.0
+
+
+class FitProblem:
+    """The loss of one subject's unknowns against its observations."""
+
+    def __init__(
+        self,
+        model: LandmarkModel,
+        observations: Observations,
+        landmark_weight: Float[np.ndarray, " 468"],
+        prior_focal: float,
+        weights: FitWeights,
+    ):
+        dtype = model.joint_base.dtype
+        tensor = lambda array: torch.as_tensor(np.asarray(array), dtype=dtype)  # noqa: E731
+        self.model, self.weights, self.width = model, weights, observations.size[1]
+        self.centre = tensor(observations.centre)
+        points = np.concatenate([observations.landmarks, observations.irises], axis=1)
+        self.points = tensor(points)
+        self.face_height = tensor(observations.face_height)
+        iris = weights.iris * observations.iris_weight
+        landmark = np.broadcast_to(landmark_weight, (len(points), N_LANDMARKS))
+        self.point_weight = tensor(np.concatenate([landmark, iris], axis=1))
+        self.video = torch.as_tensor(observations.video)
+        self.triples = torch.as_tensor(_consecutive_triples(observations))
+        self.prior_log_focal = float(np.log(prior_focal))
+
+    def project(self, unknowns: Unknowns) -> Float[Tensor, "n 470 2"]:
+        """Landmarks and pupils in continuous pixels."""
+        points = self.model(unknowns.shape, unknowns.expression, unknowns.pose(self.video))
+        points = points + unknowns.translation()[:, None]
+        focal = unknowns.log_focal.exp() * self.width
+        # the head stays in front of the camera, whatever a step of the optimiser does
+        scale = focal / (-points[..., 2]).clamp(min=0.05)
+        flipped = points[..., :2] * points.new_tensor([1.0, -1.0])
+        return self.centre + flipped * scale[..., None]
+
+    def residuals(self, unknowns: Unknowns) -> Float[Tensor, "n 470"]:
+        """Distances from the detections in hundredths of the face's height."""
+        difference = self.project(unknowns) - self.points
+        unit = RESIDUAL_UNIT * self.face_height
+        return (difference.square().sum(dim=-1) + 1e-12).sqrt() / unit[:, None]
+
+    def loss(self, unknowns: Unknowns) -> Tensor:
+        """Robust data term, priors and smoothness."""
+        distance = self.residuals(unknowns)
+        robust = (1 + distance.square()).sqrt() - 1
+        data = (self.point_weight * robust).sum() / self.point_weight.sum()
+        return data + self._priors(unknowns) + self._smoothness(unknowns)
+
+    def _priors(self, unknowns: Unknowns) -> Tensor:
+        w, jaw, gaze = self.weights, unknowns.jaw, unknowns.gaze
+        focal = (unknowns.log_focal - self.prior_log_focal) / w.focal_spread
+        return (
+            w.shape * unknowns.shape.square().mean()
+            + w.expression * unknowns.expression.square().mean()
+            + w.focal * focal.square() * RESIDUAL_UNIT
+            + w.jaw_sideways * jaw[:, 1:].square().mean()
+            + w.jaw_closed * torch.relu(-jaw[:, 0]).square().mean()
+            + w.gaze * gaze.square().mean()
+            + w.gaze_apart * (gaze[:, 0] - gaze[:, 1]).square().mean()
+        )
+
+    def _smoothness(self, unknowns: Unknowns) -> Tensor:
+        w, translation = self.weights, unknowns.translation()
+        shake = torch.zeros_like(translation).index_add(0, self.video, translation)
+        count = torch.bincount(self.video, minlength=len(translation)).clamp(min=1)
+        mean = (shake / count[:, None])[self.video]
+        loss = w.still_translation * (translation - mean).square().mean()
+        for weight, values in (
+            (w.smooth_expression, unknowns.expression),
+            (w.smooth_rotation, unknowns.neck),
+            (w.smooth_jaw, unknowns.jaw),
+            (w.smooth_rotation * 0.1, unknowns.gaze.flatten(start_dim=1)),
+            (w.smooth_translation, translation),
+        ):
+            before, now, after = values[self.triples].unbind(dim=1)
+            if len(now):
+                loss = loss + weight * (before - 2 * now + after).square().mean()
+        return loss
+
+
+def _consecutive_triples(observations: Observations) -> Int[np.ndarray, "k 3"]:
+    """Indices of three frames in a row of the same recording, none missing in between."""
+    first = np.arange(len(observations) - 2) if len(observations) > 2 else np.zeros(0, np.int64)
+    last = first + 2
+    together = observations.video[first] == observations.video[last]
+    together &= observations.time[last] - observations.time[first] == 2
+    return first[together, None] + np.arange(3)

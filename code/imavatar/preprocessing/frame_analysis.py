@@ -1,0 +1,140 @@
+"""A video to analysed frames: cropped and resized, with landmarks, matte and semantic labels."""
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from imavatar.data.video_file import read_frames
+from imavatar.errors import DataError
+from imavatar.preprocessing.frame_spool import FrameSpool, SpooledFrame
+from imavatar.preprocessing.landmarks import FaceLandmarks
+from imavatar.preprocessing.semantics import label_semantics
+
+logger = logging.getLogger(__name__)
+
+MIN_FRAMES = 20
+MIN_SHARE = 0.5
+"""Fewer frames with a face than this, or a smaller share of them, are not a recording of a head."""
+
+
+class Landmarker(Protocol):
+    """What finds landmarks; may use where the last face was to find the next one."""
+
+    def detect(self, rgb: UInt8[np.ndarray, "h w 3"]) -> FaceLandmarks | None:
+        """The landmarks of the largest face, if there is one."""
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square of the video: left, top and side in its pixels."""
+
+    x: int
+    y: int
+    side: int
+
+    @classmethod
+    def centred(cls, height: int, width: int) -> "Crop":
+        """The largest square in the middle."""
+        side = min(height, width)
+        return cls((width - side) // 2, (height - side) // 2, side)
+
+    def check(self, height: int, width: int, path: Path) -> None:
+        """Raise where the square is not inside the video."""
+        inside = self.x >= 0 and self.y >= 0 and self.side > 0
+        if not (inside and self.x + self.side <= width and self.y + self.side <= height):
+            raise DataError(
+                f"{path}: the crop {self.x},{self.y},{self.side} (x, y, side) is not inside the video of "
+                f"{width} x {height} pixels"
+            )
+
+    def apply(self, frame: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.ndarray, "s s 3"]:
+        """The square, resized."""
+        part = frame[self.y : self.y + self.side, self.x : self.x + self.side]
+        method = cv2.INTER_AREA if self.side > size else cv2.INTER_CUBIC
+        resized = part if self.side == size else cv2.resize(part, (size, size), interpolation=method)
+        return np.ascontiguousarray(resized)
+
+
+@dataclass
+class AnalysedVideo:
+    """One recording: the frames with a face, and the numbers of those without."""
+
+    path: Path
+    spool: FrameSpool
+    crop: Crop | None = None
+    principal_point: tuple[float, float] = (0.0, 0.0)
+    """Continuous pixels of the resized square: the middle of the whole video."""
+    scale: float = 1.0
+    """Pixels of the resized square per pixel of the video."""
+    landmarks: list[FaceLandmarks] = field(default_factory=list)
+    time: list[int] = field(default_factory=list)
+    without_face: list[int] = field(default_factory=list)
+
+    @property
+    def n_read(self) -> int:
+        """How many frames the video gave."""
+        return len(self.time) + len(self.without_face)
+
+
+def analyse_video(
+    path: Path,
+    spool: FrameSpool,
+    landmarker: Landmarker,
+    matting: Callable[[np.ndarray], Float[np.ndarray, "h w"]],
+    *,
+    crop: Crop | None,
+    fps: float | None,
+    progress: Callable[[int], None],
+) -> AnalysedVideo:
+    """Decode a video and analyse every frame; those without a face are counted and left out."""
+    video = AnalysedVideo(path, spool)
+    for number, frame in enumerate(_square_frames(video, crop, fps)):
+        found = landmarker.detect(frame)
+        if found is None:
+            video.without_face.append(number)
+        else:
+            alpha = matting(frame)
+            semantic = label_semantics(alpha, found, frame)
+            mask = np.clip(np.round(alpha * 255), 0, 255).astype(np.uint8)
+            spool.append(SpooledFrame(frame, mask, semantic))
+            video.landmarks.append(found)
+            video.time.append(number)
+        progress(number + 1)
+    _check_faces(video)
+    return video
+
+
+def _square_frames(video: AnalysedVideo, crop: Crop | None, fps: float | None) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
+    """Cropped and resized frames; notes the geometry of the crop in `video`."""
+    size = video.spool.size
+    for frame in read_frames(video.path, fps=fps):
+        height, width = frame.shape[:2]
+        if video.crop is None:
+            video.crop = crop or Crop.centred(height, width)
+            video.crop.check(height, width, video.path)
+            video.scale = size / video.crop.side
+            middle = (width / 2 - video.crop.x, height / 2 - video.crop.y)
+            video.principal_point = (middle[0] * video.scale, middle[1] * video.scale)
+        yield video.crop.apply(frame, size)
+
+
+def _check_faces(video: AnalysedVideo) -> None:
+    """Raise where too few frames show a face."""
+    n_faces, n_read = len(video.time), video.n_read
+    if n_faces == 0:
+        raise DataError(
+            f"{video.path}: no face found in any of its {n_read} frames. The face has to be in the middle "
+            "square of the picture, or in the one given by --crop x,y,side; upright, lit, and at least a tenth of "
+            "its height."
+        )
+    if n_faces < MIN_FRAMES or n_faces < MIN_SHARE * n_read:
+        raise DataError(
+            f"{video.path}: a face was found in only {n_faces} of {n_read} frames; at least {MIN_FRAMES} frames and "
+            f"{100 * MIN_SHARE:.0f} % are needed. Cut the video to where the face is in view, or set --crop x,y,side."
+        )

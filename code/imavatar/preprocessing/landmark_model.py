@@ -1,0 +1,105 @@
+"""The head model restricted to its landmarks: exact, and many times cheaper than posing the whole mesh."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from imavatar.anatomy import HEAD_SCALE, N_JOINTS
+from imavatar.head.assets import HeadAssets
+from imavatar.head.landmarks import LandmarkEmbedding, pupil_weights
+from imavatar.numerics.rotations import axis_angle_to_matrix
+from imavatar.numerics.skinning import kinematic_transforms
+
+N_SHAPE = 100
+N_EXPRESSION = 50
+EXPRESSION_START = 300
+"""Column of the first expression component in FLAME's `shapedirs`."""
+
+
+@dataclass(frozen=True)
+class JointShare:
+    """The landmarks that one joint moves, weighted by how much it does: linear in all coefficients."""
+
+    landmarks: Tensor  # [k] indices
+    weight: Float[Tensor, " k"]
+    base: Float[Tensor, " k*3"]
+    shape_basis: Float[Tensor, "s k*3"]
+    frame_basis: Float[Tensor, "c k*3"]  # c: expression, then pose feature
+
+
+class LandmarkModel:
+    """Landmarks of the head as a function of shape, expression and pose; model units, world space.
+
+    A landmark is a sum over vertices (barycentric) and joints (skinning) of transformed points that are linear in the
+    coefficients. Summed over the vertices first, only one product and one transform per joint are left.
+    """
+
+    def __init__(self, assets: HeadAssets, embedding: LandmarkEmbedding, dtype: torch.dtype = torch.float32):
+        index, weights = _landmark_weights(assets, embedding)
+        columns = np.r_[0:N_SHAPE, EXPRESSION_START : EXPRESSION_START + N_EXPRESSION]
+        offsets = assets.shapedirs[..., columns] * HEAD_SCALE
+        template = assets.v_template * HEAD_SCALE
+        basis = np.concatenate([offsets, assets.posedirs * HEAD_SCALE], axis=-1)
+        regressor = assets.joint_regressor
+
+        def tensor(array):
+            return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype)
+
+        self.parents = tuple(assets.parents)
+        self.n_landmarks = len(index)
+        self.shares = []
+        for joint in range(N_JOINTS):
+            share = weights * assets.weights[index, joint]  # [landmarks, k]
+            moved = np.flatnonzero(share.sum(axis=1) > 1e-6)
+            share, vertices = share[moved], index[moved]
+            base = np.einsum("lk,lkx->lx", share, template[vertices])
+            directions = np.einsum("lk,lkxc->clx", share, basis[vertices])
+            self.shares.append(
+                JointShare(
+                    torch.as_tensor(moved),
+                    tensor(share.sum(axis=1)),
+                    tensor(base.reshape(-1)),
+                    *map(tensor, np.split(directions.reshape(len(directions), -1), [N_SHAPE])),
+                )
+            )
+        self.joint_base = tensor(regressor @ template)
+        self.joint_basis = tensor(np.einsum("jv,vxc->cjx", regressor, offsets))
+
+    def __call__(
+        self,
+        shape: Float[Tensor, "100"],
+        expression: Float[Tensor, "n 50"],
+        pose: Float[Tensor, "n 15"],
+    ) -> Float[Tensor, "n l 3"]:
+        """All landmarks, then the two pupils, of n frames of one subject."""
+        n = len(expression)
+        coefficients = torch.cat([shape.expand(n, -1), expression], dim=1)
+        joints = self.joint_base + torch.einsum("nc,cjx->njx", coefficients, self.joint_basis)
+        rotations = axis_angle_to_matrix(pose.view(n, N_JOINTS, 3))
+        feature = (rotations[:, 1:] - torch.eye(3, dtype=pose.dtype)).flatten(start_dim=1)
+        of_frame = torch.cat([expression, feature], dim=1)
+        transforms = kinematic_transforms(rotations, joints, self.parents)
+        points = pose.new_zeros(n, self.n_landmarks, 3)
+        for joint, share in enumerate(self.shares):
+            if not len(share.landmarks):
+                continue
+            of_subject = share.base + shape @ share.shape_basis
+            local = torch.addmm(of_subject, of_frame, share.frame_basis).view(n, -1, 3)
+            moved = local @ transforms[:, joint, :3, :3].transpose(1, 2)
+            moved = moved + share.weight[:, None] * transforms[:, None, joint, :3, 3]
+            points = points.index_add(1, share.landmarks, moved)
+        return points
+
+
+def _landmark_weights(assets: HeadAssets, embedding: LandmarkEmbedding) -> tuple[np.ndarray, np.ndarray]:
+    """Vertex indices and weights, each [468 + 2, k], of the landmarks and pupils."""
+    pupil_index, pupil_weight = pupil_weights(assets)
+    missing = max(pupil_index.shape[1] - 3, 0)
+    index = np.pad(assets.faces[embedding.faces], ((0, 0), (0, missing)))
+    weight = np.pad(embedding.barycentric, ((0, 0), (0, missing)))
+    missing = index.shape[1] - pupil_index.shape[1]
+    index = np.concatenate([index, np.pad(pupil_index, ((0, 0), (0, missing)))])
+    return index, np.concatenate([weight, np.pad(pupil_weight, ((0, 0), (0, missing)))])

@@ -1,0 +1,70 @@
+"""How much of each pixel belongs to the person."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from imavatar.assets import asset_path
+from imavatar.preprocessing.tflite import TfliteModel
+
+REFINE_RADIUS, REFINE_EPS = 6, 1e-4
+"""Guided filter at the model's own resolution: edges of the matte follow those of the image."""
+LOW, HIGH = 0.2, 0.8
+SOLID = 0.5
+
+
+class Matting:
+    """Image -> alpha in [0, 1], by the selfie segmentation model, cleaned and sharpened.
+
+    Args:
+        folder: with the model; the assets folder by default.
+    """
+
+    def __init__(self, folder: Path | None = None):
+        name = "selfie_segmentation"
+        path = asset_path(name) if folder is None else folder / f"{name}.tflite"
+        self._model = TfliteModel(path)
+
+    def __call__(self, rgb: np.ndarray) -> Float[np.ndarray, "h w"]:
+        """Alpha of an image uint8 [h, w, 3]."""
+        height, width = rgb.shape[:2]
+        size = self._model.input_size
+        small = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA)
+        image = small.astype(np.float32) / 255
+        alpha = self._model(image)[0][0, :, :, 0]
+        alpha = guided_filter(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), alpha)
+        alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
+        return clean_matte(np.clip((alpha - LOW) / (HIGH - LOW), 0, 1))
+
+
+def guided_filter(guide: Float[np.ndarray, "h w"], values: Float[np.ndarray, "h w"]):
+    """Values smoothed by local linear functions of a guide image."""
+
+    def mean(image):
+        side = 2 * REFINE_RADIUS + 1
+        return cv2.boxFilter(image, -1, (side, side))
+
+    mean_guide, mean_values = mean(guide), mean(values)
+    covariance = mean(guide * values) - mean_guide * mean_values
+    variance = mean(guide * guide) - mean_guide**2
+    slope = covariance / (variance + REFINE_EPS)
+    return mean(slope) * guide + mean(mean_values - slope * mean_guide)
+
+
+def clean_matte(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """The largest connected part without holes; what is not connected to it becomes background."""
+    solid = (alpha > SOLID).astype(np.uint8)
+    count, label, stats, _ = cv2.connectedComponentsWithStats(solid)
+    if count <= 1:
+        return np.zeros_like(alpha)
+    largest = 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())
+    person = (label == largest).astype(np.uint8)
+    contours, _ = cv2.findContours(person, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.drawContours(np.zeros_like(person), contours, -1, 1, cv2.FILLED)
+    holes = (filled == 1) & (person == 0)
+    near = cv2.dilate(filled, np.ones((5, 5), np.uint8)) == 1
+    cleaned = np.where(near, alpha, 0.0)
+    cleaned[holes] = 1.0
+    return cleaned.astype(np.float32)

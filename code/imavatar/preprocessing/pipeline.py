@@ -1,0 +1,219 @@
+"""From videos of a person to the folders that training reads: decode, analyse, fit, write, and report."""
+
+import contextlib
+import logging
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from imavatar.errors import DataError
+from imavatar.head.assets import HeadAssets, load_head
+from imavatar.head.landmarks import (
+    LandmarkEmbedding,
+    compute_embedding,
+    embedding_path,
+    load_embedding,
+    save_embedding,
+)
+from imavatar.preprocessing.detectors import (
+    PIXEL_CENTRE,
+    eye_openness,
+    iris_centres,
+    landmarker,
+    single_image_detector,
+)
+from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.frame_analysis import AnalysedVideo, Crop, analyse_video
+from imavatar.preprocessing.frame_spool import FrameSpool
+from imavatar.preprocessing.matting import Matting
+from imavatar.preprocessing.recording_files import write_overlay, write_recordings
+from imavatar.preprocessing.report import PreprocessReport, describe_request, existing_report
+from imavatar.preprocessing.tracking import MAX_ERROR, TrackingResult, check_fit, track
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being done, how much of it is done, and how much there is (None: not known)."""
+
+MIN_SIZE = 64
+
+
+@dataclass(frozen=True)
+class PreprocessOptions:
+    """What the user asks for.
+
+    `focal` and `crop` are in pixels of the video; without `crop` the largest square in the middle is
+    taken. `head` is the head model's file; None is the open head among the assets.
+    """
+
+    subject: str
+    videos: tuple[Path, ...]
+    out: Path
+    size: int = 512
+    fps: float | None = 25.0
+    focal: float | None = None
+    crop: tuple[int, int, int] | None = None
+    landmarks: str = "mediapipe"
+    overwrite: bool = False
+    head: Path | None = None
+
+
+def preprocess(options: PreprocessOptions, *, assets_dir: Path, progress: Progress | None = None) -> PreprocessReport:
+    """Make `<out>/<subject>/<subject>/<sub_dir>` from videos; a second call with the same request does nothing.
+
+    The subject's folder appears complete or not at all.
+    """
+    check_options(options)
+    progress = progress or (lambda task, done, total: None)
+    head_path = options.head or assets_dir / "open_head.npz"
+    target = options.out / options.subject
+    request = describe_request(options, head_path)
+    done = existing_report(target, request, options.overwrite)
+    if done is not None:
+        logger.info("%s: already made from the same videos with the same options", target)
+        return done
+    started = time.monotonic()
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{options.subject}.partial-", dir=options.out))
+    except OSError as error:
+        raise DataError(
+            f"{options.out}: cannot be written ({error.strerror}); choose another folder with --out"
+        ) from error
+    try:
+        report = _preprocess_into(partial, options, assets_dir, head_path, progress)
+        report = report.finished(request, time.monotonic() - started)
+        report.save(partial)
+        _replace_folder(partial, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return report
+
+
+def check_options(options: PreprocessOptions) -> None:
+    """Raise where a request cannot be carried out, before anything is read."""
+    if not options.subject or options.subject != Path(options.subject).name:
+        raise DataError(f"subject {options.subject!r}: expected a plain name, it becomes a folder's")
+    if not options.videos:
+        raise DataError("no video given; name at least one with --video")
+    for path in options.videos:
+        if not path.is_file():
+            raise DataError(f"{path}: no such video file")
+    stems = [path.stem for path in options.videos]
+    if len(set(stems)) < len(stems):
+        raise DataError(
+            f"the videos' names {', '.join(stems)} are not all different, but each becomes a folder; rename one"
+        )
+    if options.size < MIN_SIZE or options.size % 2:
+        raise DataError(f"size {options.size}: expected an even number of pixels, at least {MIN_SIZE}")
+    for name in ("fps", "focal"):
+        value = getattr(options, name)
+        if value is not None and not value > 0:
+            raise DataError(f"{name} {value}: expected a positive number")
+
+
+def _preprocess_into(
+    folder: Path,
+    options: PreprocessOptions,
+    assets_dir: Path,
+    head_path: Path,
+    progress: Progress,
+) -> PreprocessReport:
+    """Everything but the bookkeeping, in an empty folder."""
+    detector, matting = landmarker(options.landmarks, assets_dir), Matting(assets_dir)
+    assets = load_head(head_path)
+    embedding = _embedding(head_path, assets, assets_dir, progress)
+    with contextlib.ExitStack() as stack:
+        videos = []
+        for index, path in enumerate(options.videos):
+            spool = stack.enter_context(FrameSpool(folder / f"frames-{index}.raw", options.size))
+            detector.reset()
+            video = analyse_video(
+                path,
+                spool,
+                detector,
+                matting,
+                crop=Crop(*options.crop) if options.crop else None,
+                fps=options.fps,
+                progress=lambda done, name=path.name: progress(f"analysing {name}", done, None),
+            )
+            videos.append(video)
+        observations = observe(videos)
+        focal = options.focal * videos[0].scale if options.focal else None
+        result = track(
+            observations,
+            assets,
+            embedding,
+            focal=focal,
+            progress=lambda done, total: progress("fitting the head", done, total),
+        )
+        check_fit(result, observations)
+        _check_valid(videos, result)
+        recordings = folder / options.subject
+        n_written = write_recordings(recordings, videos, observations, result, progress)
+        write_overlay(folder / "overlay.mp4", videos, observations, result, assets, options.fps, progress)
+    return PreprocessReport.of(videos, observations, result, n_written, options.focal is None)
+
+
+def observe(videos: list[AnalysedVideo]) -> Observations:
+    """The detections of all recordings as one problem."""
+    centres = np.array([video.principal_point for video in videos])
+    size = videos[0].spool.size
+    if np.abs(centres - centres[0]).max() > 0.01 * size:
+        raise DataError(
+            "the videos differ in size, so that the same crop lies differently in them; preprocess "
+            "them without --crop, or bring them to one size first"
+        )
+    found = [landmarks for video in videos for landmarks in video.landmarks]
+    return Observations(
+        landmarks=np.stack([f.points for f in found]) + PIXEL_CENTRE,
+        irises=np.stack([iris_centres(f) for f in found]),
+        iris_weight=np.stack([eye_openness(f.points) for f in found]),
+        video=np.concatenate([np.full(len(v.time), k) for k, v in enumerate(videos)]),
+        time=np.concatenate([v.time for v in videos]),
+        size=(size, size),
+        principal_point=videos[0].principal_point,
+    )
+
+
+def _check_valid(videos: list[AnalysedVideo], result: TrackingResult) -> None:
+    """Raise where a good part of a recording could not be fitted."""
+    start = 0
+    for video in videos:
+        valid = result.valid[start : start + len(video.time)]
+        start += len(video.time)
+        if valid.mean() < 0.5:
+            raise DataError(
+                f"{video.path}: the fit is off by more than {100 * MAX_ERROR:.0f} % of the face's height in "
+                f"{(~valid).sum()} of {len(valid)} frames; try --crop x,y,side or --focal PX"
+            )
+
+
+def _embedding(head_path: Path, assets: HeadAssets, assets_dir: Path, progress: Progress) -> LandmarkEmbedding:
+    """The landmarks of the head in use; computed and kept beside it at the first use."""
+    path = embedding_path(head_path)
+    if path.is_file():
+        return load_embedding(path, assets)
+    progress("finding the head model's landmarks", 0, None)
+    detect = single_image_detector(landmarker("mediapipe", assets_dir))
+    embedding = compute_embedding(assets, detect)
+    save_embedding(path, embedding, assets)
+    return embedding
+
+
+def _replace_folder(partial: Path, target: Path) -> None:
+    """Put a finished folder in the place of an older one, or of none."""
+    old = partial.with_name(f"{partial.name}.old")
+    try:
+        if target.exists():
+            target.rename(old)
+        partial.chmod(0o755)
+        partial.rename(target)
+        shutil.rmtree(old, ignore_errors=True)
+    except OSError as error:
+        raise DataError(f"{target}: cannot be replaced ({error.strerror})") from error

@@ -1,0 +1,148 @@
+"""What preprocessing did: written beside the recordings, and compared with the next request."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from imavatar.data.subject import read_json
+from imavatar.errors import DataError
+from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.frame_analysis import AnalysedVideo
+from imavatar.preprocessing.tracking import TrackingResult
+
+REPORT_NAME = "report.json"
+FORMAT = 1
+"""Raised when the result of the same request changes, so that it is made anew."""
+
+
+@dataclass(frozen=True)
+class PreprocessReport:
+    """Counts, errors and the reasons for frames left out.
+
+    Errors are means over tracked frames in pixels and as a share of the face's height; `focal` is in pixels of the
+    written images. `left_out` lists the video, the frame's number in it from 0, and the reason.
+    """
+
+    frames_read: int
+    frames_tracked: int
+    frames_written: dict[str, int]
+    left_out: list[dict]
+    errors: dict[str, float]
+    face_height: float
+    focal: float
+    focal_estimated: bool
+    seconds: float = 0.0
+    request: dict = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        videos: list[AnalysedVideo],
+        observations: Observations,
+        result: TrackingResult,
+        written: dict[str, int],
+        focal_estimated: bool,
+    ) -> "PreprocessReport":
+        """The report on a fit."""
+        left_out = [
+            {"video": video.path.name, "frame": number, "reason": "no face found"}
+            for video in videos
+            for number in video.without_face
+        ]
+        for index in np.flatnonzero(~result.valid):
+            share = 100 * result.relative_error[index]
+            reason = f"landmark error {share:.1f} % of the face's height"
+            name = videos[observations.video[index]].path.name
+            left_out.append({"video": name, "frame": int(observations.time[index]), "reason": reason})
+        return cls(
+            frames_read=sum(video.n_read for video in videos),
+            frames_tracked=int(result.valid.sum()),
+            frames_written=written,
+            left_out=left_out,
+            errors=result.mean_errors(),
+            face_height=float(result.face_height.mean()),
+            focal=result.focal,
+            focal_estimated=focal_estimated,
+        )
+
+    def finished(self, request: dict, seconds: float) -> "PreprocessReport":
+        """The same with what was asked for and how long it took."""
+        return replace(self, request=request, seconds=round(seconds, 1))
+
+    def save(self, folder: Path) -> None:
+        """Write the report into a folder."""
+        (folder / REPORT_NAME).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+
+    def summary(self) -> str:
+        """A few lines for the terminal."""
+        share = 100 * self.frames_tracked / max(self.frames_read, 1)
+        errors = self.errors
+        lines = [
+            f"tracked {self.frames_tracked} of {self.frames_read} frames ({share:.1f} %)",
+            f"landmark error {errors['error_px']:.2f} px, {100 * errors['error_share']:.2f} % of the face's height "
+            f"({self.face_height:.0f} px); without the outline {100 * errors['error_share_without_oval']:.2f} %",
+            f"focal length {self.focal:.0f} px ({'estimated' if self.focal_estimated else 'given'})",
+            "frames written: " + ", ".join(f"{k} {n}" for k, n in self.frames_written.items()),
+        ]
+        if self.left_out:
+            first = self.left_out[0]
+            lines.append(
+                f"left out {len(self.left_out)} frames, the first: {first['video']} frame {first['frame']}, "
+                f"{first['reason']}"
+            )
+        return "\n".join(lines)
+
+
+def describe_request(options, head_path: Path) -> dict:
+    """What the result depends on, comparable between calls: options, and the videos' content."""
+    return {
+        "format": FORMAT,
+        "videos": [_fingerprint(path) for path in options.videos],
+        "head": head_path.name,
+        "size": options.size,
+        "fps": options.fps,
+        "focal": options.focal,
+        "crop": list(options.crop) if options.crop else None,
+        "landmarks": options.landmarks,
+    }
+
+
+def existing_report(target: Path, request: dict, overwrite: bool) -> PreprocessReport | None:
+    """The report of an earlier call with the same request; raises where the folder holds something else.
+
+    None where there is nothing yet, or where it may be replaced.
+    """
+    if overwrite or not target.exists():
+        return None
+    path = target / REPORT_NAME
+    if path.is_file():
+        tree = read_json(path)
+        if isinstance(tree, dict) and tree.get("request") == request:
+            return _parse_report(tree, path)
+    raise DataError(
+        f"{target}: exists already, made from another video or with other options; choose another --subject or --out, "
+        "or replace it with --overwrite"
+    )
+
+
+def _parse_report(tree: dict, path: Path) -> PreprocessReport:
+    """A report from its JSON tree."""
+    try:
+        return PreprocessReport(**tree)
+    except TypeError as error:
+        raise DataError(f"{path}: is not a report of this version ({error}); use --overwrite") from error
+
+
+def _fingerprint(path: Path) -> dict:
+    """A video's name, size and content hash."""
+    digest = hashlib.sha256()
+    try:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}

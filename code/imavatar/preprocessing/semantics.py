@@ -1,0 +1,102 @@
+"""Coarse face-parsing labels from a matte and landmarks: no parsing network is needed.
+
+Lips, eyes, brows and mouth follow the landmarks; the rest is told by place and colour: skin inside
+the outline of the face and, below it, what looks like it; hair around and above; cloth below.
+"""
+
+import cv2
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from imavatar.head.mesh_points import (
+    FACE_OVAL,
+    LEFT_BROW,
+    LEFT_EYE,
+    LIPS_INNER,
+    LOWER_LIP_INNER,
+    LOWER_LIP_OUTER,
+    RIGHT_BROW,
+    RIGHT_EYE,
+    UPPER_LIP_INNER,
+    UPPER_LIP_OUTER,
+)
+from imavatar.preprocessing.landmarks import FaceLandmarks
+
+SKIN, MOUTH, UPPER_LIP, LOWER_LIP, NECK, CLOTH, HAIR = 1, 11, 12, 13, 14, 16, 17
+LOOPS = (
+    (2, LEFT_BROW),
+    (3, RIGHT_BROW),
+    (4, LEFT_EYE),
+    (5, RIGHT_EYE),
+    (UPPER_LIP, (*UPPER_LIP_OUTER, *reversed(UPPER_LIP_INNER))),
+    (LOWER_LIP, (*LOWER_LIP_OUTER, *reversed(LOWER_LIP_INNER))),
+    (MOUTH, LIPS_INNER),
+)
+"""Labels and closed loops of landmarks, painted in this order."""
+
+CHIN, FOREHEAD = 152, 10
+MATTE_THRESHOLD = 0.5
+SKIN_DISTANCE = 3.0
+"""Mahalanobis distance from the face's colours within which a pixel looks like skin."""
+NECK_REACH = 0.45
+"""How far below the chin bare skin is looked for, in heights of the face."""
+
+
+def label_semantics(
+    alpha: Float[np.ndarray, "h w"],
+    face: FaceLandmarks,
+    rgb: UInt8[np.ndarray, "h w 3"] | None = None,
+) -> UInt8[np.ndarray, "h w"]:
+    """Face-parsing labels of the person's pixels; 0 elsewhere.
+
+    Args:
+        rgb: the image; without it the skin of the neck is told by place alone.
+    """
+    height, width = alpha.shape
+    labels = np.zeros((height, width), dtype=np.uint8)
+    person = alpha > MATTE_THRESHOLD
+    rows = np.arange(height)[:, None]
+    chin, top = face.points[CHIN], face.points[FOREHEAD]
+    size = float(np.linalg.norm(chin - top))
+    labels[person] = HAIR
+    labels[person & (rows > chin[1])] = CLOTH
+    outline = fill(face.points[list(FACE_OVAL)], height, width)
+    neck = _neck(face, outline, size, rgb)
+    labels[person & neck] = NECK
+    labels[person & outline] = SKIN
+    for label, loop in LOOPS:
+        labels[person & fill(face.points[list(loop)], height, width)] = label
+    return labels
+
+
+def fill(points: Float[np.ndarray, "k 2"], height: int, width: int) -> np.ndarray:
+    """Pixels [h, w] inside a closed loop of points."""
+    mask = np.zeros((height, width), dtype=np.uint8)
+    # Four fractional bits keep small loops, such as thin lips, from collapsing.
+    cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 1, shift=4)
+    return mask.astype(bool)
+
+
+def _neck(face: FaceLandmarks, outline: np.ndarray, size: float, rgb) -> np.ndarray:
+    """Below the jaw, within the face's width, not farther than a neck; where it looks like skin."""
+    height, width = outline.shape
+    columns, rows = np.arange(width)[None, :], np.arange(height)[:, None]
+    jaw = face.points[list(FACE_OVAL)]
+    chin = face.points[CHIN]
+    low, high = jaw[:, 0].min(), jaw[:, 0].max()
+    middle = (jaw[:, 1].min() + chin[1]) / 2
+    inside = (columns > low) & (columns < high) & (rows > middle)
+    inside = inside & (rows < chin[1] + NECK_REACH * size) & ~outline
+    if rgb is None:
+        return inside & (rows > chin[1] - 0.1 * size)
+    return inside & _looks_like(rgb, outline & (rows > middle))
+
+
+def _looks_like(rgb: np.ndarray, sample: np.ndarray) -> np.ndarray:
+    """Pixels whose chroma and lightness are like those of a sample."""
+    lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float64)
+    if sample.sum() < 10:
+        return np.zeros(sample.shape, dtype=bool)
+    mean = lab[sample].mean(axis=0)
+    spread = lab[sample].std(axis=0) + [25.0, 4.0, 4.0]
+    return (((lab - mean) / spread) ** 2).sum(axis=-1) < SKIN_DISTANCE**2

@@ -1,0 +1,176 @@
+"""The fit: one shape per subject; expression, pose and translation per frame; the focal length where it is unknown."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+
+from imavatar.errors import DataError
+from imavatar.head.assets import HeadAssets
+from imavatar.head.landmarks import N_LANDMARKS, LandmarkEmbedding
+from imavatar.head.mesh_points import FACE_OVAL, IBUG_FROM_MESH
+from imavatar.preprocessing.fit_problem import FitProblem, FitWeights, Observations, Unknowns
+from imavatar.preprocessing.initial_pose import initial_unknowns
+from imavatar.preprocessing.landmark_model import LandmarkModel
+
+logger = logging.getLogger(__name__)
+
+MAX_ERROR = 0.05
+"""Mean reprojection error, as a share of the face's height, above which a frame or a whole fit is not trusted."""
+
+DEFAULT_FOCAL = 2.0
+"""Where the search for the focal length starts, in image widths: a field of view of 28 degrees."""
+
+RIGID_STEPS, ALL_STEPS = 100, 400
+LEARNING_RATES = {
+    "shape": 0.05,
+    "expression": 0.05,
+    "rotation": 0.005,
+    "neck": 0.005,
+    "jaw": 0.01,
+    "gaze": 0.01,
+    "place": 0.005,
+    "log_focal": 0.01,
+}
+RIGID = ("rotation", "neck", "place")
+
+
+@dataclass(frozen=True)
+class TrackingResult:
+    """Parameters of all frames in model units and radians, and how well they explain the detections.
+
+    `landmarks` and `keypoints` are the fitted points in continuous pixels: the 468 of the detector, and the 68 of iBUG
+    with the right and left pupil. `error` is the distance of each landmark from its detection in pixels.
+    """
+
+    shape: Float[np.ndarray, "100"]
+    expression: Float[np.ndarray, "n 50"]
+    pose: Float[np.ndarray, "n 15"]
+    translation: Float[np.ndarray, "n 3"]
+    focal: float
+    landmarks: Float[np.ndarray, "n 468 2"]
+    keypoints: Float[np.ndarray, "n 70 2"]
+    error: Float[np.ndarray, "n 468"]
+    face_height: Float[np.ndarray, " n"]
+
+    @property
+    def relative_error(self) -> Float[np.ndarray, " n"]:
+        """Mean error of each frame as a share of its face's height."""
+        return self.error.mean(axis=1) / self.face_height
+
+    @property
+    def valid(self) -> Bool[np.ndarray, " n"]:
+        """Frames whose fit can be trusted."""
+        return self.relative_error <= MAX_ERROR
+
+    def mean_errors(self) -> dict[str, float]:
+        """Mean error in pixels and as a share of the face's height, of all landmarks and without the face oval."""
+        inner = np.setdiff1d(np.arange(N_LANDMARKS), FACE_OVAL)
+        share = self.error / self.face_height[:, None]
+        return {
+            "error_px": float(self.error.mean()),
+            "error_share": float(share.mean()),
+            "error_px_without_oval": float(self.error[:, inner].mean()),
+            "error_share_without_oval": float(share[:, inner].mean()),
+            "worst_frame_share": float(self.relative_error.max()),
+        }
+
+
+def track(
+    observations: Observations,
+    assets: HeadAssets,
+    embedding: LandmarkEmbedding,
+    *,
+    focal: float | None = None,
+    weights: FitWeights | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> TrackingResult:
+    """Fit the head model to the detections of one subject, all frames of all recordings at once.
+
+    Args:
+        focal: focal length in pixels; estimated where it is None.
+        progress: called with the number of steps done and to do.
+    """
+    weights = weights or FitWeights()
+    width = observations.size[1]
+    start = DEFAULT_FOCAL if focal is None else focal / width
+    landmark_weight = np.ones(N_LANDMARKS)
+    landmark_weight[list(FACE_OVAL)] = weights.oval
+    model = LandmarkModel(assets, embedding)
+    problem = FitProblem(model, observations, landmark_weight, start, weights)
+    unknowns = initial_unknowns(problem, observations, landmark_weight, start)
+    fixed = set() if focal is None else {"log_focal"}
+    everything = [name for name in LEARNING_RATES if name not in fixed]
+    total = RIGID_STEPS + ALL_STEPS
+    report = progress or (lambda done, total: None)
+    unknowns = _minimise(problem, unknowns, RIGID, RIGID_STEPS, lambda k: report(k, total))
+    unknowns = _minimise(problem, unknowns, everything, ALL_STEPS, lambda k: report(RIGID_STEPS + k, total))
+    return _result(problem, unknowns, observations)
+
+
+def check_fit(result: TrackingResult, observations: Observations) -> None:
+    """Raise where the fit as a whole cannot be trusted, and say what to try."""
+    advice = (
+        "Try a crop around the head (--crop x,y,size), the camera's focal length (--focal PX), or a recording with "
+        "better light and the whole face in view."
+    )
+    error, height = float(result.error.mean()), float(result.face_height.mean())
+    if not np.isfinite(error) or error > MAX_ERROR * height:
+        raise DataError(
+            f"the head model does not fit the face: mean landmark error {error:.1f} pixels, "
+            f"{100 * error / height:.1f} % of the face's height of {height:.0f} pixels; "
+            f"at most {100 * MAX_ERROR:.0f} % is accepted. {advice}"
+        )
+    rows, columns = observations.size
+    centre = result.landmarks.mean(axis=1)
+    outside = ((centre < 0) | (centre > [columns, rows])).any(axis=1)
+    if outside.any():
+        raise DataError(
+            f"the fitted head lies outside the image of {columns} x {rows} pixels in {outside.sum()} of "
+            f"{len(result.error)} frames. {advice}"
+        )
+
+
+def _minimise(
+    problem: FitProblem,
+    unknowns: Unknowns,
+    names: tuple[str, ...] | list[str],
+    steps: int,
+    report: Callable[[int], None],
+) -> Unknowns:
+    """Adam with a learning rate that falls to a tenth; only the named unknowns move."""
+    moving = {n: getattr(unknowns, n).detach().clone().requires_grad_(True) for n in names}
+    unknowns = replace(unknowns, **moving)
+    optimiser = torch.optim.Adam([{"params": [moving[n]], "lr": LEARNING_RATES[n]} for n in names])
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: 1 - 0.9 * k / steps)
+    for step in range(steps):
+        optimiser.zero_grad()
+        loss = problem.loss(unknowns)
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        report(step + 1)
+    logger.debug("fit of %s: loss %.4f after %d steps", ", ".join(names), float(loss.detach()), steps)
+    return replace(unknowns, **{name: value.detach() for name, value in moving.items()})
+
+
+def _result(problem: FitProblem, unknowns: Unknowns, observations: Observations) -> TrackingResult:
+    """The optimised unknowns as arrays."""
+    with torch.no_grad():
+        projected = problem.project(unknowns).double().numpy()
+        pose, translation = unknowns.pose(problem.video), unknowns.translation()
+    landmarks = projected[:, :N_LANDMARKS]
+    return TrackingResult(
+        shape=unknowns.shape.numpy(),
+        expression=unknowns.expression.numpy(),
+        pose=pose.numpy(),
+        translation=translation.numpy(),
+        focal=float(unknowns.log_focal.exp()) * observations.size[1],
+        landmarks=landmarks,
+        keypoints=np.concatenate([landmarks[:, list(IBUG_FROM_MESH)], projected[:, N_LANDMARKS:]], axis=1),
+        error=np.linalg.norm(landmarks - observations.landmarks, axis=-1),
+        face_height=observations.face_height,
+    )

@@ -1,0 +1,1 @@
+"""From a camera and the fields to points, normals and colours."""

@@ -1,0 +1,203 @@
+"""The avatar: three fields, a surface search, and the analytic gradient that joins them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from imavatar.fields.deformer import BoundDeformer, Deformer
+from imavatar.fields.geometry import BoundGeometry, Geometry
+from imavatar.fields.texture import Texture
+from imavatar.numerics.implicit import attach_implicit_gradient
+from imavatar.numerics.linalg import inverse_3x3, matvec, orthonormal_complement
+from imavatar.types import (
+    DeformationFields,
+    PosedHead,
+    RayBundle,
+    RenderOutput,
+    SurfaceHits,
+    TensorRecord,
+    concatenate,
+)
+
+Search = Callable[
+    [BoundDeformer, BoundGeometry, RayBundle, Bool[Tensor, " n"] | None], SurfaceHits
+]
+"""Finds the surface points of one frame's rays: the paper's search or the proxy search."""
+
+
+@dataclass(frozen=True)
+class SurfaceShading(TensorRecord):
+    """What is seen at surface points; `x_c` carries the implicit gradient."""
+
+    x_c: Float[Tensor, "m 3"]
+    rgb: Float[Tensor, "m 3"]
+    normal: Float[Tensor, "m 3"]
+    gradient: Float[Tensor, "m 3"]
+    fields: DeformationFields
+
+    def _map(self, function):
+        fields = self.fields._map(function)
+        flat = {name: function(getattr(self, name)) for name in ("x_c", "rgb", "normal", "gradient")}
+        return SurfaceShading(fields=fields, **flat)
+
+
+class Avatar(nn.Module):
+    """Renders rays of posed heads. Sub-modules are named as in the authors' checkpoints."""
+
+    def __init__(self, geometry: Geometry, deformer: Deformer, texture: Texture, search: Search):
+        super().__init__()
+        self.geometry_network = geometry
+        self.deformer_network = deformer
+        self.rendering_network = texture
+        self.search = search
+
+    @property
+    def geometry(self) -> Geometry:
+        """x_c -> signed distance and features."""
+        return self.geometry_network
+
+    @property
+    def deformer(self) -> Deformer:
+        """x_c -> blendshapes, correctives, skinning weights; x_c -> x_d."""
+        return self.deformer_network
+
+    @property
+    def texture(self) -> Texture:
+        """Canonical point, normal, expression, features -> colour."""
+        return self.rendering_network
+
+    def field(self, head: PosedHead) -> BoundGeometry:
+        """The signed distance under the latent code of one frame."""
+        return BoundGeometry(self.geometry, head.latent)
+
+    @torch.no_grad()
+    def find_surface(
+        self, rays: RayBundle, posed: PosedHead, foreground: Bool[Tensor, " n"] | None
+    ) -> SurfaceHits:
+        """Surface hits of rays of several frames. `foreground` is the training's mask, else None."""
+        parts, order = [], []
+        for frame in range(len(posed)):
+            rows = (rays.frame == frame).nonzero()[:, 0]
+            head = posed[frame : frame + 1]
+            bound, field = self.deformer.bind(head), self.field(head)
+            mask = None if foreground is None else foreground[rows]
+            parts.append(self.search(bound, field, rays[rows], mask))
+            order.append(rows)
+        return concatenate(parts)[torch.argsort(torch.cat(order))]
+
+    def shade(
+        self,
+        rays: RayBundle,
+        posed: PosedHead,
+        hits: SurfaceHits,
+        where: Bool[Tensor, " n"],
+        *,
+        colour_trains_geometry: bool = True,
+    ) -> RenderOutput:
+        """Colours and normals where `where`, signed distances elsewhere, with their gradients.
+
+        Surface points get the gradient of the point on the ray and on the surface; all others that
+        of a point at constant depth on the ray (SPEC section 7).
+
+        Args:
+            colour_trains_geometry: without it, the colours' gradient reaches the texture only.
+        """
+        index, surfaces, sdf = [], [], hits.sdf.clone()
+        for frame in range(len(posed)):
+            head = posed[frame : frame + 1]
+            bound = self.deformer.bind(head)
+            of_frame = rays.frame == frame
+            rows = (of_frame & where).nonzero()[:, 0]
+            index.append(rows)
+            surfaces.append(
+                self.shade_surface(bound, head, rays[rows], hits.x_c[rows], colour_trains_geometry)
+            )
+            others = (of_frame & ~where & hits.converged).nonzero()[:, 0]
+            if torch.is_grad_enabled() and len(others) > 0:
+                sdf[others] = self._off_surface_sdf(bound, head, rays[others], hits[others])
+        return _assemble(rays, hits, sdf, torch.cat(index), _join(surfaces))
+
+    def shade_surface(
+        self,
+        bound: BoundDeformer,
+        head: PosedHead,
+        rays: RayBundle,
+        x_c: Float[Tensor, "m 3"],
+        colour_trains_geometry: bool = True,
+    ) -> SurfaceShading:
+        """Shading of surface points of one frame."""
+        if torch.is_grad_enabled():
+            x_c = self._attach_on_surface(bound, head, rays, x_c)
+        _, jacobian = bound.with_jacobian(x_c)
+        _, features, gradient = self.geometry.with_gradient(x_c, head.latent)
+        normal = deformed_normal(gradient, jacobian)
+        seen = (x_c, normal, features)
+        if not colour_trains_geometry:
+            seen = tuple(value.detach() for value in seen)
+        condition = torch.cat([head.expression, head.jaw], dim=-1)
+        rgb = self.texture(seen[0], seen[1], condition, seen[2])
+        fields = self.deformer(x_c.detach())
+        return SurfaceShading(x_c, rgb, normal, gradient, fields)
+
+    def _attach_on_surface(self, bound, head, rays, x_c):
+        """F = [d(x_c) - r_o along two directions orthogonal to the ray; f(x_c)]."""
+        first, second = orthonormal_complement(rays.directions)
+        with torch.no_grad():
+            _, jacobian = bound.with_jacobian(x_c)
+            _, gradient = self.field(head).with_gradient(x_c)
+            across = torch.stack([first, second], dim=1) @ jacobian
+            jacobian = torch.cat([across, gradient[:, None]], dim=1)
+
+        def residual(x):
+            offset = bound(x) - rays.origins
+            sdf = self.geometry.sdf(x, head.latent)
+            return torch.stack([(first * offset).sum(-1), (second * offset).sum(-1), sdf], dim=-1)
+
+        return attach_implicit_gradient(residual, x_c, jacobian)
+
+    def _off_surface_sdf(self, bound, head, rays, hits):
+        """f at the solution of F = d(x_c) - (r_o + t r_d) with t constant."""
+        with torch.no_grad():
+            _, jacobian = bound.with_jacobian(hits.x_c)
+        target = rays.at(hits.depth)
+        x_c = attach_implicit_gradient(lambda x: bound(x) - target, hits.x_c, jacobian)
+        return self.geometry.sdf(x_c, head.latent)
+
+
+def deformed_normal(
+    gradient: Float[Tensor, "n 3"], jacobian: Float[Tensor, "n 3 3"]
+) -> Float[Tensor, "n 3"]:
+    """normalise(grad f (d x_d / d x_c)^-1), a row vector times the inverse (SPEC section 8)."""
+    return F.normalize(matvec(inverse_3x3(jacobian).transpose(1, 2), gradient), dim=-1)
+
+
+def _join(surfaces: list[SurfaceShading]) -> SurfaceShading:
+    if len(surfaces) == 1:
+        return surfaces[0]
+    names = ("x_c", "rgb", "normal", "gradient")
+    flat = {name: torch.cat([getattr(s, name) for s in surfaces]) for name in names}
+    return SurfaceShading(fields=concatenate([s.fields for s in surfaces]), **flat)
+
+
+def _assemble(
+    rays: RayBundle,
+    hits: SurfaceHits,
+    sdf: Float[Tensor, " n"],
+    index: Int[Tensor, " m"],
+    surface: SurfaceShading,
+) -> RenderOutput:
+    white = torch.ones_like(rays.origins)
+    return RenderOutput(
+        rgb=white.index_put((index,), surface.rgb),
+        normal=torch.zeros_like(white).index_put((index,), surface.normal),
+        sdf=sdf,
+        hits=hits,
+        surface_index=index,
+        x_c=surface.x_c,
+        geometry_gradient=surface.gradient,
+        fields=surface.fields,
+    )

@@ -1,0 +1,73 @@
+"""Deformed points to canonical points over several initial guesses (SPEC section 5). No gradient."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from imavatar.anatomy import N_JOINTS
+from imavatar.fields.deformer import BoundDeformer
+from imavatar.numerics.linalg import inverse_3x3, transform_points
+from imavatar.numerics.root_finding import broyden
+from imavatar.types import TensorRecord
+
+INITIAL_BONES = {N_JOINTS: (0, 1, 2), N_JOINTS + 1: (0, 2, 3)}
+"""Bones that take a deformed point rigidly back: global, neck, jaw; with it the ghost bone's turn."""
+
+NO_SURFACE = 1.0
+"""Signed distance that stands for 'no canonical point found'."""
+
+
+@dataclass(frozen=True)
+class CorrespondenceSettings:
+    """Of Broyden's method: steps, residual norm to reach, residual norm to give up at."""
+
+    max_steps: int = 10
+    tolerance: float = 1e-5
+    divergence: float = 1.0
+
+
+@dataclass(frozen=True)
+class Correspondence(TensorRecord):
+    """Canonical points of least signed distance; without one, sdf is +1 and x_c any candidate."""
+
+    x_c: Float[Tensor, "n 3"]
+    sdf: Float[Tensor, " n"]
+    converged: Bool[Tensor, " n"]
+
+
+@torch.no_grad()
+def find_canonical(
+    deform: BoundDeformer,
+    sdf: Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]],
+    x_d: Float[Tensor, "n 3"],
+    settings: CorrespondenceSettings,
+) -> Correspondence:
+    """Solve d(x_c) = x_d from three bones' rigid guesses; keep the root of least signed distance."""
+    bones = INITIAL_BONES[len(deform.transforms)]
+    back = torch.linalg.solve(
+        deform.transforms[list(bones)].mT, deform.canonical_transforms[list(bones)].mT
+    ).mT  # T_canon T^-1
+    n, k = len(x_d), len(bones)
+    start = transform_points(back[:, None].expand(-1, n, -1, -1), x_d.expand(k, n, 3))
+    start = start.reshape(k * n, 3)
+    target = x_d.repeat(k, 1)
+    result = broyden(
+        lambda point, rows: deform(point) - target[rows],
+        start,
+        inverse_3x3(deform.blended_rotation(start)),
+        max_steps=settings.max_steps,
+        tolerance=settings.tolerance,
+        divergence=settings.divergence,
+    )
+    distance = torch.full_like(result.residual, NO_SURFACE)
+    distance[result.converged] = sdf(result.x[result.converged])
+    distance, chosen = distance.view(k, n).min(dim=0)
+    rows = torch.arange(n, device=x_d.device)
+    return Correspondence(
+        x_c=result.x.view(k, n, 3)[chosen, rows],
+        sdf=distance,
+        converged=result.converged.view(k, n).any(dim=0),
+    )

@@ -1,0 +1,216 @@
+"""Rays and points against a triangle mesh, by NVIDIA Warp on CPU and CUDA. No gradient."""
+
+import functools
+import os
+import tempfile
+from dataclasses import dataclass
+
+import torch
+import warp as wp
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from imavatar.types import TensorRecord
+
+MAX_DISTANCE = 1.0e3
+APPROACH_STEPS = 48
+
+
+@dataclass(frozen=True)
+class MeshPoints(TensorRecord):
+    """Points on a mesh: face (-1 where there is none), barycentric coordinates, depth along the ray."""
+
+    face: Int[Tensor, " n"]
+    barycentric: Float[Tensor, "n 3"]
+    depth: Float[Tensor, " n"]
+
+
+class MeshIndex:
+    """A bounding-volume hierarchy over a mesh; `refit` follows moved vertices.
+
+    Args:
+        vertices: [v, 3]; copied.
+        faces: [f, 3].
+    """
+
+    def __init__(self, vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]):
+        initialise_warp()
+        self.faces = faces
+        self.vertices = vertices.detach().float().contiguous().clone()
+        self._indices = faces.to(torch.int32).reshape(-1).contiguous()
+        self._mesh = wp.Mesh(
+            wp.from_torch(self.vertices, dtype=wp.vec3),
+            wp.from_torch(self._indices, dtype=wp.int32),
+            support_winding_number=False,
+        )
+
+    def refit(self, vertices: Float[Tensor, "v 3"]) -> None:
+        """Move the vertices; the faces stay."""
+        self.vertices.copy_(vertices.detach())
+        self._mesh.refit()
+
+    def cast(
+        self, origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
+    ) -> MeshPoints:
+        """First intersection of each ray with the mesh."""
+        points, arrays = self._outputs(len(origins), origins.device)
+        self._launch(_cast_kernel, origins, [wp.from_torch(_vec3(directions), dtype=wp.vec3)], arrays)
+        return self._finish(points)
+
+    def approach(
+        self,
+        origins: Float[Tensor, "n 3"],
+        directions: Float[Tensor, "n 3"],
+        near: Float[Tensor, " n"],
+        far: Float[Tensor, " n"],
+    ) -> MeshPoints:
+        """Of each ray that misses the mesh: where it comes closest, and the mesh point closest there."""
+        points, arrays = self._outputs(len(origins), origins.device)
+        inputs = [
+            wp.from_torch(_vec3(directions), dtype=wp.vec3),
+            wp.from_torch(near.float().contiguous()),
+            wp.from_torch(far.float().contiguous()),
+        ]
+        self._launch(_approach_kernel, origins, inputs, arrays)
+        return self._finish(points)
+
+    def _outputs(self, n, device):
+        points = {
+            "face": torch.full((n,), -1, dtype=torch.int32, device=device),
+            "uv": torch.zeros(n, 2, device=device),
+            "depth": torch.zeros(n, device=device),
+        }
+        arrays = [
+            wp.from_torch(points["face"]),
+            wp.from_torch(points["uv"], dtype=wp.vec2),
+            wp.from_torch(points["depth"]),
+        ]
+        return points, arrays
+
+    def _launch(self, kernel, origins, inputs, outputs):
+        start = wp.from_torch(_vec3(origins), dtype=wp.vec3)
+        device = wp.device_from_torch(origins.device)
+        wp.launch(
+            kernel, len(origins), [self._mesh.id, start, *inputs, *outputs], device=device
+        )
+
+    @staticmethod
+    def _finish(points) -> MeshPoints:
+        u, v = points["uv"].unbind(dim=-1)
+        return MeshPoints(
+            face=points["face"].long(),
+            barycentric=torch.stack([u, v, 1 - u - v], dim=-1),
+            depth=points["depth"],
+        )
+
+
+def signed_distance(
+    vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], points: Float[Tensor, "n 3"]
+) -> tuple[Float[Tensor, " n"], Int[Tensor, " n"]]:
+    """Distance to a mesh, negative where its winding number exceeds one half, and the closest face.
+
+    The winding number gives meshes with a hole, such as a bust without a bottom, an inside too.
+    """
+    initialise_warp()
+    vertices = _vec3(vertices)
+    mesh = wp.Mesh(
+        wp.from_torch(vertices, dtype=wp.vec3),
+        wp.from_torch(faces.to(torch.int32).reshape(-1).contiguous(), dtype=wp.int32),
+        support_winding_number=True,
+    )
+    distance = torch.zeros(len(points), device=points.device)
+    face = torch.zeros(len(points), dtype=torch.int32, device=points.device)
+    inputs = [mesh.id, wp.from_torch(_vec3(points), dtype=wp.vec3)]
+    outputs = [wp.from_torch(distance), wp.from_torch(face)]
+    device = wp.device_from_torch(points.device)
+    wp.launch(_signed_distance_kernel, len(points), inputs + outputs, device=device)
+    return distance, face.long()
+
+
+@functools.cache
+def initialise_warp() -> None:
+    """Start Warp quietly; where the home folder cannot be written its kernels go to a temporary one."""
+    wp.config.log_level = wp.LOG_ERROR
+    cache = os.path.expanduser("~/.cache")
+    parent = cache if os.path.isdir(cache) else os.path.dirname(cache)
+    if not os.access(parent, os.W_OK):
+        wp.config.kernel_cache_dir = os.path.join(tempfile.gettempdir(), f"warp-{os.getuid()}")
+    wp.init()
+
+
+def _vec3(values: Float[Tensor, "n 3"]) -> Tensor:
+    return values.detach().float().contiguous()
+
+
+@wp.kernel
+def _cast_kernel(
+    mesh: wp.uint64,
+    origins: wp.array(dtype=wp.vec3),
+    directions: wp.array(dtype=wp.vec3),
+    face: wp.array(dtype=wp.int32),
+    uv: wp.array(dtype=wp.vec2),
+    depth: wp.array(dtype=wp.float32),
+):
+    i = wp.tid()
+    query = wp.mesh_query_ray(mesh, origins[i], directions[i], MAX_DISTANCE)
+    if query.result:
+        face[i] = query.face
+        uv[i] = wp.vec2(query.u, query.v)
+        depth[i] = query.t
+
+
+@wp.kernel
+def _approach_kernel(
+    mesh: wp.uint64,
+    origins: wp.array(dtype=wp.vec3),
+    directions: wp.array(dtype=wp.vec3),
+    near: wp.array(dtype=wp.float32),
+    far: wp.array(dtype=wp.float32),
+    face: wp.array(dtype=wp.int32),
+    uv: wp.array(dtype=wp.vec2),
+    depth: wp.array(dtype=wp.float32),
+):
+    # Unsigned distances are lower bounds of the way to the mesh, so a ray that misses can be
+    # marched by them. Small steps are stretched: near a silhouette they would never arrive.
+    i = wp.tid()
+    t = near[i]
+    best = float(MAX_DISTANCE)
+    for _ in range(APPROACH_STEPS):
+        if t <= far[i]:
+            point = origins[i] + directions[i] * t
+            query = wp.mesh_query_point_no_sign(mesh, point, MAX_DISTANCE)
+            closest = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
+            distance = wp.length(point - closest)
+            if distance < best:
+                best = distance
+                face[i] = query.face
+                uv[i] = wp.vec2(query.u, query.v)
+                depth[i] = t
+            t += wp.max(distance - 0.5 * best, 0.01)
+    for _ in range(3):
+        if best < MAX_DISTANCE:
+            closest = wp.mesh_eval_position(mesh, face[i], uv[i][0], uv[i][1])
+            t = wp.dot(closest - origins[i], directions[i])
+            point = origins[i] + directions[i] * t
+            query = wp.mesh_query_point_no_sign(mesh, point, MAX_DISTANCE)
+            closest = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
+            distance = wp.length(point - closest)
+            if distance <= best:
+                best = distance
+                face[i] = query.face
+                uv[i] = wp.vec2(query.u, query.v)
+                depth[i] = t
+
+
+@wp.kernel
+def _signed_distance_kernel(
+    mesh: wp.uint64,
+    points: wp.array(dtype=wp.vec3),
+    distance: wp.array(dtype=wp.float32),
+    face: wp.array(dtype=wp.int32),
+):
+    i = wp.tid()
+    query = wp.mesh_query_point_sign_winding_number(mesh, points[i], MAX_DISTANCE)
+    closest = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
+    distance[i] = wp.length(points[i] - closest) * query.sign
+    face[i] = query.face

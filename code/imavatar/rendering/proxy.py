@@ -1,0 +1,64 @@
+"""A mesh of the canonical surface that stands in for it where a good first guess is wanted."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from imavatar.fields.deformer import BoundDeformer
+from imavatar.fields.geometry import BoundGeometry
+from imavatar.numerics.isosurface import extract_isosurface
+from imavatar.rendering.mesh_queries import MeshIndex, MeshPoints
+
+CHUNK = 16384
+
+
+class ProxyMesh:
+    """Vertices on the zero set of a signed-distance field, their gradients, and faces.
+
+    Not differentiable. `cell` is the grid's spacing in model units.
+
+    Args:
+        field: the canonical signed distance.
+        resolution: cells along the longest side of the surface's bounding box.
+        bound: half the side of the cube that is searched.
+    """
+
+    @torch.no_grad()
+    def __init__(
+        self, field: BoundGeometry, *, resolution: int, bound: float, device: torch.device
+    ):
+        self.vertices, self.faces, self.cell = extract_isosurface(
+            field, resolution=resolution, bound=bound, device=device
+        )
+        self.gradients = torch.zeros_like(self.vertices)
+        self.project(field)
+        self._index: MeshIndex | None = None
+
+    @torch.no_grad()
+    def project(self, field: BoundGeometry) -> None:
+        """One Newton step of each vertex along its gradient onto the zero set."""
+        if len(self.vertices) == 0:
+            return
+        chunks = [field.with_gradient(chunk) for chunk in self.vertices.split(CHUNK)]
+        sdf = torch.cat([value for value, _ in chunks])
+        self.gradients = torch.cat([gradient for _, gradient in chunks])
+        step = sdf / self.gradients.square().sum(dim=-1).clamp(min=0.1)
+        step = step.clamp(-self.cell, self.cell)
+        self.vertices = self.vertices - step[:, None] * self.gradients
+
+    @torch.no_grad()
+    def pose(self, deform: BoundDeformer) -> MeshIndex:
+        """Index of the mesh deformed to a frame; valid until the next call."""
+        posed = deform(self.vertices)
+        if self._index is None:
+            self._index = MeshIndex(posed, self.faces)
+        else:
+            self._index.refit(posed)
+        return self._index
+
+    def interpolate(
+        self, values: Float[Tensor, "v d"], points: MeshPoints
+    ) -> Float[Tensor, "n d"]:
+        """Per-vertex values at points of the mesh."""
+        corners = values[self.faces[points.face]]
+        return (corners * points.barycentric[..., None]).sum(dim=1)

@@ -1,0 +1,208 @@
+"""Surface search from a posed mesh of the canonical surface, polished by Newton's method.
+
+The canonical surface is meshed and pushed forward through the deformer, which needs no root
+finding; rays are cast against the posed mesh, and each hit is polished on the very system that
+defines the analytic gradient. What cannot be confirmed is looked for by the paper's search in a
+short interval of the ray.
+"""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from imavatar.fields.deformer import BoundDeformer
+from imavatar.fields.geometry import BoundGeometry
+from imavatar.numerics.intersection import ray_sphere_interval
+from imavatar.numerics.linalg import inverse_3x3, matvec
+from imavatar.rendering.correspondence import (
+    Correspondence,
+    CorrespondenceSettings,
+    find_canonical,
+)
+from imavatar.rendering.newton import polish_on_ray, polish_point
+from imavatar.rendering.proxy import ProxyMesh
+from imavatar.rendering.surface_search import find_surface
+from imavatar.types import RayBundle, SurfaceHits
+
+FARTHEST_MOVE = 0.06
+"""Farther than this from the mesh's hit, model units, a polished point may be on another sheet."""
+
+LOCAL_HALF_WIDTH = 0.08
+LOCAL_SAMPLES = 12
+LOCAL_SECANT_STEPS = 4
+TRAINING_LIMIT = 32
+"""False hits that a training step resolves; the others get no loss this time."""
+TRAINING_PERIOD = 4
+"""In training doubtful rays are searched in every fourth call; else they get no loss this time."""
+
+FALSE_HIT_REACH = 0.6
+"""How far behind its entry a ray outside the mask is searched for its least signed distance."""
+
+REFRESH_DRIFT = 1 / 3
+REBUILD_DRIFT = 1.5
+"""Of the surface at the mesh's hits (98th percentile), in cells: move the mesh, make it anew."""
+
+
+class ProxySearch:
+    """Finds surface points of one frame's rays; keeps the canonical mesh between calls.
+
+    Args:
+        radius: rays are searched inside the sphere of this radius.
+        resolution: of the mesh, in cells along its longest side.
+    """
+
+    def __init__(
+        self,
+        *,
+        radius: float,
+        resolution: int,
+        correspondence: CorrespondenceSettings,
+    ):
+        self.radius = radius
+        self.resolution = resolution
+        self.correspondence = correspondence
+        self.drift = 0.0
+        self._proxy: ProxyMesh | None = None
+        self._calls = 0
+
+    def reset(self) -> None:
+        """Forget the mesh: the next call makes a new one."""
+        self._proxy = None
+        self._calls = 0
+
+    @torch.no_grad()
+    def __call__(
+        self,
+        deform: BoundDeformer,
+        field: BoundGeometry,
+        rays: RayBundle,
+        foreground: Bool[Tensor, " n"] | None,
+    ) -> SurfaceHits:
+        """Hits of rays of one frame; conventions as in `surface_search.find_surface`."""
+        proxy = self._fresh_proxy(field, rays.origins.device)
+        near, far, meets = ray_sphere_interval(rays.origins, rays.directions, self.radius)
+        result = _Result(rays, near)
+        if len(rays) == 0 or len(proxy.faces) == 0:
+            return result.hits()
+        index = proxy.pose(deform)
+        cast = index.cast(rays.origins, rays.directions)
+        struck = (cast.face >= 0).nonzero()[:, 0]
+        doubtful = self._polish_struck(deform, field, proxy, rays, cast, struck, result)
+        missed = ((cast.face < 0) & meets).nonzero()[:, 0]
+        if foreground is not None:
+            passing = rays[missed]
+            approach = index.approach(
+                passing.origins, passing.directions, near[missed], far[missed]
+            )
+            inside = self._polish_missed(deform, field, proxy, passing, approach, missed, result)
+            self._calls += 1
+            searched = self._calls % TRAINING_PERIOD == 0
+            doubtful = torch.cat([doubtful, inside]) if searched else doubtful[:0]
+        query = self._query(deform, field)
+        self._search_locally(query, rays, doubtful, result)
+        if foreground is not None:
+            self._search_false_hits(query, rays, foreground, result)
+        return result.hits()
+
+    def _fresh_proxy(self, field: BoundGeometry, device) -> ProxyMesh:
+        if self._proxy is not None and self.drift > REBUILD_DRIFT * self._proxy.cell:
+            self._proxy = None
+        if self._proxy is None:
+            self._proxy = ProxyMesh(
+                field, resolution=self.resolution, bound=self.radius, device=device
+            )
+        elif self.drift > REFRESH_DRIFT * self._proxy.cell:
+            self._proxy.project(field)
+        self.drift = 0.0
+        return self._proxy
+
+    def _query(self, deform, field) -> Callable[[Float[Tensor, "n 3"]], Correspondence]:
+        return lambda x_d: find_canonical(deform, field, x_d, self.correspondence)
+
+    def _polish_struck(self, deform, field, proxy, rays, cast, struck, result):
+        """Newton from the mesh's hits; returns the rays whose hit could not be confirmed."""
+        if len(struck) == 0:
+            return struck
+        start = proxy.interpolate(proxy.vertices, cast[struck])
+        self.drift = float(field(start).abs().quantile(0.98))
+        x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays[struck], start)
+        accepted &= (depth - cast.depth[struck]).abs() < FARTHEST_MOVE
+        result.put(struck, cast.depth[struck], start, sdf.abs(), torch.zeros_like(accepted))
+        confirmed = struck[accepted]
+        result.put(confirmed, depth[accepted], x_c[accepted], sdf[accepted], accepted[accepted])
+        result.hit[confirmed] = True
+        return struck[~accepted]
+
+    @staticmethod
+    def _polish_missed(deform, field, proxy, rays, approach, missed, result):
+        """Canonical points of the closest approaches; returns the rays that are inside after all."""
+        if len(missed) == 0:
+            return missed
+        x_d = rays.at(approach.depth)
+        on_mesh = proxy.interpolate(proxy.vertices, approach)
+        image, jacobian = deform.with_jacobian(on_mesh)
+        step = torch.nan_to_num(matvec(inverse_3x3(jacobian), x_d - image))
+        step = step * (0.3 / step.norm(dim=-1, keepdim=True).clamp(min=0.3))
+        x_c, converged = polish_point(deform, x_d, on_mesh + step)
+        sdf = field(x_c)
+        result.put(missed, approach.depth, x_c, sdf, converged)
+        return missed[converged & (sdf < 0)]
+
+    @staticmethod
+    def _search_locally(query, rays, doubtful, result):
+        """The paper's search in a short interval around where the mesh was met."""
+        if len(doubtful) == 0:
+            return
+        depth = result.depth[doubtful]
+        interval = (
+            (depth - LOCAL_HALF_WIDTH).clamp(min=0),
+            depth + LOCAL_HALF_WIDTH,
+            torch.ones_like(doubtful, dtype=torch.bool),
+        )
+        found = find_surface(query, rays[doubtful], interval=interval, n_samples=LOCAL_SAMPLES, n_secant_steps=LOCAL_SECANT_STEPS)
+        # A bracket can close on a jump between two sheets instead of a zero.
+        confirmed = found.hit & found.converged & (found.sdf.abs() < 1e-3)
+        unconfirmed = found.hit & ~confirmed
+        result.put(doubtful, found.depth, found.x_c, found.sdf, found.converged & ~unconfirmed)
+        result.hit[doubtful] = confirmed
+
+    @staticmethod
+    def _search_false_hits(query, rays, foreground, result):
+        """Rays that hit outside the mask take their least signed distance, as in the paper."""
+        false_hits = (result.hit & ~foreground).nonzero()[:, 0]
+        result.converged[false_hits] = False
+        false_hits = false_hits[:TRAINING_LIMIT]
+        if len(false_hits) == 0:
+            return
+        entry = result.depth[false_hits]
+        interval = (entry, entry + FALSE_HIT_REACH, torch.ones_like(entry, dtype=torch.bool))
+        nowhere = torch.zeros_like(entry, dtype=torch.bool)
+        found = find_surface(
+            query,
+            rays[false_hits],
+            interval=interval,
+            n_samples=LOCAL_SAMPLES,
+            foreground=nowhere,
+        )
+        result.put(false_hits, found.depth, found.x_c, found.sdf, found.converged)
+
+
+class _Result:
+    """Results per ray while they are being gathered."""
+
+    def __init__(self, rays: RayBundle, depth: Float[Tensor, " n"]):
+        n = len(rays)
+        self.depth = depth.clone()
+        self.hit = torch.zeros(n, dtype=torch.bool, device=depth.device)
+        self.x_c = torch.zeros_like(rays.origins)
+        self.sdf = torch.ones_like(depth)
+        self.converged = torch.zeros_like(self.hit)
+
+    def put(self, rows, depth, x_c, sdf, converged) -> None:
+        self.depth[rows], self.x_c[rows] = depth, x_c
+        self.sdf[rows], self.converged[rows] = sdf, converged
+
+    def hits(self) -> SurfaceHits:
+        return SurfaceHits(self.depth, self.hit, self.x_c, self.sdf, self.converged)

@@ -1,0 +1,114 @@
+"""The paper's surface search: uniform samples along the ray, then secant steps (SPEC section 6)."""
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from imavatar.numerics.intersection import secant_search
+from imavatar.rendering.correspondence import Correspondence
+from imavatar.types import RayBundle, SurfaceHits, concatenate
+
+QUERY_CHUNK = 65536
+"""Points that are solved at once; bounds the memory, does not change the result."""
+
+Query = Callable[[Float[Tensor, "n 3"]], Correspondence]
+Interval = tuple[Float[Tensor, " n"], Float[Tensor, " n"], Bool[Tensor, " n"]]
+
+
+@torch.no_grad()
+def find_surface(
+    query: Query,
+    rays: RayBundle,
+    *,
+    interval: Interval,
+    n_samples: int = 100,
+    n_secant_steps: int = 8,
+    foreground: Bool[Tensor, " n"] | None = None,
+) -> SurfaceHits:
+    """First surface point of each ray in a depth interval; no gradient.
+
+    A ray without a negative sample, and in training (`foreground` given) every ray outside the
+    mask, takes its sample of least signed distance instead. `hit` means that a sample was negative.
+    Rays that miss the sphere never hit: their depth is their closest approach in training, 0 in
+    evaluation. A ray that starts inside the surface has its first sample negative and no sample
+    before it: that sample is taken as the surface.
+
+    Args:
+        query: deformed points to canonical ones with their signed distances.
+        interval: near and far depth of each ray, and whether it meets the volume searched: what
+            `ray_sphere_interval` returns for the paper's bounding sphere of radius 1.2.
+    """
+    if len(rays) == 0:
+        return _empty(rays)
+    near, far, meets = interval
+    fraction = torch.linspace(0, 1, n_samples, dtype=near.dtype, device=near.device)
+    depths = near[:, None] + fraction * (far - near)[:, None]  # [n, s]
+    points = rays.origins[:, None] + depths[..., None] * rays.directions[:, None]
+    found = _query_all(query, points[meets].reshape(-1, 3))
+    n_meets = int(meets.sum())
+    values = found.sdf.view(n_meets, n_samples)
+
+    inside = values < 0
+    hit = inside.any(dim=-1)
+    wants_surface = hit if foreground is None else hit & foreground[meets]
+    first = inside.to(torch.uint8).argmax(dim=-1)
+    chosen = torch.where(wants_surface, first, values.argmin(dim=-1))
+    rows = torch.arange(n_meets, device=near.device)
+    x_c = found.x_c.view(n_meets, n_samples, 3)[rows, chosen].clone()
+    sdf = values[rows, chosen].clone()
+    converged = found.converged.view(n_meets, n_samples)[rows, chosen].clone()
+    depth = depths[meets][rows, chosen].clone()
+
+    bracketed = (wants_surface & (first > 0)).nonzero()[:, 0]
+    if len(bracketed) > 0:
+        refined = _refine(
+            query, rays[meets][bracketed], depths[meets], values, first, bracketed, n_secant_steps
+        )
+        depth[bracketed], corresponding = refined
+        x_c[bracketed] = corresponding.x_c
+        sdf[bracketed] = corresponding.sdf
+        converged[bracketed] = corresponding.converged
+    missing_depth = torch.zeros_like(near) if foreground is None else near
+    return _scatter(meets, missing_depth, depth, hit, x_c, sdf, converged)
+
+
+def _query_all(query: Query, points: Float[Tensor, "n 3"]) -> Correspondence:
+    chunks = (
+        [query(chunk) for chunk in points.split(QUERY_CHUNK)] if len(points) else [query(points)]
+    )
+    return concatenate(chunks)
+
+
+def _refine(query, rays, depths, values, first, bracketed, n_steps):
+    inside_index = first[bracketed]
+    before = inside_index - 1
+    depth = secant_search(
+        lambda t, rows: query(rays[rows].at(t)).sdf,
+        depths[bracketed, before],
+        depths[bracketed, inside_index],
+        values[bracketed, before],
+        values[bracketed, inside_index],
+        n_steps,
+    )
+    return depth, query(rays.at(depth))
+
+
+def _scatter(meets, missing_depth, depth, hit, x_c, sdf, converged) -> SurfaceHits:
+    """Results of the rays that meet the volume, put among all rays."""
+    n = len(meets)
+    full_depth = missing_depth.clone()
+    full_hit = torch.zeros_like(meets)
+    full_x_c = depth.new_zeros(n, 3)
+    full_sdf = depth.new_ones(n)
+    full_converged = torch.zeros_like(meets)
+    full_depth[meets], full_hit[meets], full_x_c[meets] = depth, hit, x_c
+    full_sdf[meets], full_converged[meets] = sdf, converged
+    return SurfaceHits(full_depth, full_hit, full_x_c, full_sdf, full_converged)
+
+
+def _empty(rays: RayBundle) -> SurfaceHits:
+    zero = rays.origins.new_zeros(0)
+    none = torch.zeros(0, dtype=torch.bool, device=zero.device)
+    return SurfaceHits(zero, none, rays.origins.new_zeros(0, 3), zero.clone(), none.clone())

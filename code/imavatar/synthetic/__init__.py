@@ -1,0 +1,1 @@
+"""A seeded synthetic subject with exact parameters."""

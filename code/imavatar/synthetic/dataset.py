@@ -1,0 +1,255 @@
+"""Makes the synthetic subject: renders its train and test sequences into the layout of SPEC section 11."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+
+from imavatar.anatomy import Joint
+from imavatar.data.images import read_colour, read_grey
+from imavatar.data.subject_writer import JSON_NAME, SubjectWriter
+from imavatar.errors import DataError
+from imavatar.head.assets import HeadAssets, find_head, load_head
+from imavatar.head.flame import N_SHAPE_COLUMNS
+from imavatar.head.landmarks import (
+    LandmarkEmbedding,
+    embedding_path,
+    flame_keypoints,
+    load_embedding,
+)
+from imavatar.head.makehuman import MakeHuman
+from imavatar.head.open_head_faces import load_expression_units
+from imavatar.head.open_head_mesh import HeadMesh, cut_head
+from imavatar.synthetic.labels import label_image
+from imavatar.synthetic.layout import METRES_PER_UNIT
+from imavatar.synthetic.motion import expression_of, random_motion
+from imavatar.synthetic.renderer import StudioCamera, mitsuba_module, render
+from imavatar.synthetic.subject import N_EXPRESSION, Subject, head_parameters
+from imavatar.types import HeadParameters
+
+logger = logging.getLogger(__name__)
+
+SETTINGS_FILE = "synthetic.json"
+LOOK_VERSION = 1
+"""Counts changes of the subject's look or motion, so that data of another version are not taken for this one's."""
+
+CAMERA_FROM_EYES = (0.0, -0.012, -0.054)
+"""What the middle of the image shows, metres from the midpoint of the template's eyes."""
+
+TRAIN, TEST = "train", "test"
+Images = tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"]]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class SyntheticSettings:
+    """What a synthetic data set depends on; kept beside it. `head` identifies the head model."""
+
+    subject: str
+    size: int
+    n_train: int
+    n_test: int
+    seed: int
+    samples: int
+    head: str
+    look: int = LOOK_VERSION
+
+    def __post_init__(self):
+        if not self.subject or set(self.subject) & set("/\\") or self.subject.startswith("."):
+            raise DataError(f"subject {self.subject!r}: is not a name for a folder")
+        for name, least in (("size", 8), ("n_train", 1), ("n_test", 1), ("samples", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise DataError(f"{name} is {getattr(self, name)}, expected at least {least}")
+
+
+def make_synthetic(
+    out: Path,
+    *,
+    assets_dir: Path,
+    subject: str = "synthetic",
+    size: int = 128,
+    n_train: int = 80,
+    n_test: int = 20,
+    seed: int = 0,
+    samples: int = 16,
+    embedding: LandmarkEmbedding | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Render the subject's sequences, unless they are there; returns the folder that holds `train` and `test`.
+
+    Frames that an interrupted run has left are kept.
+
+    Args:
+        out: the data folder; files go to `<out>/<subject>/<subject>/{train,test}`.
+        assets_dir: holds `open_head.npz`, its landmarks, and `makehuman`.
+        samples: paths per pixel.
+        embedding: where the landmarks lie on the head; by default the file beside the head's.
+        progress: called with the number of finished frames and of all frames.
+
+    Raises:
+        DataError: the folder holds another data set, or cannot be written.
+        AssetError: the head model, its landmarks or MakeHuman's files are missing.
+    """
+    head_path = find_head("open", assets_dir, assets_dir)
+    head = load_head(head_path)
+    settings = SyntheticSettings(subject, size, n_train, n_test, seed, samples, _fingerprint(head))
+    folder = Path(out) / subject / subject
+    _claim(folder, settings)
+    done = {name: (folder / name / JSON_NAME).is_file() for name in (TRAIN, TEST)}
+    if all(done.values()):
+        logger.info("%s: the synthetic subject is there", folder)
+        return folder
+    mitsuba_module()
+    if embedding is None:
+        embedding = load_embedding(embedding_path(head_path), head)
+    studio = Studio(settings, head, MakeHuman(Path(assets_dir) / "makehuman"), embedding)
+    frames_before = 0
+    for stream, (name, n_frames) in enumerate(((TRAIN, n_train), (TEST, n_test)), start=1):
+        if not done[name]:
+            for k in studio.record(folder / name, n_frames, stream):
+                if progress is not None:
+                    progress(frames_before + k, n_train + n_test)
+        frames_before += n_frames
+    return folder
+
+
+class Studio:
+    """A subject before its camera, and the units that its expressions are made of."""
+
+    def __init__(
+        self,
+        settings: SyntheticSettings,
+        head: HeadAssets,
+        makehuman: MakeHuman,
+        embedding: LandmarkEmbedding,
+    ):
+        self.settings, self.head, self.embedding = settings, head, embedding
+        mesh = cut_head(makehuman)
+        if mesh.n_vertices != len(head.v_template):
+            raise DataError(
+                f"the open head has {len(head.v_template)} vertices, but MakeHuman's files give {mesh.n_vertices}; "
+                "delete open_head.npz and run: python scripts/build_head.py"
+            )
+        self.subject = Subject(head, makehuman, mesh.source[: mesh.n_vertices], seed=settings.seed)
+        self.units = _face_units(makehuman, mesh)
+        eyes = (head.joint_regressor @ head.v_template)[[Joint.LEFT_EYE, Joint.RIGHT_EYE]].mean(0)
+        self.camera = StudioCamera(settings.size, centre=tuple((eyes + CAMERA_FROM_EYES).tolist()))
+
+    def motion(self, n_frames: int, stream: int) -> HeadParameters:
+        """The parameters of a sequence; streams are independent."""
+        generator = np.random.default_rng([self.settings.seed, stream])
+        motion = random_motion(tuple(self.units), n_frames, generator)
+        columns = slice(N_SHAPE_COLUMNS, N_SHAPE_COLUMNS + N_EXPRESSION)
+        offsets = np.stack(list(self.units.values()))
+        expression = expression_of(motion.amplitudes, offsets, self.head.shapedirs[..., columns])
+        return HeadParameters(
+            torch.tensor(expression, dtype=torch.float32), torch.tensor(motion.pose, dtype=torch.float32)
+        )
+
+    def record(self, folder: Path, n_frames: int, stream: int):
+        """Write a sequence; yields the number of finished frames after each."""
+        found = [_read_frame(folder, k, self.settings.size) for k in range(1, n_frames + 1)]
+        writer = SubjectWriter(folder)
+        sequence = self.motion(n_frames, stream)
+        for k, images in enumerate(found):
+            parameters = sequence[k : k + 1]
+            if images is None:
+                images = self.photograph(parameters, seed=1000 * stream + k)
+            keypoints, bbox = self.landmarks(parameters)
+            writer.add_frame(
+                *images,
+                world_mat=self.camera.world_mat,
+                expression=parameters.expression[0].numpy(),
+                pose=parameters.pose[0].numpy(),
+                keypoints=keypoints,
+                bbox=bbox,
+            )
+            yield k + 1
+        writer.finish(self.camera.intrinsics, self.subject.shape_params)
+
+    def photograph(self, parameters: HeadParameters, seed: int) -> Images:
+        """Image, mask and labels of one frame."""
+        surfaces = self.subject.surfaces(parameters)
+        image, mask = render(surfaces, self.camera, samples=self.settings.samples, seed=seed)
+        return image, mask, label_image(self.subject, surfaces, self.camera)
+
+    @torch.no_grad()
+    def landmarks(
+        self, parameters: HeadParameters
+    ) -> tuple[Float[np.ndarray, "70 2"], Float[np.ndarray, " 4"]]:
+        """Projected keypoints and the box around the face's landmarks, in [-1, 1]."""
+        vertices = self.subject.flame.vertices(parameters)
+        keypoints = flame_keypoints(vertices, self.head, self.embedding)[0]
+        face = self.embedding.points(vertices, self.subject.flame.faces_tensor)[0]
+        keypoints, face = (
+            2 * self.camera.project(points.double().numpy())[0] / self.camera.size - 1
+            for points in (keypoints, face)
+        )
+        return keypoints, np.concatenate([face.min(axis=0), face.max(axis=0)])
+
+
+def _face_units(makehuman: MakeHuman, mesh: HeadMesh) -> dict[str, Float[np.ndarray, "v 3"]]:
+    """Offsets of the face units at the head's vertices, metres."""
+    units = load_expression_units(makehuman, mesh)
+    return {name: METRES_PER_UNIT * offset[: mesh.n_vertices] for name, offset in units.items()}
+
+
+def _fingerprint(head: HeadAssets) -> str:
+    digest = hashlib.sha256()
+    for values in (head.v_template, head.faces, head.shapedirs, head.posedirs, head.weights):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def _claim(folder: Path, settings: SyntheticSettings) -> None:
+    """Note the settings beside the data; raise where the folder holds something else."""
+    path = folder.parent / SETTINGS_FILE
+    advice = f"delete the folder {folder.parent}, or choose another name with --subject"
+    wanted = asdict(settings)
+    try:
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found != wanted:
+                raise DataError(f"{path}: {_difference(found, wanted)}; {advice}")
+            return
+        if folder.exists():
+            raise DataError(f"{folder}: exists, but was not made by this command; {advice}")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".json.partial")
+        partial.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read or written ({error.strerror})") from error
+    except ValueError as error:
+        raise DataError(f"{path}: is not valid JSON ({error}); {advice}") from error
+
+
+def _difference(found, wanted: dict) -> str:
+    if not isinstance(found, dict):
+        return "does not hold settings"
+    keys = [key for key in wanted if found.get(key) != wanted[key]]
+    if keys == ["head"] or keys == ["look"]:
+        return "was made with another head model or another version of the synthetic subject"
+    return "; ".join(f"{key} is {found.get(key)}, asked for is {wanted[key]}" for key in keys)
+
+
+def _read_frame(folder: Path, k: int, size: int) -> Images | None:
+    """The images that an interrupted run has left of a frame, if they are complete."""
+    try:
+        image = read_colour(folder / "image" / f"{k}.png", "image")
+        mask = read_grey(folder / "mask" / f"{k}.png", "mask")
+        semantic = read_grey(folder / "semantic" / f"{k}.png", "semantic map")
+    except DataError:
+        return None
+    complete = image.shape[:2] == mask.shape == semantic.shape == (size, size)
+    return (image, mask, semantic) if complete else None
+
+
+__all__ = ["Studio", "SyntheticSettings", "head_parameters", "make_synthetic"]

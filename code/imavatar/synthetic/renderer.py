@@ -1,0 +1,212 @@
+"""Path-traced images of surfaces by Mitsuba 3, and the camera that they are seen by.
+
+Mitsuba is an optional dependency, so it is imported where it is used only.
+"""
+
+import functools
+import importlib.util
+import logging
+import subprocess
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from imavatar.anatomy import HEAD_SCALE
+from imavatar.errors import ImavatarError
+from imavatar.synthetic.subject import Surface
+
+logger = logging.getLogger(__name__)
+
+MAX_DEPTH = 4
+PROBE_SECONDS = 60
+PROBE = """
+import mitsuba as mi
+mi.set_variant("llvm_ad_rgb")
+scene = mi.load_dict({"type": "scene", "i": {"type": "direct"}, "l": {"type": "constant"},
+    "s": {"type": "sphere"}, "c": {"type": "perspective", "f": {"type": "hdrfilm", "width": 4, "height": 4}}})
+print(float(mi.render(scene, spp=1).numpy().mean()))
+"""
+
+
+@dataclass(frozen=True)
+class StudioCamera:
+    """A fixed camera that looks along -z (SPEC section 11); metres, in the frame of the head's template.
+
+    `width` is what the image shows of the plane through `centre`, at right angles to the view.
+    """
+
+    size: int
+    centre: tuple[float, float, float] = (0.0, -0.03, 0.0)
+    distance: float = 1.25
+    width: float = 0.32
+
+    @property
+    def intrinsics(self) -> Float[np.ndarray, " 4"]:
+        """fx, fy, cx, cy in units of the image size, fx negative.
+
+        Mitsuba's pixel centres are half a pixel right of and below the integer coordinates of the files.
+        """
+        focal = self.distance / self.width
+        middle = 0.5 - 0.5 / self.size
+        return np.array([-focal, focal, middle, middle])
+
+    @property
+    def world_mat(self) -> Float[np.ndarray, "3 4"]:
+        """World to camera, model units."""
+        position = np.array(self.centre) + [0, 0, self.distance]
+        return np.concatenate([np.eye(3), -HEAD_SCALE * position[:, None]], axis=1)
+
+    @property
+    def field_of_view(self) -> float:
+        """Horizontal angle in degrees."""
+        return float(np.degrees(2 * np.arctan(self.width / 2 / self.distance)))
+
+    def project(
+        self, points: Float[np.ndarray, "v 3"]
+    ) -> tuple[Float[np.ndarray, "v 2"], Float[np.ndarray, " v"]]:
+        """Pixels (integer coordinates at pixel centres) and depths of points in model units."""
+        local = points + self.world_mat[:, 3]
+        fx, fy, cx, cy = self.size * self.intrinsics
+        pixels = np.stack(
+            [cx + fx * local[:, 0] / local[:, 2], cy + fy * local[:, 1] / local[:, 2]], axis=-1
+        )
+        return pixels, -local[:, 2]
+
+
+@functools.cache
+def mitsuba_module():
+    """Mitsuba with its fastest usable variant set.
+
+    A missing or unfit LLVM ends the process without an exception, so the vectorised variant is tried in another one.
+    """
+    if importlib.util.find_spec("mitsuba") is None:
+        raise ImavatarError(
+            "rendering a synthetic subject needs Mitsuba; install it with: pip install -e .[synthetic]"
+        )
+    import mitsuba
+
+    variant = "llvm_ad_rgb" if _llvm_works() else "scalar_rgb"
+    mitsuba.set_variant(variant)
+    logger.info("Mitsuba %s renders with %s", mitsuba.__version__, variant)
+    return mitsuba
+
+
+def _llvm_works() -> bool:
+    try:
+        probe = subprocess.run(
+            [sys.executable, "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return probe.returncode == 0
+
+
+def render(
+    surfaces: list[Surface], camera: StudioCamera, *, samples: int, seed: int
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+    """An sRGB image over white and its coverage 0...255."""
+    mi = mitsuba_module()
+    scene = {
+        "type": "scene",
+        "integrator": {"type": "path", "max_depth": MAX_DEPTH, "hide_emitters": True},
+        "sensor": _sensor(mi, camera),
+        **_lights(mi),
+    }
+    for surface in surfaces:
+        scene[surface.name] = _mesh(mi, surface)
+    pixels = np.array(mi.render(mi.load_dict(scene), spp=samples, seed=seed), dtype=np.float32)
+    return _over_white(pixels)
+
+
+def _over_white(
+    pixels: Float[np.ndarray, "h w 4"],
+) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+    """Linear colours, multiplied by their alpha, as an sRGB image over white; and the alpha."""
+    alpha = np.clip(pixels[..., 3:], 0, 1)
+    linear = np.clip(pixels[..., :3] + (1 - alpha), 0, 1)
+    low = 12.92 * linear
+    high = 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
+    colour = np.where(linear <= 0.0031308, low, high)
+    return np.rint(255 * colour).astype(np.uint8), np.rint(255 * alpha[..., 0]).astype(np.uint8)
+
+
+def _sensor(mi, camera: StudioCamera) -> dict:
+    x, y, z = (HEAD_SCALE * value for value in camera.centre)
+    eye = [x, y, z + HEAD_SCALE * camera.distance]
+    return {
+        "type": "perspective",
+        "fov": camera.field_of_view,
+        "to_world": mi.ScalarTransform4f().look_at(eye, [x, y, z], [0, 1, 0]),
+        "sampler": {"type": "multijitter"},
+        "film": {
+            "type": "hdrfilm",
+            "width": camera.size,
+            "height": camera.size,
+            "pixel_format": "rgba",
+            "rfilter": {"type": "gaussian"},
+        },
+    }
+
+
+def _lights(mi) -> dict:
+    """A bright room with a soft light from the front left and a weaker, cooler one from the right."""
+    row, column = np.mgrid[0:32, 0:64]
+
+    def glow(centre: tuple[int, int], extent: tuple[int, int], colour: list[float]) -> np.ndarray:
+        squared = ((column - centre[0]) / extent[0]) ** 2 + ((row - centre[1]) / extent[1]) ** 2
+        return np.exp(-squared)[..., None] * np.array(colour)
+
+    room = 0.55 + glow((40, 10), (7, 5), [5.0, 4.7, 4.3]) + glow((20, 12), (6, 6), [1.4, 1.6, 1.9])
+    room[20:] *= 0.55
+    transform = mi.ScalarTransform4f()
+    place = [HEAD_SCALE * value for value in (-0.7, 0.7, 1.1)]
+    return {
+        "room": {
+            "type": "envmap",
+            "bitmap": mi.Bitmap(room.astype(np.float32)),
+            "scale": 0.62,
+        },
+        "key": {
+            "type": "rectangle",
+            "to_world": transform.look_at(place, [0, 0, 0], [0, 1, 0]) @ transform.scale(HEAD_SCALE * 0.25),
+            "emitter": {"type": "area", "radiance": {"type": "rgb", "value": [5.5, 5.2, 4.8]}},
+        },
+    }
+
+
+def _mesh(mi, surface: Surface):
+    material = mi.load_dict(
+        {
+            "type": "twosided",
+            "material": {
+                "type": "principled",
+                "base_color": {"type": "mesh_attribute", "name": "vertex_color"},
+                "roughness": surface.roughness,
+                "specular": surface.specular,
+                "sheen": surface.sheen,
+            },
+        }
+    )
+    properties = mi.Properties()
+    properties["bsdf"] = material
+    mesh = mi.Mesh(
+        surface.name,
+        len(surface.vertices),
+        len(surface.faces),
+        has_vertex_normals=True,
+        has_vertex_texcoords=False,
+        props=properties,
+    )
+    mesh.add_attribute("vertex_color", 3, _flat(surface.colours))
+    parameters = mi.traverse(mesh)
+    parameters["vertex_positions"] = _flat(surface.vertices)
+    parameters["vertex_normals"] = _flat(surface.normals)
+    parameters["faces"] = np.ascontiguousarray(surface.faces, np.uint32).ravel()
+    parameters.update()
+    return mesh
+
+
+def _flat(values: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, np.float32).ravel()

@@ -1,0 +1,100 @@
+"""What a frame brings besides its image: expression, pose, camera, latent code, optimised where asked for."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from imavatar.types import Camera, HeadParameters
+
+LATENT_SIZE = 32
+
+
+@dataclass(frozen=True)
+class Optimised:
+    """Which per-frame parameters are optimised."""
+
+    expression: bool = False
+    camera: bool = False
+    latent_code: bool = False
+
+
+class FrameParameters(nn.Module):
+    """Per-frame parameters of all training frames.
+
+    With `optimised.camera` the rotation of the camera is replaced by the identity, and the camera
+    centre and the head's pose are optimised, as the reference does (SPEC section 10). Tables that
+    are not optimised stay as they were tracked.
+
+    Args:
+        head: tracked parameters, a row a frame.
+        camera: tracked cameras, a row a frame.
+        latent_size: width of the latent codes, 0 for none; they start uniform in (0, 1).
+    """
+
+    def __init__(
+        self,
+        head: HeadParameters,
+        camera: Camera,
+        *,
+        optimised: Optimised,
+        latent_size: int,
+        generator: torch.Generator,
+    ):
+        super().__init__()
+        self.optimised = optimised
+        latent = torch.rand(len(head), latent_size, generator=generator)
+        self.expression = _table(head.expression, optimised.expression)
+        self.flame_pose = _table(head.pose, optimised.camera)
+        self.camera_pose = _table(camera.world_from_camera[:, :3, 3], optimised.camera)
+        self.latent_codes = _table(latent, optimised.latent_code and latent_size > 0)
+        for name, tracked in (("expression", head.expression), ("pose", head.pose)):
+            self.register_buffer(f"tracked_{name}", tracked.clone(), persistent=False)
+        centre = camera.world_from_camera[:, :3, 3].clone()
+        self.register_buffer("tracked_centre", centre, persistent=False)
+
+    @property
+    def tables(self) -> dict[str, nn.Embedding]:
+        """The tables under the names of the checkpoint format."""
+        names = ("expression", "latent_codes", "flame_pose", "camera_pose")
+        return {name: getattr(self, name) for name in names}
+
+    def trainable(self) -> list[nn.Parameter]:
+        """Weights of the tables that are optimised."""
+        return [table.weight for table in self.tables.values() if table.weight.requires_grad]
+
+    def head(self, frame: Int[Tensor, " b"]) -> HeadParameters:
+        """Expression and pose of frames."""
+        return HeadParameters(expression=self.expression(frame), pose=self.flame_pose(frame))
+
+    def latent(self, frame: Int[Tensor, " b"]) -> Float[Tensor, "b l"]:
+        """Latent codes of frames; zero wide where none are used."""
+        return self.latent_codes(frame)
+
+    def camera(self, frame: Int[Tensor, " b"], tracked: Camera) -> Camera:
+        """Cameras of frames."""
+        if not self.optimised.camera:
+            return tracked
+        world_from_camera = torch.eye(4, device=frame.device).repeat(len(frame), 1, 1)
+        world_from_camera = world_from_camera.to(self.camera_pose.weight.dtype)
+        world_from_camera[:, :3, 3] = self.camera_pose(frame)
+        return replace(tracked, world_from_camera=world_from_camera)
+
+    def deviations(self, frame: Int[Tensor, " b"]) -> dict[str, Tensor]:
+        """Plain sums of squared differences from the tracked values, of what is optimised."""
+        terms = {}
+        if self.optimised.expression:
+            terms["expression_reg"] = _squares(self.expression(frame), self.tracked_expression[frame])
+        if self.optimised.camera:
+            terms["pose_reg"] = _squares(self.flame_pose(frame), self.tracked_pose[frame])
+            terms["cam_reg"] = _squares(self.camera_pose(frame), self.tracked_centre[frame])
+        return terms
+
+
+def _table(values: Float[Tensor, "n d"], optimised: bool) -> nn.Embedding:
+    return nn.Embedding.from_pretrained(values.clone(), freeze=not optimised, sparse=True)
+
+
+def _squares(value: Tensor, target: Tensor) -> Tensor:
+    return (value - target).square().sum()

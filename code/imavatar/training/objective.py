@@ -1,0 +1,102 @@
+"""Which loss terms a step has, and what they weigh."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from imavatar import losses
+from imavatar.losses import HeadSupervision, LossTerms
+from imavatar.rendering.avatar import Avatar
+from imavatar.training.warm_start import jittered_vertices
+from imavatar.types import Batch, RenderOutput
+
+EIKONAL_POINTS = 192
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms; zero leaves a term out. `alpha` sharpens the mask loss."""
+
+    mask: float = 100.0
+    lbs: float = 1.0
+    flame_distance: float = 0.0
+    eikonal: float = 0.0
+    head_fields: float = 0.0
+    expression_reg: float = 0.0
+    pose_reg: float = 0.0
+    cam_reg: float = 0.0
+    alpha: float = 50.0
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The sum of losses of one step.
+
+    Args:
+        head: pseudo ground truth of the deformer.
+        head_points: jittered head vertices a step for `head_fields`.
+    """
+
+    head: HeadSupervision
+    head_points: int = 256
+
+    def terms(
+        self,
+        avatar: Avatar,
+        render: RenderOutput,
+        batch: Batch,
+        deviations: dict[str, Tensor],
+        weights: LossWeights,
+        generator: torch.Generator,
+    ) -> LossTerms:
+        """All terms that `weights` asks for."""
+        values = {
+            "rgb": losses.rgb_loss(render, batch),
+            "mask": losses.mask_loss(render, batch, weights.alpha),
+        }
+        table = {"rgb": 1.0, "mask": weights.mask}
+        if weights.lbs > 0 or weights.flame_distance > 0:
+            self._head_terms(render, batch, weights, values, table)
+        if weights.eikonal > 0:
+            values["eikonal"] = self._eikonal(avatar, render, generator)
+            table["eikonal"] = weights.eikonal
+        if weights.head_fields > 0:
+            points, target = jittered_vertices(self.head, self.head_points, generator)
+            values["head_fields"] = losses.head_fields_loss(avatar.deformer(points), target)
+            table["head_fields"] = weights.head_fields
+        for name, value in deviations.items():
+            values[name], table[name] = value, getattr(weights, name)
+        return LossTerms(values, table)
+
+    def _head_terms(self, render, batch, weights, values, table) -> None:
+        n = len(batch.rgb)
+        semantics = None if batch.semantics is None else batch.semantics[render.surface_index]
+        squared_distance, vertex = self.head.nearest(render.x_c)
+        if weights.lbs > 0:
+            targets = losses.field_targets(self.head, squared_distance, vertex, semantics)
+            values["skinning"] = losses.skinning_loss(render.fields, targets, n)
+            values["posedirs"] = losses.posedirs_loss(render.fields, targets, n)
+            values["shapedirs"] = losses.shapedirs_loss(render.fields, targets, n)
+            table["skinning"] = weights.lbs * losses.SKINNING_FACTOR
+            table["posedirs"] = weights.lbs * losses.BLENDSHAPES_FACTOR
+            table["shapedirs"] = weights.lbs * losses.BLENDSHAPES_FACTOR
+        if weights.flame_distance > 0 and semantics is not None:
+            values["flame_distance"] = losses.flame_distance_loss(squared_distance, semantics)
+            table["flame_distance"] = weights.flame_distance
+
+    def _eikonal(self, avatar, render, generator) -> Tensor:
+        """Unit gradients at the surface points, near the head, and anywhere in the unit cube."""
+        near = _scatter_points(self.head.vertices, EIKONAL_POINTS // 2, 0.05, generator)
+        anywhere = torch.rand(EIKONAL_POINTS // 2, 3, generator=generator) * 2 - 1
+        points = torch.cat([near, anywhere.to(near)])
+        latent = near.new_zeros(1, avatar.geometry.latent_size)
+        gradient = avatar.geometry.with_gradient(points, latent, features=False)[2]
+        return losses.eikonal_loss(torch.cat([render.geometry_gradient, gradient]))
+
+
+def _scatter_points(vertices, n, spread, generator) -> Float[Tensor, "n 3"]:
+    rows = torch.randint(len(vertices), (n,), generator=generator)
+    jitter = spread * torch.randn(n, 3, generator=generator)
+    return vertices[rows.to(vertices.device)] + jitter.to(vertices)

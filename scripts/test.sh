@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Sets up the environment and runs the checks and tests. Usage: bash scripts/test.sh [--slow] [pytest's arguments]
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
+cd "$root"
+setup_env test,preprocess,synthetic,log
+"$venv/bin/ruff" check .
+"$venv/bin/ruff" format --check .
+if [ "${1:-}" = "--slow" ]; then
+    shift
+    exec "$python" -m pytest -m "slow or not slow" "$@"
+fi
+exec "$python" -m pytest "$@"

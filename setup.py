@@ -1,0 +1,37 @@
+"""Installs the package `imavatar` from `code/`."""
+
+from setuptools import find_packages, setup
+
+EXTRAS = {
+    "preprocess": ["ai-edge-litert>=2.0"],
+    "face-alignment": ["face-alignment>=1.5"],
+    "openhead": [],
+    "synthetic": ["mitsuba>=3.6"],
+    "viewer": ["viser>=1.0"],
+    "log": ["tensorboard>=2.15"],
+    "wandb": ["wandb>=0.18"],
+    "test": ["pytest>=8", "ruff>=0.6", "beartype>=0.18"],
+}
+
+setup(
+    name="imavatar",
+    version="0.1.0",
+    description="Implicit morphable head avatars from a monocular video",
+    license="MIT",
+    package_dir={"": "code"},
+    packages=find_packages("code"),
+    python_requires=">=3.10",
+    install_requires=[
+        "torch>=2.4",
+        "numpy>=1.26",
+        "scipy>=1.11",
+        "pyhocon>=0.3.60",
+        "opencv-python-headless>=4.9",
+        "scikit-image>=0.22",
+        "trimesh>=4,<6",
+        "av>=13",
+        "jaxtyping>=0.2.34",
+        "warp-lang>=1.19",
+    ],
+    extras_require=EXTRAS,
+)

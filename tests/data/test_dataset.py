@@ -1,0 +1,187 @@
+"""The data set on a sphere whose image, camera and labels are known in closed form."""
+
+import json
+
+import cv2
+import numpy as np
+import oracles_subject as oracle
+import pytest
+import torch
+from imavatar.data.dataset import FaceDataset
+from imavatar.data.sampling import generator_for
+from imavatar.errors import DataError
+from oracles_subject import write_subject
+
+
+def load(folder, sub_dirs=("train",), img_res=(32, 32), **options):
+    return FaceDataset(folder, "sphere", sub_dirs, img_res, **options)
+
+
+def test_a_frame_is_the_rendered_sphere_on_white(tmp_path):
+    frame = load(write_subject(tmp_path), use_semantics=True).frame(1)
+    image, mask, labels = oracle.render(oracle.camera_centre(2), 32, 32)
+    inside = mask > 0
+    assert (frame.foreground.numpy() == inside).all()
+    assert (frame.image.numpy()[~inside] == 1).all()
+    np.testing.assert_allclose(frame.image.numpy()[inside], image[inside] / 127.5 - 1, atol=1e-6)
+    assert ((frame.semantics[..., 0] == 1).numpy() == (labels == oracle.SKIN)).all()
+    assert ((frame.semantics[..., 6] == 1).numpy() == (labels == oracle.HAIR)).all()
+    assert (frame.name, frame.sub_dir) == ("2", "train")
+
+
+@pytest.mark.parametrize("size", [(32, 32), (24, 40)])
+def test_the_camera_sees_the_sphere_where_the_image_has_it(tmp_path, size):
+    dataset = load(write_subject(tmp_path, size=size), img_res=size)
+    frame = dataset.frame(2)
+    v, u = torch.nonzero(frame.foreground, as_tuple=True)
+    fx, fy, cx, cy = frame.camera.intrinsics[0]
+    local = torch.stack([-(u - cx) / fx, -(v - cy) / fy, -torch.ones(len(u))], dim=-1)
+    world_from_camera = frame.camera.world_from_camera[0]
+    direction = torch.nn.functional.normalize(local @ world_from_camera[:3, :3].T, dim=-1)
+    closest = torch.linalg.cross(world_from_camera[:3, 3].expand_as(direction), direction, dim=-1)
+    assert closest.norm(dim=-1).max() < oracle.RADIUS
+    assert closest.norm(dim=-1).max() > 0.8 * oracle.RADIUS
+
+
+def test_world_from_camera_undoes_any_world_mat(tmp_path):
+    data = write_subject(tmp_path)
+    path = data / "sphere/sphere/train/flame_params.json"
+    tree = json.loads(path.read_text())
+    rotation = np.linalg.qr(np.random.default_rng(0).normal(size=(3, 3)))[0]
+    world_mat = np.column_stack([rotation, [0.1, -0.2, -4]])
+    tree["frames"][0]["world_mat"] = world_mat.tolist()
+    path.write_text(json.dumps(tree))
+    inverse = load(data).camera([0]).world_from_camera[0].double().numpy()
+    np.testing.assert_allclose(np.vstack([world_mat, [0, 0, 0, 1]]) @ inverse, np.eye(4), atol=1e-6)
+
+
+def test_intrinsics_are_pixels_of_the_image_size_asked_for(tmp_path):
+    dataset = load(write_subject(tmp_path), img_res=(20, 40))
+    expected = torch.tensor([-2.2 * 40, 2.2 * 20, 20.0, 10.0])
+    torch.testing.assert_close(dataset.camera().intrinsics, expected.expand(4, 4))
+
+
+def test_keypoints_and_box_are_pixels(tmp_path):
+    frame = load(write_subject(tmp_path), img_res=(20, 40)).frame(0)
+    points = (oracle.landmarks(oracle.camera_centre(1)) + 1) / 2 * [40, 20]
+    np.testing.assert_allclose(frame.keypoints, points, atol=1e-4)
+    box = [*points.min(axis=0), *points.max(axis=0)]
+    np.testing.assert_allclose(frame.bbox, box, atol=1e-4)
+
+
+def test_targets_of_a_batch_are_the_frames_at_its_pixels(tmp_path):
+    dataset = load(write_subject(tmp_path), img_res=(24, 32), use_semantics=True)
+    batch = dataset.batch([3, 1], 60, generator_for(0, 0, 0))
+    assert batch.frame.tolist() == [3, 1]
+    assert batch.pixels.shape == (120, 2) and batch.pixels.dtype == torch.float32
+    for row, index in enumerate([3, 1]):
+        rays = batch.rays_frame == row
+        frame = dataset.frame(index)
+        u, v = batch.pixels[rays].long().unbind(dim=-1)
+        assert rays.sum() == 60
+        assert torch.equal(batch.rgb[rays], frame.image[v, u])
+        assert torch.equal(batch.foreground[rays], frame.foreground[v, u])
+        assert torch.equal(batch.semantics[rays], frame.semantics[v, u])
+        assert torch.equal(batch.head.pose[row], frame.head.pose[0])
+        assert torch.equal(batch.camera.world_from_camera[row], frame.camera.world_from_camera[0])
+
+
+def test_a_batch_depends_on_its_generator_alone(tmp_path):
+    dataset = load(write_subject(tmp_path))
+    dataset.batch([0, 1, 2, 3], 10, generator_for(9, 9, 9))
+    again = load(tmp_path)
+    one, two = (d.batch([2], 50, generator_for(0, 5, 2)) for d in (dataset, again))
+    assert torch.equal(one.pixels, two.pixels) and torch.equal(one.rgb, two.rgb)
+
+
+def test_without_semantics_their_files_are_not_needed(tmp_path):
+    dataset = load(write_subject(tmp_path, semantics=False))
+    assert dataset.batch([0], 10, generator_for(0, 0, 0)).semantics is None
+    assert dataset.frame(0).semantics is None
+
+
+@pytest.mark.parametrize(
+    ("subsample", "expected"),
+    [
+        (1, [1, 2, 3, 4, 5, 6]),
+        (4, [1, 5]),
+        ([1, 3], [2, 3]),
+        ((5, 0, 2), [6, 1, 3]),
+    ],
+)
+def test_subsample_takes_every_nth_a_range_or_indices(tmp_path, subsample, expected):
+    dataset = load(write_subject(tmp_path, n_frames=6), subsample=subsample)
+    assert [int(record.name) for record in dataset.records] == expected
+    assert len(dataset) == len(expected)
+    centres = [oracle.camera_centre(k) for k in expected]
+    actual = dataset.camera().world_from_camera[:, :3, 3]
+    np.testing.assert_allclose(actual, centres, atol=1e-6)
+
+
+@pytest.mark.parametrize("subsample", [[2, 9], [0, 1, 4], [3, 3]])
+def test_frames_that_do_not_exist_cannot_be_asked_for(tmp_path, subsample):
+    with pytest.raises(DataError, match="the frames 0 to 3"):
+        load(write_subject(tmp_path), subsample=subsample)
+
+
+def test_the_last_recording_gives_shape_and_intrinsics(tmp_path):
+    data = write_subject(tmp_path)
+    path = data / "sphere/sphere/test/flame_params.json"
+    tree = json.loads(path.read_text())
+    tree.update(shape_params=[1.5] * 100, intrinsics=[-3.0, 3.0, 0.5, 0.5])
+    path.write_text(json.dumps(tree))
+    dataset = load(data, ("train", "test"))
+    assert (dataset.shape_params == 1.5).all()
+    assert (dataset.camera().intrinsics[:, 0] == -96).all()
+    assert dataset.names[:5] == ["train/1", "train/2", "train/3", "train/4", "test/1"]
+
+
+def test_a_mask_of_another_size_is_resized_to_the_image(tmp_path):
+    data = write_subject(tmp_path)
+    path = data / "sphere/sphere/train/mask/1.png"
+    large = oracle.render(oracle.camera_centre(1), 128, 128)[1]
+    cv2.imwrite(str(path), large)
+    small = oracle.render(oracle.camera_centre(1), 32, 32)[1] > 0
+    foreground = load(data).frame(0).foreground.numpy()
+    assert foreground.shape == (32, 32)
+    # The two sizes disagree only about pixels that the outline crosses, and there are about 60 of those.
+    assert (foreground != small).sum() < 40
+
+
+@pytest.mark.parametrize("kind", ["image", "mask", "semantic"])
+def test_a_missing_file_names_its_kind_sub_dir_and_frame(tmp_path, kind):
+    data = write_subject(tmp_path)
+    (data / "sphere/sphere/test" / kind / "3.png").unlink()
+    with pytest.raises(DataError, match=rf"the {kind}.* of frame 3 in sub_dir test is missing"):
+        load(data, ("train", "test"), use_semantics=True)
+
+
+def test_a_missing_sub_dir_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"absent/flame_params\.json: no such file"):
+        load(write_subject(tmp_path), ("train", "absent"))
+
+
+def test_more_expression_coefficients_than_recorded_cannot_be_used(tmp_path):
+    with pytest.raises(DataError, match=r"frame 1 has 50 expression values.*60"):
+        load(write_subject(tmp_path), n_expression=60)
+
+
+def test_fewer_expression_coefficients_are_the_first_ones(tmp_path):
+    data = write_subject(tmp_path)
+    path = data / "sphere/sphere/train/flame_params.json"
+    tree = json.loads(path.read_text())
+    tree["frames"][0]["expression"] = list(range(100))
+    path.write_text(json.dumps(tree))
+    assert load(data, n_expression=10).head([0]).expression[0].tolist() == list(range(10))
+
+
+def test_with_only_the_json_no_image_is_needed(tmp_path):
+    data = write_subject(tmp_path)
+    for path in (data / "sphere/sphere/train").glob("*/*.png"):
+        path.unlink()
+    dataset = load(data, only_json=True)
+    frame = dataset.frame(0)
+    assert frame.image is None and frame.foreground is None
+    assert len(dataset.head()) == len(dataset.camera()) == 4
+    with pytest.raises(ValueError, match="no batches"):
+        dataset.batch([0], 10, generator_for(0, 0, 0))

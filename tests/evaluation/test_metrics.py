@@ -1,0 +1,177 @@
+"""Metrics against closed forms and against scikit-image."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from imavatar.evaluation.keypoints import keypoint_error
+from imavatar.evaluation.metrics import (
+    METRICS,
+    PSNR_CAP,
+    image_metrics,
+    mask_iou,
+    mean_absolute_error,
+    mean_point_distance,
+    psnr,
+    ssim,
+)
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+
+@pytest.fixture
+def images():
+    """Two related random images."""
+    generator = torch.Generator().manual_seed(3)
+    first = torch.rand(37, 29, 3, generator=generator)
+    noise = torch.randn(37, 29, 3, generator=generator)
+    return first, (first + 0.1 * noise).clamp(0, 1)
+
+
+def left_half(height=37, width=29):
+    mask = torch.zeros(height, width, dtype=torch.bool)
+    mask[:, : width // 2] = True
+    return mask
+
+
+@pytest.mark.parametrize("offset", [0.5, 0.1, -0.02])
+def test_a_constant_offset_has_the_mae_and_psnr_of_the_closed_form(offset):
+    truth = torch.full((13, 17, 3), 0.5)
+    image = truth + offset
+    assert mean_absolute_error(image, truth) == pytest.approx(abs(offset), abs=1e-6)
+    assert psnr(image, truth) == pytest.approx(-20 * math.log10(abs(offset)), abs=1e-4)
+
+
+def test_equal_images_have_the_capped_psnr_and_ssim_one(images):
+    assert psnr(images[0], images[0]) == PSNR_CAP
+    assert ssim(images[0], images[0]) == pytest.approx(1, abs=1e-12)
+    assert mean_absolute_error(images[0], images[0]) == 0
+
+
+def test_psnr_agrees_with_scikit_image(images):
+    image, truth = (part.double().numpy() for part in images)
+    expected = peak_signal_noise_ratio(truth, image, data_range=1)
+    assert psnr(*images) == pytest.approx(expected, abs=1e-9)
+
+
+def test_ssim_agrees_with_scikit_image(images):
+    image, truth = (part.double().numpy() for part in images)
+    expected = structural_similarity(
+        truth,
+        image,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        channel_axis=2,
+        data_range=1,
+    )
+    assert ssim(*images) == pytest.approx(expected, abs=1e-9)
+
+
+def test_ssim_of_two_flat_images_has_only_the_brightness_term():
+    first, second = torch.full((20, 20, 3), 0.25), torch.full((20, 20, 3), 0.75)
+    expected = (2 * 0.25 * 0.75 + 1e-4) / (0.25**2 + 0.75**2 + 1e-4)
+    assert ssim(first, second) == pytest.approx(expected, abs=1e-9)
+
+
+def test_ssim_does_not_depend_on_the_order(images):
+    assert ssim(*images) == pytest.approx(ssim(images[1], images[0]), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", [mean_absolute_error, psnr, ssim])
+def test_a_mask_of_everything_changes_nothing(metric, images):
+    everything = torch.ones(37, 29, dtype=torch.bool)
+    assert metric(*images, everything) == pytest.approx(metric(*images), abs=1e-12)
+
+
+@pytest.mark.parametrize("metric", [mean_absolute_error, psnr, ssim])
+def test_an_empty_mask_leaves_a_metric_undefined(metric, images):
+    assert metric(*images, torch.zeros(37, 29, dtype=torch.bool)) is None
+
+
+def test_an_image_smaller_than_the_window_has_no_ssim():
+    assert ssim(torch.zeros(10, 40, 3), torch.zeros(10, 40, 3)) is None
+
+
+def test_masked_metrics_do_not_see_the_background(images):
+    image, truth = images
+    mask = left_half()
+    before = image_metrics(image, truth, mask, None)
+    changed = torch.where(mask[..., None], image, torch.rand_like(image))
+    after = image_metrics(changed, truth, mask, None)
+    for name in ("mae_masked", "psnr_masked", "ssim_masked"):
+        assert after[name] == before[name]
+    assert after["mae"] != before["mae"]
+
+
+def test_masked_errors_are_averaged_over_the_foreground_only():
+    truth = torch.full((37, 29, 3), 0.5)
+    mask = left_half()
+    image = torch.where(mask[..., None], truth + 0.25, truth)
+    found = image_metrics(image, truth, mask, None)
+    assert found["mae_masked"] == pytest.approx(0.25)
+    assert found["mae"] == pytest.approx(0.25 * 14 / 29, abs=1e-6)
+    assert found["psnr_masked"] == pytest.approx(-20 * math.log10(0.25))
+
+
+def test_lpips_gets_both_images_in_its_range_and_under_the_mask_white_backgrounds(images):
+    seen = []
+
+    def distance(first, second):
+        seen.append((first, second))
+        return torch.tensor(0.5)
+
+    mask = left_half()
+    found = image_metrics(*images, mask, distance)
+    assert found["lpips"] == found["lpips_masked"] == 0.5
+    torch.testing.assert_close(seen[0], tuple(2 * image - 1 for image in images))
+    for image in seen[1]:
+        assert (image[~mask] == 1).all()
+
+
+def test_without_its_network_lpips_is_undefined(images):
+    found = image_metrics(*images, left_half(), None)
+    assert found["lpips"] is None
+    assert found["lpips_masked"] is None
+
+
+def test_every_colour_metric_is_listed_with_its_label(images):
+    assert set(image_metrics(*images, left_half(), None)) <= set(METRICS)
+
+
+def test_the_iou_of_two_overlapping_squares_is_the_ratio_of_the_areas():
+    first, second = (torch.zeros(20, 20, dtype=torch.bool) for _ in range(2))
+    first[0:10, 0:10] = True
+    second[5:15, 0:10] = True
+    assert mask_iou(first, second) == pytest.approx(50 / 150)
+    assert mask_iou(first, first) == 1
+    assert mask_iou(first, ~first) == 0
+
+
+def test_the_iou_of_two_empty_masks_is_undefined():
+    nothing = torch.zeros(4, 4, dtype=torch.bool)
+    assert mask_iou(nothing, nothing) is None
+
+
+def test_a_shift_of_all_points_is_their_mean_distance():
+    points = torch.rand(68, 2, generator=torch.Generator().manual_seed(0))
+    assert mean_point_distance(points + torch.tensor([3.0, 4.0]), points) == pytest.approx(5)
+
+
+def test_the_keypoint_error_compares_the_first_68_points_with_the_detected_ones():
+    truth = 50 * torch.rand(70, 2, generator=torch.Generator().manual_seed(0))
+    rendering = np.zeros((64, 64, 3), np.uint8)
+    found = truth[:68].numpy() + np.array([0.0, 2.0], np.float32)
+    assert keypoint_error(rendering, truth, lambda image: found) == pytest.approx(2, abs=1e-5)
+
+
+def test_without_a_detector_or_a_face_the_keypoint_error_is_undefined():
+    rendering, truth = np.zeros((64, 64, 3), np.uint8), torch.zeros(68, 2)
+    assert keypoint_error(rendering, truth, None) is None
+    assert keypoint_error(rendering, truth, lambda image: None) is None
+
+
+def test_a_detector_with_another_number_of_points_is_refused():
+    rendering, truth = np.zeros((64, 64, 3), np.uint8), torch.zeros(68, 2)
+    with pytest.raises(ValueError, match="68 points"):
+        keypoint_error(rendering, truth, lambda image: np.zeros((5, 2)))

@@ -1,0 +1,83 @@
+"""Tables of metrics: what is written can be read, and the numbers are those of the frames."""
+
+import pytest
+from imavatar.errors import DataError
+from imavatar.evaluation.metrics import METRICS
+from imavatar.evaluation.tables import (
+    FrameScores,
+    markdown_table,
+    read_scores,
+    summarise,
+    text_table,
+    write_scores,
+)
+
+
+def scores(**columns):
+    """Frames 1, 2, ... of the recording `test` with the given values of metrics."""
+    length = len(next(iter(columns.values())))
+    return [
+        FrameScores("test", str(i + 1), {name: values[i] for name, values in columns.items()}) for i in range(length)
+    ]
+
+
+def summary_of(name, rows):
+    return next(summary for summary in summarise(rows) if summary.name == name)
+
+
+def test_the_summary_is_mean_deviation_and_worst_frame():
+    rows = scores(psnr=[20.0, 26.0, 23.0], mae=[0.1, 0.2, 0.3])
+    found = summary_of("psnr", rows)
+    assert (found.mean, found.worst, found.worst_frame, found.n_frames) == (23, 20, "test/1", 3)
+    assert found.deviation == pytest.approx(6**0.5)
+    assert summary_of("mae", rows).worst_frame == "test/3"
+
+
+def test_frames_without_a_value_are_left_out_of_the_mean():
+    found = summary_of("keypoint_error", scores(keypoint_error=[2.0, None, 4.0]))
+    assert (found.mean, found.n_frames) == (3, 2)
+
+
+def test_a_metric_without_any_value_has_no_mean():
+    found = summary_of("lpips", scores(lpips=[None, None]))
+    assert (found.mean, found.n_frames, found.worst_frame) == (None, 0, None)
+
+
+def test_scores_survive_the_csv(tmp_path):
+    complete = {name: 0.25 * i for i, name in enumerate(METRICS)}
+    partial = {**complete, "lpips": None}
+    rows = [FrameScores("a", "1", complete), FrameScores("b", "07", partial)]
+    write_scores(tmp_path / "per_frame.csv", rows)
+    assert read_scores(tmp_path / "per_frame.csv") == rows
+
+
+def test_a_missing_csv_says_how_to_make_it(tmp_path):
+    with pytest.raises(DataError, match=r"nothing\.csv: no such file.*--is_eval"):
+        read_scores(tmp_path / "nothing.csv")
+
+
+@pytest.mark.parametrize("broken", ["test,1,not a number", "test,1"])
+def test_a_broken_line_of_a_csv_is_named(tmp_path, broken):
+    path = tmp_path / "per_frame.csv"
+    write_scores(path, [])
+    path.write_text(path.read_text() + broken + "\n")
+    with pytest.raises(DataError, match="line 2 is not a line of per-frame metrics"):
+        read_scores(path)
+
+
+def test_the_text_table_shows_every_metric_in_aligned_columns():
+    lines = text_table(summarise(scores(psnr=[20.0, 26.0], lpips=[None, None]))).splitlines()
+    assert len(lines) == len(METRICS) + 2
+    psnr = next(line for line in lines if line.startswith("PSNR "))
+    assert psnr.split()[1:4] == ["23.00", "3.00", "20.00"]
+    assert "dB, higher is better" in psnr
+    lpips = next(line for line in lines if line.startswith("LPIPS "))
+    assert "not available" in lpips
+    end = lines[0].index("mean") + len("mean")
+    assert psnr[:end].endswith("23.00")
+    assert lpips[:end].endswith("available")
+
+
+def test_the_markdown_table_has_as_many_cells_in_every_line():
+    lines = markdown_table(summarise(scores(psnr=[20.0, None]))).splitlines()
+    assert {line.count("|") for line in lines} == {8}

@@ -1,0 +1,155 @@
+"""The fit on landmarks projected from known parameters."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from oracles_ellipsoid_head import ellipsoid_head, random_embedding
+from scipy.spatial.transform import Rotation
+
+from imavatar.errors import DataError
+from imavatar.head.flame import Flame
+from imavatar.head.landmarks import N_LANDMARKS, flame_keypoints
+from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.initial_pose import orthographic_pose
+from imavatar.preprocessing.landmark_model import LandmarkModel
+from imavatar.preprocessing.tracking import check_fit, track
+from imavatar.types import HeadParameters
+
+SIZE, FOCAL, N = 256, 600.0, 16
+
+
+@pytest.fixture(scope="module")
+def head():
+    """The ellipsoid head and landmarks on it."""
+    assets = ellipsoid_head()
+    return assets, random_embedding(assets)
+
+
+@pytest.fixture(scope="module")
+def truth():
+    """Smooth motion: shape, expression, pose, translation (model units)."""
+    generator = np.random.default_rng(2)
+    time = np.linspace(0, 2 * np.pi, N, endpoint=False)
+    pose = np.zeros((N, 15))
+    pose[:, 0:3] = [0.05, 0.1, 0.02]
+    pose[:, 3], pose[:, 4], pose[:, 5] = 0.1 * np.sin(2 * time), 0.35 * np.sin(time), 0.05 * np.cos(time)
+    pose[:, 6] = 0.15 + 0.15 * np.sin(3 * time)
+    pose[:, 9:11] = pose[:, 12:14] = 0.12 * np.stack([np.sin(time), np.cos(2 * time)], axis=1)
+    expression = 0.4 * np.sin(time[:, None] + generator.uniform(0, 6, 50))
+    translation = np.stack([0.05 * np.sin(time), 0 * time, -3.5 + 0 * time], axis=1)
+    return generator.normal(size=100) * 0.4, expression, pose, translation
+
+
+def posed(head, truth) -> np.ndarray:
+    """Landmarks and pupils in the camera's frame by the whole head model, [N, 470, 3]."""
+    assets, embedding = head
+    shape, expression, pose, translation = (torch.as_tensor(part, dtype=torch.float64) for part in truth)
+    vertices = Flame(assets, shape).vertices(HeadParameters(expression, pose)) + translation[:, None]
+    points = embedding.points(vertices, torch.as_tensor(assets.faces))
+    return torch.cat([points, flame_keypoints(vertices, assets, embedding)[:, -2:]], dim=1).numpy()
+
+
+@pytest.fixture(scope="module")
+def observations(head, truth):
+    """What a perfect detector would see."""
+    points = posed(head, truth)
+    pixels = SIZE / 2 + FOCAL * points[..., :2] * [1, -1] / -points[..., 2:]
+    return Observations(
+        landmarks=pixels[:, :N_LANDMARKS],
+        irises=pixels[:, N_LANDMARKS:],
+        iris_weight=np.ones((N, 2)),
+        video=np.zeros(N, np.int64),
+        time=np.arange(N),
+        size=(SIZE, SIZE),
+    )
+
+
+@pytest.fixture(scope="module")
+def result(head, observations):
+    """The fit to perfect detections, the focal length given."""
+    return track(observations, *head, focal=FOCAL)
+
+
+def head_rotation(pose: np.ndarray) -> Rotation:
+    """Of the head in the camera's frame: global, then neck."""
+    return Rotation.from_rotvec(pose[:, :3]) * Rotation.from_rotvec(pose[:, 3:6])
+
+
+def degrees_apart(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Angle between the head rotations of two sets of poses."""
+    return np.rad2deg((head_rotation(first).inv() * head_rotation(second)).magnitude())
+
+
+def test_the_landmark_model_equals_the_whole_head_model(head, truth):
+    shape, expression, pose, translation = (torch.as_tensor(part, dtype=torch.float64) for part in truth)
+    points = LandmarkModel(*head, dtype=torch.float64)(shape, expression, pose) + translation[:, None]
+    np.testing.assert_allclose(points, posed(head, truth), atol=1e-6)
+
+
+def test_the_closed_form_start_recovers_an_orthographic_view_exactly():
+    generator = np.random.default_rng(0)
+    points = generator.normal(size=(50, 3))
+    rotation = Rotation.random(4, random_state=1).as_matrix()
+    scale, shift = np.array([0.5, 1, 2, 3]), generator.normal(size=(4, 2))
+    image = scale[:, None, None] * (points @ rotation.transpose(0, 2, 1))[..., :2] + shift[:, None]
+    found = orthographic_pose(points, image, generator.uniform(0.1, 1, 50))
+    for value, expected in zip(found, (rotation, scale, shift), strict=True):
+        np.testing.assert_allclose(value, expected, atol=1e-9)
+
+
+def test_a_fit_to_perfect_landmarks_recovers_the_motion(result, truth):
+    _, _, pose, translation = truth
+    assert result.relative_error.max() < 0.003
+    assert degrees_apart(result.pose, pose).mean() < 2.0
+    assert np.abs(result.pose[:, 6] - pose[:, 6]).mean() < 0.03
+    assert np.abs(result.pose[:, 9:] - pose[:, 9:]).mean() < 0.05
+    motion = result.translation - result.translation.mean(axis=0)
+    assert np.abs(motion - (translation - translation.mean(axis=0))).mean() < 0.03
+    assert result.focal == pytest.approx(FOCAL)
+
+
+def test_the_whole_recording_shares_one_rotation_of_the_body(result):
+    assert np.ptp(result.pose[:, :3], axis=0).max() == 0
+
+
+def test_one_fit_survives_noise_and_a_missing_frame(head, observations, truth):
+    keep = np.delete(np.arange(N), 7)
+    noise = np.random.default_rng(5).normal(size=(N - 1, N_LANDMARKS, 2))
+    noisy = replace(
+        observations,
+        landmarks=observations.landmarks[keep] + noise,
+        irises=observations.irises[keep],
+        iris_weight=np.zeros((N - 1, 2)),
+        video=observations.video[keep],
+        time=observations.time[keep],
+    )
+    result = track(noisy, *head, focal=FOCAL)
+    assert degrees_apart(result.pose, truth[2][keep]).mean() < 3.0
+    true_error = np.linalg.norm(result.landmarks - observations.landmarks[keep], axis=-1).mean()
+    assert true_error < 0.6 * np.linalg.norm(noise, axis=-1).mean()
+
+
+def test_a_focal_length_is_estimated_and_the_face_still_fits(head, observations):
+    result = track(observations, *head)
+    assert 0.6 * FOCAL < result.focal < 1.6 * FOCAL
+    assert result.relative_error.mean() < 0.003
+    check_fit(result, observations)
+
+
+def test_keypoints_are_the_68_of_ibug_and_the_pupils(result, observations):
+    assert result.keypoints.shape == (N, 70, 2)
+    assert np.abs(result.keypoints[:, 68:] - observations.irises).mean() < 1.0
+
+
+def test_a_fit_that_is_far_off_is_refused_with_numbers(result, observations):
+    bad = replace(result, error=result.error + 0.06 * result.face_height[:, None])
+    assert not bad.valid.any()
+    with pytest.raises(DataError, match=r"6\.\d % of the face's height.*--crop"):
+        check_fit(bad, observations)
+
+
+def test_a_head_outside_the_image_is_refused(result, observations):
+    with pytest.raises(DataError, match="outside the image of 256 x 256 pixels"):
+        check_fit(replace(result, landmarks=result.landmarks + 400), observations)
