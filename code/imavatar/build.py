@@ -79,9 +79,7 @@ def build_head_assets(config: Config) -> HeadAssets:
 def build_flame(config: Config, head: HeadAssets, shape_params: torch.Tensor) -> Flame:
     """The head model with the subject's shape."""
     network = config.model.deformer_network
-    return Flame(
-        head, shape_params, n_expression=network.num_exp, ghost_bone=network.ghostbone
-    )
+    return Flame(head, shape_params, n_expression=network.num_exp, ghost_bone=network.ghostbone)
 
 
 def build_avatar(config: Config, flame: Flame) -> Avatar:
@@ -154,9 +152,7 @@ def build_head_surface(flame: Flame) -> HeadSurface:
     return HeadSurface(supervision, flame.faces_tensor)
 
 
-def build_run(
-    config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset, device: torch.device
-) -> Run:
+def build_run(config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset, device: torch.device) -> Run:
     """Networks, per-frame parameters and their optimisers."""
     train = config.train
     if config.model.ray_tracer.search == "proxy" and config.model.geometry_network.condition_in:
@@ -169,9 +165,7 @@ def build_run(
     frames = FrameParameters(
         dataset.head(indices),
         dataset.camera(indices),
-        optimised=Optimised(
-            train.optimize_expression, train.optimize_camera, train.optimize_latent_code
-        ),
+        optimised=Optimised(train.optimize_expression, train.optimize_camera, train.optimize_latent_code),
         latent_size=config.model.geometry_network.condition_in,
         generator=generator,
     ).to(device)
@@ -182,8 +176,7 @@ def build_run(
     ]
     rates = [train.learning_rate if rate is None else rate for _, rate in networks]
     groups = [
-        {"params": list(network.parameters()), "lr": rate}
-        for (network, _), rate in zip(networks, rates, strict=True)
+        {"params": list(network.parameters()), "lr": rate} for (network, _), rate in zip(networks, rates, strict=True)
     ]
     tables = frames.trainable()
     frame_optimiser = torch.optim.SparseAdam(tables, lr=train.learning_rate_cam) if tables else None
@@ -252,4 +245,3 @@ def with_subject(config: Config, subject: str | None) -> Config:
     if subject is None:
         return config
     return replace(config, dataset=replace(config.dataset, subject_name=subject))
-

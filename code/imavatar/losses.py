@@ -126,9 +126,7 @@ def _squares(value: Tensor, target: Tensor, rows: Bool[Tensor, " m"]) -> Tensor:
     return (value[rows] - target[rows]).square().sum()
 
 
-def flame_distance_loss(
-    squared_distance: Float[Tensor, " m"], semantics: Float[Tensor, "m 9"]
-) -> Tensor:
+def flame_distance_loss(squared_distance: Float[Tensor, " m"], semantics: Float[Tensor, "m 9"]) -> Tensor:
     """Mean squared (squared distance) to the head's vertices over surface points on skin."""
     skin = semantics[:, SemanticClass.SKIN] == 1
     if not bool(skin.any()):

@@ -21,9 +21,7 @@ class TensorRecord:
 
     def to(self, device=None, dtype=None):
         """The same record on another device; `dtype` applies to floating-point tensors only."""
-        return self._map(
-            lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None)
-        )
+        return self._map(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None))
 
     def detach(self):
         """The same values without a gradient."""
@@ -36,10 +34,7 @@ class TensorRecord:
 def concatenate(records: list):
     """One record from several of the same type, joined along the leading dimension."""
     first = records[0]
-    joined = {
-        f.name: torch.cat([getattr(record, f.name) for record in records], dim=0)
-        for f in fields(first)
-    }
+    joined = {f.name: torch.cat([getattr(record, f.name) for record in records], dim=0) for f in fields(first)}
     return replace(first, **joined)
 
 

@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
 from imavatar.data import images
 from imavatar.errors import DataError
 

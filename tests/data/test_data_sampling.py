@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from imavatar.data.sampling import generator_for, sample_pixels
 
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+
 from imavatar.data.subject import load_recording
 from imavatar.errors import DataError
 from oracles_subject import camera_centre, write_subject

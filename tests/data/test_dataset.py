@@ -4,9 +4,10 @@ import json
 
 import cv2
 import numpy as np
-import oracles_subject as oracle
 import pytest
 import torch
+
+import oracles_subject as oracle
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.sampling import generator_for
 from imavatar.errors import DataError

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from imavatar.data.dataset import FaceDataset
 
 SHARED = Path(os.environ.get("IMAVATAR_SHARED", Path(__file__).parents[2].parent / "shared"))

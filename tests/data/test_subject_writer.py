@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.subject_writer import SubjectWriter
 from imavatar.errors import DataError

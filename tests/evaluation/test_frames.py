@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.video_file import read_frames
 from imavatar.errors import ImavatarError

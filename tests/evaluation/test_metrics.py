@@ -5,6 +5,8 @@ import math
 import numpy as np
 import pytest
 import torch
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
 from imavatar.evaluation.keypoints import keypoint_error
 from imavatar.evaluation.metrics import (
     METRICS,
@@ -16,7 +18,6 @@ from imavatar.evaluation.metrics import (
     psnr,
     ssim,
 )
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """Tables of metrics: what is written can be read, and the numbers are those of the frames."""
 
 import pytest
+
 from imavatar.errors import DataError
 from imavatar.evaluation.metrics import METRICS
 from imavatar.evaluation.tables import (

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from imavatar.data.video_file import read_frames
 from imavatar.export.animation import render_animation
 from imavatar.rendering.image import RenderedImage

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 import trimesh
+
 from imavatar.data.mesh_file import write_ply
 from imavatar.errors import DataError, ImavatarError
 from imavatar.export.mesh import export_meshes

@@ -6,6 +6,7 @@ import math
 import numpy as np
 import pytest
 import torch
+
 from imavatar.anatomy import Joint
 from imavatar.errors import DataError
 from imavatar.export.motion import motion_from_json, plateau, smoothstep, sweep_motion, swing

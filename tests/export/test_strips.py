@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+
 from imavatar.export.strips import write_strip
 from imavatar.rendering.image import RenderedImage
 from imavatar.rendering.strips import colour_bytes, normal_bytes, video_frame

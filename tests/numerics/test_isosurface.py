@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 import trimesh
+
 from imavatar.errors import ImavatarError
 from imavatar.numerics.isosurface import extract_isosurface, largest_component
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 from scipy.spatial.transform import Rotation
 
 from imavatar.errors import DataError
@@ -16,8 +15,9 @@ from imavatar.preprocessing.initial_pose import orthographic_pose
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.tracking import check_fit, track
 from imavatar.types import HeadParameters
+from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 
-SIZE, FOCAL, N = 256, 600.0, 16
+SIZE, FOCAL, N = 256, 600.0, 40
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def truth():
     pose = np.zeros((N, 15))
     pose[:, 0:3] = [0.05, 0.1, 0.02]
     pose[:, 3], pose[:, 4], pose[:, 5] = 0.1 * np.sin(2 * time), 0.35 * np.sin(time), 0.05 * np.cos(time)
-    pose[:, 6] = 0.15 + 0.15 * np.sin(3 * time)
+    pose[:, 6] = 0.15 + 0.15 * np.sin(2 * time)
     pose[:, 9:11] = pose[:, 12:14] = 0.12 * np.stack([np.sin(time), np.cos(2 * time)], axis=1)
     expression = 0.4 * np.sin(time[:, None] + generator.uniform(0, 6, 50))
     translation = np.stack([0.05 * np.sin(time), 0 * time, -3.5 + 0 * time], axis=1)

@@ -12,9 +12,7 @@ def animate_main(argv: list[str] | None = None) -> None:
     """Render an animation."""
     parser = argparse.ArgumentParser(description="Animate a trained avatar.")
     parser.add_argument("--conf", type=Path, required=True, help="configuration of the run")
-    parser.add_argument(
-        "--motion", default=SWEEP, help="sweep (built in), or the path of a flame_params.json"
-    )
+    parser.add_argument("--motion", default=SWEEP, help="sweep (built in), or the path of a flame_params.json")
     parser.add_argument("--out", type=Path, required=True, help="video file to write (.mp4)")
     parser.add_argument("--frames", type=int, default=75, help="frames of the built-in motion")
     parser.add_argument("--subject", help="instead of dataset.subject_name")
@@ -33,9 +31,7 @@ def animate(args: argparse.Namespace) -> None:
     config = trained.config
     n_expression = config.model.deformer_network.num_exp
     if args.motion == SWEEP:
-        motion = sweep_motion(
-            n_expression, trained.head.named_expressions, n_frames=args.frames
-        )
+        motion = sweep_motion(n_expression, trained.head.named_expressions, n_frames=args.frames)
     else:
         motion = motion_from_json(Path(args.motion), n_expression)
     dataset = build.build_dataset(config, "test", only_json=True)

@@ -15,9 +15,7 @@ def build_head_main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description="Build the open head, and find where the landmarks lie on a head model."
     )
-    parser.add_argument(
-        "--head", default=OPEN_HEAD, help="open, flame2020, flame2023, or a path (default: open)"
-    )
+    parser.add_argument("--head", default=OPEN_HEAD, help="open, flame2020, flame2023, or a path (default: open)")
     parser.add_argument("--seed", type=int, default=0, help="of the open head's random faces")
     args = parser.parse_args(argv)
     run_command(lambda: build_head(args.head, args.seed))
@@ -28,6 +26,7 @@ def build_head(name: str, seed: int) -> None:
     from imavatar.head.assets import find_head, load_head, save_head
     from imavatar.head.landmarks import compute_embedding, embedding_path, save_embedding
     from imavatar.head.open_head import build_open_head
+    from imavatar.preprocessing.detectors import landmarker, single_image_detector
 
     folder = assets.assets_dir()
     open_head = folder / "open_head.npz"
@@ -39,19 +38,7 @@ def build_head(name: str, seed: int) -> None:
     target: Path = embedding_path(path)
     if not target.exists():
         print("finding the landmarks on the head ...", flush=True)
-        save_embedding(target, compute_embedding(load_head(path), landmark_detector()))
+        head = load_head(path)
+        detector = single_image_detector(landmarker("mediapipe", folder))
+        save_embedding(target, compute_embedding(head, detector), head)
     print(f"landmarks: {target}")
-
-
-def landmark_detector():
-    """A function from an image to 468 landmark pixels, or None; stateless between images."""
-    from imavatar.preprocessing.landmarks import FaceLandmarker
-
-    landmarker = FaceLandmarker()
-
-    def detect(rgb):
-        landmarker.reset()
-        found = landmarker.detect(rgb)
-        return None if found is None else found.points
-
-    return detect

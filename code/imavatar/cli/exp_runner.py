@@ -5,10 +5,13 @@ import json
 import logging
 from pathlib import Path
 
-from imavatar.cli.common import choose_device, run_command
+from imavatar.cli.common import ProgressLine, choose_device, run_command
 from imavatar.errors import CheckpointError, ConfigError
 
 logger = logging.getLogger(__name__)
+
+CHECKED_PER_SIDE = 16
+"""Rays along each side of the grid on which the renderer's search is checked."""
 
 
 def exp_runner_main(argv: list[str] | None = None) -> None:
@@ -61,9 +64,7 @@ def train_run(args: argparse.Namespace) -> None:
     start = _start_epoch(args, config, run, folder, surface)
     folder.train.mkdir(parents=True, exist_ok=True)
     folder.config.write_text(resolved)
-    log = ScalarLog(
-        folder.train, wandb_workspace=args.wandb_workspace, run_name=config.train.methodname
-    )
+    log = ScalarLog(folder.train, wandb_workspace=args.wandb_workspace, run_name=config.train.methodname)
     train(
         run,
         dataset,
@@ -168,9 +169,7 @@ def evaluate_run(args: argparse.Namespace) -> None:
     trained = load_trained(args.conf, args.subject, args.checkpoint, args.load_path)
     config = trained.config
     for sub_dir in config.dataset.test.sub_dir:
-        dataset = build.build_dataset(
-            build.with_test_dir(config, sub_dir), "test", only_json=args.only_json
-        )
+        dataset = build.build_dataset(build.with_test_dir(config, sub_dir), "test", only_json=args.only_json)
         out = trained.folder.evaluation(sub_dir, trained.epoch)
         summary = evaluate(
             dataset,
@@ -179,9 +178,32 @@ def evaluate_run(args: argparse.Namespace) -> None:
             out,
             lpips=load_lpips(),
             detect=keypoint_detector(),
+            progress=ProgressLine("frames evaluated"),
             latent=trained.latent,
             mesh_resolution=config.plot.mesh_resolution,
             fps=config.plot.fps,
         )
+        agreement = _check_search(trained, dataset)
+        (out / "search_check.json").write_text(json.dumps(agreement.as_dict(), indent=1))
         print(summary.table())
+        print(agreement)
         print(f"results: {out}")
+
+
+def _check_search(trained, dataset):
+    """The renderer's search against the paper's, on a grid of rays of the first frame."""
+    from imavatar import build
+    from imavatar.rendering.search_check import compare_searches
+
+    device = trained.flame.v_template.device
+    posed = trained.flame(dataset.head([0]).to(device), trained.latent)
+    return compare_searches(
+        trained.avatar,
+        build.build_search(trained.config, "proxy"),
+        build.build_search(trained.config, "paper"),
+        dataset.camera([0]).to(device),
+        posed,
+        height=dataset.height,
+        width=dataset.width,
+        stride=max(1, dataset.height // CHECKED_PER_SIDE),
+    )

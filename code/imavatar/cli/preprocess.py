@@ -11,16 +11,12 @@ def preprocess_main(argv: list[str] | None = None) -> None:
     """Decode, detect, fit and write a subject."""
     parser = argparse.ArgumentParser(description="Turn videos of one person into a subject folder.")
     parser.add_argument("--subject", required=True, help="name of the subject")
-    parser.add_argument(
-        "--video", required=True, action="append", type=Path, help="repeat for several videos"
-    )
+    parser.add_argument("--video", required=True, action="append", type=Path, help="repeat for several videos")
     parser.add_argument("--size", type=int, default=512, help="image side in pixels")
     parser.add_argument("--fps", type=float, default=25.0, help="frames a second that are used")
     parser.add_argument("--focal", type=float, help="in pixels of the written images; else estimated")
     parser.add_argument("--crop", help="x,y,size in pixels of the video (default: centre square)")
-    parser.add_argument(
-        "--landmarks", choices=("mediapipe", "face-alignment"), default="mediapipe"
-    )
+    parser.add_argument("--landmarks", choices=("mediapipe", "face-alignment"), default="mediapipe")
     parser.add_argument("--head", default="open", help="open, flame2020, flame2023, or a path")
     parser.add_argument("--out", type=Path, default=assets.project_dir() / "data" / "datasets")
     parser.add_argument("--overwrite", action="store_true", help="replace the subject's folder")
@@ -42,9 +38,7 @@ def preprocess_main(argv: list[str] | None = None) -> None:
             head=args.head,
             overwrite=args.overwrite,
         )
-        report = preprocess(
-            options, assets_dir=assets.assets_dir(), progress=ProgressLine("frames")
-        )
+        report = preprocess(options, assets_dir=assets.assets_dir(), progress=ProgressLine("frames"))
         print(report.summary())
 
     run_command(command)

@@ -30,9 +30,7 @@ class Trained:
     epoch: int
 
 
-def load_trained(
-    conf: Path, subject: str | None, checkpoint: str, load_path: Path | None = None
-) -> Trained:
+def load_trained(conf: Path, subject: str | None, checkpoint: str, load_path: Path | None = None) -> Trained:
     """Load a checkpoint of the run that a configuration names."""
     config = build.with_subject(load_config(conf), subject)
     build.check_class_names(config)
@@ -66,6 +64,6 @@ def keypoint_detector():
     def detect(rgb):
         landmarker.reset()
         found = landmarker.detect(rgb)
-        return None if found is None else found.points[IBUG_FROM_MESH]
+        return None if found is None else found.points[list(IBUG_FROM_MESH)]
 
     return detect

@@ -60,12 +60,8 @@ class Deformer(LayerStack):
         for head in (self.blendshapes, self.skinning):
             nn.init.zeros_(head.weight)
             nn.init.zeros_(head.bias)
-        self.register_buffer(
-            "canonical_transforms", canonical.bone_transforms[0].clone(), persistent=False
-        )
-        self.register_buffer(
-            "canonical_pose_feature", canonical.pose_feature[0].clone(), persistent=False
-        )
+        self.register_buffer("canonical_transforms", canonical.bone_transforms[0].clone(), persistent=False)
+        self.register_buffer("canonical_pose_feature", canonical.pose_feature[0].clone(), persistent=False)
 
     def forward(self, x_c: Float[Tensor, "n 3"]) -> DeformationFields:
         """The three fields at canonical points."""
@@ -138,9 +134,7 @@ class BoundDeformer:
         weights = self.deformer.skinning_weights(self.deformer.hidden(x_c)[-1])
         return blend_transforms(weights, self.transforms)[:, :3, :3]
 
-    def with_jacobian(
-        self, x_c: Float[Tensor, "n 3"]
-    ) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3 3"]]:
+    def with_jacobian(self, x_c: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3 3"]]:
         """Deformed points and J[n, i, k] = d x_d,i / d x_c,k by hand-written forward differentiation.
 
         Differentiable as a whole. Three tangents are pushed through the layers beside the value.
@@ -169,9 +163,7 @@ class BoundDeformer:
         return x_d, jacobian.transpose(1, 2)
 
 
-def _bone_images(
-    transforms: Float[Tensor, "j 4 4"], points: Float[Tensor, "n 3"]
-) -> Float[Tensor, "n j 3"]:
+def _bone_images(transforms: Float[Tensor, "j 4 4"], points: Float[Tensor, "n 3"]) -> Float[Tensor, "n j 3"]:
     """Where each bone alone would take each point."""
     return torch.einsum("jab,nb->nja", transforms[:, :3, :3], points) + transforms[:, :3, 3]
 

@@ -23,9 +23,7 @@ def band_weights(n_octaves: int, open_bands: float | None) -> list[float]:
     return [(1 - math.cos(math.pi * x)) / 2 for x in opened]
 
 
-def encode(
-    x: Float[Tensor, "n d"], n_octaves: int, open_bands: float | None = None
-) -> Float[Tensor, "n e"]:
+def encode(x: Float[Tensor, "n d"], n_octaves: int, open_bands: float | None = None) -> Float[Tensor, "n e"]:
     """[x, sin(x), cos(x), sin(2x), cos(2x), sin(4x), ...], all coordinates each, without a factor pi."""
     parts = [x]
     for octave, weight in enumerate(band_weights(n_octaves, open_bands)):

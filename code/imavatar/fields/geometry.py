@@ -62,9 +62,7 @@ class Geometry(LayerStack):
         weight = math.sqrt(math.pi) / math.sqrt(fan_in) + 1e-4 * torch.randn(fan_out, fan_in)
         assign_weight(last, weight, torch.full((fan_out,), -radius))
 
-    def network_input(
-        self, x_c: Float[Tensor, "n 3"], latent: Float[Tensor, "1 l"] | None
-    ) -> Float[Tensor, "n i"]:
+    def network_input(self, x_c: Float[Tensor, "n 3"], latent: Float[Tensor, "1 l"] | None) -> Float[Tensor, "n i"]:
         """Encoded points, followed by the latent code where the field has one."""
         encoded = encode(x_c, self.n_octaves, self.open_bands)
         if self.latent_size == 0:
@@ -79,9 +77,7 @@ class Geometry(LayerStack):
         output = self.layers[-1](hidden[-1])
         return output[:, 0], output[:, 1:]
 
-    def sdf(
-        self, x_c: Float[Tensor, "n 3"], latent: Float[Tensor, "1 l"] | None = None
-    ) -> Float[Tensor, " n"]:
+    def sdf(self, x_c: Float[Tensor, "n 3"], latent: Float[Tensor, "1 l"] | None = None) -> Float[Tensor, " n"]:
         """Signed distances alone; the features' rows of the last layer are not evaluated."""
         hidden, _ = self._hidden(x_c, latent)
         last = self.layers[-1]
@@ -141,9 +137,7 @@ class BoundGeometry:
     def __call__(self, x_c: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         return self.geometry.sdf(x_c, self.latent)
 
-    def with_gradient(
-        self, x_c: Float[Tensor, "n 3"]
-    ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]:
+    def with_gradient(self, x_c: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]:
         """Signed distances and their gradients, without features."""
         sdf, _, gradient = self.geometry.with_gradient(x_c, self.latent, features=False)
         return sdf, gradient

@@ -76,9 +76,7 @@ class Flame(nn.Module):
         """Expression blendshapes in model units."""
         return self.shapedirs[..., self.n_shape :]
 
-    def forward(
-        self, head: HeadParameters, latent: Float[Tensor, "b l"] | None = None
-    ) -> PosedHead:
+    def forward(self, head: HeadParameters, latent: Float[Tensor, "b l"] | None = None) -> PosedHead:
         """What the fields need to know of frames; differentiable in expression and pose."""
         shaped = self._with_expression(head)
         rotations = axis_angle_to_matrix(head.pose.unflatten(-1, (N_JOINTS, 3)))
@@ -102,9 +100,7 @@ class Flame(nn.Module):
     def vertices(self, head: HeadParameters) -> Float[Tensor, "b v 3"]:
         """Posed vertices in model units."""
         posed = self(head)
-        corrected = self._with_expression(head) + (posed.pose_feature @ self.posedirs).unflatten(
-            -1, (-1, 3)
-        )
+        corrected = self._with_expression(head) + (posed.pose_feature @ self.posedirs).unflatten(-1, (-1, 3))
         transforms = posed.bone_transforms[:, -N_JOINTS:]
         blended = torch.einsum("vj,bjmn->bvmn", self.lbs_weights, transforms)
         return transform_points(blended, corrected)

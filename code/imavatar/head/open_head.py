@@ -19,8 +19,8 @@ from imavatar.head.open_head_faces import (
 from imavatar.head.open_head_mesh import HeadMesh, cut_head
 from imavatar.head.open_head_rig import (
     gaze_correctives,
-    jaw_hinge,
     jaw_correctives,
+    jaw_hinge,
     regress_joints,
     rigid_fit,
 )
@@ -71,8 +71,7 @@ def build_open_head(makehuman_dir: Path, seed: int = 0) -> HeadAssets:
     posedirs = jaw_correctives(mesh, template, joints, jaw_open[: mesh.n_vertices], angle)
     for side, part in (("Left", "eye_l"), ("Right", "eye_r")):
         looks = {
-            way: mesh.offsets(makehuman.face_units()[f"eyeLook{way}{side}"])[: mesh.n_vertices]
-            * METRES_PER_DECIMETRE
+            way: mesh.offsets(makehuman.face_units()[f"eyeLook{way}{side}"])[: mesh.n_vertices] * METRES_PER_DECIMETRE
             for way in ("Up", "Down", "In", "Out")
         }
         posedirs += gaze_correctives(mesh, template, joints, part, looks)
@@ -104,9 +103,7 @@ def _align(mesh: HeadMesh, samples: Float[np.ndarray, "n s 3"]) -> Float[np.ndar
     aligned = samples
     for _ in range(2):
         fits = [rigid_fit(sample, mean, weight) for sample in samples]
-        aligned = np.stack(
-            [s @ rotation.T + shift for s, (rotation, shift) in zip(samples, fits, strict=True)]
-        )
+        aligned = np.stack([s @ rotation.T + shift for s, (rotation, shift) in zip(samples, fits, strict=True)])
         mean = aligned.mean(axis=0)
     return aligned
 

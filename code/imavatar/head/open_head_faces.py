@@ -17,9 +17,7 @@ AGE_ANCHORS = (0.0, 0.5, 1.0)
 MUSCLES = ("minmuscle", "averagemuscle", "maxmuscle")
 FATS = ("minweight", "averageweight", "maxweight")
 ORIGINS = ("african", "asian", "caucasian")
-FACE_FOLDERS = (
-    "head chin cheek ears eyes eyebrows forehead mouth nose neck".split()
-)
+FACE_FOLDERS = ["head", "chin", "cheek", "ears", "eyes", "eyebrows", "forehead", "mouth", "nose", "neck"]
 LOCAL_SPREAD = 0.3
 SIDE_SPREAD = 0.07
 HEAD_FOLDER_SHARE = 0.5
@@ -70,9 +68,7 @@ def load_face_space(makehuman: MakeHuman, mesh: HeadMesh) -> FaceSpace:
     return FaceSpace(macro, local)
 
 
-def random_face(
-    mesh: HeadMesh, space: FaceSpace, random: np.random.Generator
-) -> Float[np.ndarray, "s 3"]:
+def random_face(mesh: HeadMesh, space: FaceSpace, random: np.random.Generator) -> Float[np.ndarray, "s 3"]:
     """A random grown-up's face, decimetres."""
     female = random.uniform()
     gender = dict(zip(GENDERS, (female, 1 - female), strict=True))

@@ -89,9 +89,7 @@ def corrective(mesh: HeadMesh, template, joints, joint: Joint, rotation, offset)
     return np.linalg.solve(blended, target[..., None])[..., 0] - template
 
 
-def jaw_correctives(
-    mesh: HeadMesh, template, joints, jaw_open, angle: float
-) -> Float[np.ndarray, "v 3 36"]:
+def jaw_correctives(mesh: HeadMesh, template, joints, jaw_open, angle: float) -> Float[np.ndarray, "v 3 36"]:
     """The rest of the artist's open mouth, linear in the sine of the jaw's angle about x."""
     rotation = Rotation.from_rotvec([angle, 0, 0]).as_matrix()
     offset = corrective(mesh, template, joints, Joint.JAW, rotation, jaw_open)

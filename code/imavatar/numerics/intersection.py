@@ -48,9 +48,7 @@ def secant_search(
     return _interpolate(outside, inside, value_outside, value_inside)
 
 
-def _interpolate(
-    outside: Tensor, inside: Tensor, value_outside: Tensor, value_inside: Tensor
-) -> Tensor:
+def _interpolate(outside: Tensor, inside: Tensor, value_outside: Tensor, value_inside: Tensor) -> Tensor:
     drop = value_outside - value_inside
     fraction = torch.where(drop > 0, value_outside / torch.where(drop > 0, drop, 1.0), 0.5)
     return outside + fraction * (inside - outside)

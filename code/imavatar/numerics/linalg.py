@@ -7,18 +7,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def rigid_transform(
-    rotation: Float[Tensor, "*b 3 3"], translation: Float[Tensor, "*b 3"]
-) -> Float[Tensor, "*b 4 4"]:
+def rigid_transform(rotation: Float[Tensor, "*b 3 3"], translation: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 4 4"]:
     """The homogeneous matrix of x -> rotation x + translation."""
     top = torch.cat([rotation, translation[..., None]], dim=-1)
     bottom = top.new_tensor([0.0, 0.0, 0.0, 1.0]).expand(*top.shape[:-2], 1, 4)
     return torch.cat([top, bottom], dim=-2)
 
 
-def transform_points(
-    transforms: Float[Tensor, "*b 4 4"], points: Float[Tensor, "*b 3"]
-) -> Float[Tensor, "*b 3"]:
+def transform_points(transforms: Float[Tensor, "*b 4 4"], points: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:
     """Each point under its own homogeneous transform."""
     return matvec(transforms[..., :3, :3], points) + transforms[..., :3, 3]
 

@@ -29,15 +29,11 @@ def kinematic_transforms(
     return rigid_transform(transforms[..., :3, :3], transforms[..., :3, 3] - moved)
 
 
-def blend_transforms(
-    weights: Float[Tensor, "*n j"], transforms: Float[Tensor, "j 4 4"]
-) -> Float[Tensor, "*n 4 4"]:
+def blend_transforms(weights: Float[Tensor, "*n j"], transforms: Float[Tensor, "j 4 4"]) -> Float[Tensor, "*n 4 4"]:
     """Sum over bones of weight times transform."""
     return (weights @ transforms.flatten(start_dim=1)).unflatten(-1, (4, 4))
 
 
-def undo_transforms(
-    transforms: Float[Tensor, "*n 4 4"], points: Float[Tensor, "*n 3"]
-) -> Float[Tensor, "*n 3"]:
+def undo_transforms(transforms: Float[Tensor, "*n 4 4"], points: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
     """The points that blended transforms take to `points`."""
     return matvec(inverse_3x3(transforms[..., :3, :3]), points - transforms[..., :3, 3])

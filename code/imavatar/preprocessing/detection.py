@@ -46,9 +46,7 @@ def anchor_centres() -> Float[np.ndarray, "896 2"]:
     return np.concatenate(centres)
 
 
-def decode(
-    regressors: Float[np.ndarray, "896 16"], logits: Float[np.ndarray, " 896"], size: int
-) -> list[Detection]:
+def decode(regressors: Float[np.ndarray, "896 16"], logits: Float[np.ndarray, " 896"], size: int) -> list[Detection]:
     """Detections above the score's threshold, in shares of the (square) input's side.
 
     Boxes come as offsets of the centre from the anchor and as sizes, points as offsets, all in

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from imavatar.errors import DataError
+from imavatar.preprocessing.face_alignment_backend import FaceAlignmentLandmarker
 from imavatar.preprocessing.landmarks import FaceLandmarker, FaceLandmarks
 
 PIXEL_CENTRE = 0.5
@@ -19,11 +20,14 @@ CLOSED, OPEN = 0.15, 0.28
 """Distance of the lids over the width of the eye: below the first there is no iris to see."""
 
 
-def landmarker(backend: str, folder: Path) -> FaceLandmarker:
+BACKENDS = {"mediapipe": FaceLandmarker, "face-alignment": FaceAlignmentLandmarker}
+
+
+def landmarker(backend: str, folder: Path) -> FaceLandmarker | FaceAlignmentLandmarker:
     """A detector by name; `folder` holds the models."""
-    if backend == "mediapipe":
-        return FaceLandmarker(folder)
-    raise DataError(f"landmarks {backend!r}: not a known detector; expected mediapipe")
+    if backend not in BACKENDS:
+        raise DataError(f"landmarks {backend!r}: not a known detector; known: {', '.join(BACKENDS)}")
+    return BACKENDS[backend](folder)
 
 
 def single_image_detector(

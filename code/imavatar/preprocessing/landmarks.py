@@ -50,9 +50,7 @@ class Region:
         middle = np.full(2, (size - 1) / 2)
         return np.concatenate([linear, (self.centre - linear @ middle)[:, None]], axis=1)
 
-    def crop(
-        self, rgb: np.ndarray, size: int, *, mirrored: bool = False
-    ) -> Float[np.ndarray, "s s 3"]:
+    def crop(self, rgb: np.ndarray, size: int, *, mirrored: bool = False) -> Float[np.ndarray, "s s 3"]:
         """The square as an image in [0, 1]; black outside the image."""
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         crop = cv2.warpAffine(rgb, self.to_image(size, mirrored=mirrored), (size, size), flags=flags)

@@ -27,8 +27,7 @@ class TfliteModel:
             self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
             raise AssetError(
-                f"{path} is not a model that LiteRT can read; delete it and run: "
-                "python scripts/fetch_assets.py"
+                f"{path} is not a model that LiteRT can read; delete it and run: python scripts/fetch_assets.py"
             ) from error
         self._input = self._interpreter.get_input_details()[0]
         self._outputs = self._interpreter.get_output_details()

@@ -24,7 +24,7 @@ MAX_ERROR = 0.05
 DEFAULT_FOCAL = 2.0
 """Where the search for the focal length starts, in image widths: a field of view of 28 degrees."""
 
-RIGID_STEPS, ALL_STEPS = 100, 400
+RIGID_STEPS, ALL_STEPS = 80, 300
 LEARNING_RATES = {
     "shape": 0.05,
     "expression": 0.05,

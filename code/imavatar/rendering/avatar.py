@@ -23,9 +23,7 @@ from imavatar.types import (
     concatenate,
 )
 
-Search = Callable[
-    [BoundDeformer, BoundGeometry, RayBundle, Bool[Tensor, " n"] | None], SurfaceHits
-]
+Search = Callable[[BoundDeformer, BoundGeometry, RayBundle, Bool[Tensor, " n"] | None], SurfaceHits]
 """Finds the surface points of one frame's rays: the paper's search or the proxy search."""
 
 
@@ -75,9 +73,7 @@ class Avatar(nn.Module):
         return BoundGeometry(self.geometry, head.latent)
 
     @torch.no_grad()
-    def find_surface(
-        self, rays: RayBundle, posed: PosedHead, foreground: Bool[Tensor, " n"] | None
-    ) -> SurfaceHits:
+    def find_surface(self, rays: RayBundle, posed: PosedHead, foreground: Bool[Tensor, " n"] | None) -> SurfaceHits:
         """Surface hits of rays of several frames. `foreground` is the training's mask, else None."""
         parts, order = [], []
         for frame in range(len(posed)):
@@ -113,9 +109,7 @@ class Avatar(nn.Module):
             of_frame = rays.frame == frame
             rows = (of_frame & where).nonzero()[:, 0]
             index.append(rows)
-            surfaces.append(
-                self.shade_surface(bound, head, rays[rows], hits.x_c[rows], colour_trains_geometry)
-            )
+            surfaces.append(self.shade_surface(bound, head, rays[rows], hits.x_c[rows], colour_trains_geometry))
             others = (of_frame & ~where & hits.converged).nonzero()[:, 0]
             if torch.is_grad_enabled() and len(others) > 0:
                 sdf[others] = self._off_surface_sdf(bound, head, rays[others], hits[others])
@@ -168,9 +162,7 @@ class Avatar(nn.Module):
         return self.geometry.sdf(x_c, head.latent)
 
 
-def deformed_normal(
-    gradient: Float[Tensor, "n 3"], jacobian: Float[Tensor, "n 3 3"]
-) -> Float[Tensor, "n 3"]:
+def deformed_normal(gradient: Float[Tensor, "n 3"], jacobian: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3"]:
     """normalise(grad f (d x_d / d x_c)^-1), a row vector times the inverse (SPEC section 8)."""
     return F.normalize(matvec(inverse_3x3(jacobian).transpose(1, 2), gradient), dim=-1)
 

@@ -9,9 +9,7 @@ from imavatar.numerics.linalg import matvec, transform_points
 from imavatar.types import Camera, RayBundle
 
 
-def cast_rays(
-    camera: Camera, pixels: Float[Tensor, "n 2"], frame: Int[Tensor, " n"]
-) -> RayBundle:
+def cast_rays(camera: Camera, pixels: Float[Tensor, "n 2"], frame: Int[Tensor, " n"]) -> RayBundle:
     """Unit rays in world space through pixels (u right, v down, integer coordinates).
 
     A pixel lifts to ((u - cx) / fx z, (v - cy) / fy z, z) with z = -1; the negative fx of the files
@@ -37,7 +35,5 @@ def project(camera: Camera, points: Float[Tensor, "b v 3"]) -> Float[Tensor, "b 
 
 def pixel_grid(height: int, width: int, device=None) -> Float[Tensor, "n 2"]:
     """All pixels of an image, row by row, as (u, v)."""
-    v, u = torch.meshgrid(
-        torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij"
-    )
+    v, u = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
     return torch.stack([u, v], dim=-1).reshape(-1, 2).float()

@@ -49,9 +49,7 @@ class MeshIndex:
         self.vertices.copy_(vertices.detach())
         self._mesh.refit()
 
-    def cast(
-        self, origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]
-    ) -> MeshPoints:
+    def cast(self, origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> MeshPoints:
         """First intersection of each ray with the mesh."""
         points, arrays = self._outputs(len(origins), origins.device)
         self._launch(_cast_kernel, origins, [wp.from_torch(_vec3(directions), dtype=wp.vec3)], arrays)
@@ -90,9 +88,7 @@ class MeshIndex:
     def _launch(self, kernel, origins, inputs, outputs):
         start = wp.from_torch(_vec3(origins), dtype=wp.vec3)
         device = wp.device_from_torch(origins.device)
-        wp.launch(
-            kernel, len(origins), [self._mesh.id, start, *inputs, *outputs], device=device
-        )
+        wp.launch(kernel, len(origins), [self._mesh.id, start, *inputs, *outputs], device=device)
 
     @staticmethod
     def _finish(points) -> MeshPoints:

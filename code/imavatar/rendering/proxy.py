@@ -24,9 +24,7 @@ class ProxyMesh:
     """
 
     @torch.no_grad()
-    def __init__(
-        self, field: BoundGeometry, *, resolution: int, bound: float, device: torch.device
-    ):
+    def __init__(self, field: BoundGeometry, *, resolution: int, bound: float, device: torch.device):
         self.vertices, self.faces, self.cell = extract_isosurface(
             field, resolution=resolution, bound=bound, device=device
         )
@@ -56,9 +54,7 @@ class ProxyMesh:
             self._index.refit(posed)
         return self._index
 
-    def interpolate(
-        self, values: Float[Tensor, "v d"], points: MeshPoints
-    ) -> Float[Tensor, "n d"]:
+    def interpolate(self, values: Float[Tensor, "v d"], points: MeshPoints) -> Float[Tensor, "n d"]:
         """Per-vertex values at points of the mesh."""
         corners = values[self.faces[points.face]]
         return (corners * points.barycentric[..., None]).sum(dim=1)

@@ -93,9 +93,7 @@ class ProxySearch:
         missed = ((cast.face < 0) & meets).nonzero()[:, 0]
         if foreground is not None:
             passing = rays[missed]
-            approach = index.approach(
-                passing.origins, passing.directions, near[missed], far[missed]
-            )
+            approach = index.approach(passing.origins, passing.directions, near[missed], far[missed])
             inside = self._polish_missed(deform, field, proxy, passing, approach, missed, result)
             self._calls += 1
             searched = self._calls % TRAINING_PERIOD == 0
@@ -110,9 +108,7 @@ class ProxySearch:
         if self._proxy is not None and self.drift > REBUILD_DRIFT * self._proxy.cell:
             self._proxy = None
         if self._proxy is None:
-            self._proxy = ProxyMesh(
-                field, resolution=self.resolution, bound=self.radius, device=device
-            )
+            self._proxy = ProxyMesh(field, resolution=self.resolution, bound=self.radius, device=device)
         elif self.drift > REFRESH_DRIFT * self._proxy.cell:
             self._proxy.project(field)
         self.drift = 0.0
@@ -161,7 +157,9 @@ class ProxySearch:
             depth + LOCAL_HALF_WIDTH,
             torch.ones_like(doubtful, dtype=torch.bool),
         )
-        found = find_surface(query, rays[doubtful], interval=interval, n_samples=LOCAL_SAMPLES, n_secant_steps=LOCAL_SECANT_STEPS)
+        found = find_surface(
+            query, rays[doubtful], interval=interval, n_samples=LOCAL_SAMPLES, n_secant_steps=LOCAL_SECANT_STEPS
+        )
         # A bracket can close on a jump between two sheets instead of a zero.
         confirmed = found.hit & found.converged & (found.sdf.abs() < 1e-3)
         unconfirmed = found.hit & ~confirmed

@@ -63,9 +63,7 @@ def find_surface(
 
     bracketed = (wants_surface & (first > 0)).nonzero()[:, 0]
     if len(bracketed) > 0:
-        refined = _refine(
-            query, rays[meets][bracketed], depths[meets], values, first, bracketed, n_secant_steps
-        )
+        refined = _refine(query, rays[meets][bracketed], depths[meets], values, first, bracketed, n_secant_steps)
         depth[bracketed], corresponding = refined
         x_c[bracketed] = corresponding.x_c
         sdf[bracketed] = corresponding.sdf
@@ -75,9 +73,7 @@ def find_surface(
 
 
 def _query_all(query: Query, points: Float[Tensor, "n 3"]) -> Correspondence:
-    chunks = (
-        [query(chunk) for chunk in points.split(QUERY_CHUNK)] if len(points) else [query(points)]
-    )
+    chunks = [query(chunk) for chunk in points.split(QUERY_CHUNK)] if len(points) else [query(points)]
     return concatenate(chunks)
 
 

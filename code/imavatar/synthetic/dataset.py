@@ -181,16 +181,13 @@ class Studio:
         return image, mask, label_image(self.subject, surfaces, self.camera)
 
     @torch.no_grad()
-    def landmarks(
-        self, parameters: HeadParameters
-    ) -> tuple[Float[np.ndarray, "70 2"], Float[np.ndarray, " 4"]]:
+    def landmarks(self, parameters: HeadParameters) -> tuple[Float[np.ndarray, "70 2"], Float[np.ndarray, " 4"]]:
         """Projected keypoints and the box around the face's landmarks, in [-1, 1]."""
         vertices = self.subject.flame.vertices(parameters)
         keypoints = flame_keypoints(vertices, self.head, self.embedding)[0]
         face = self.embedding.points(vertices, self.subject.flame.faces_tensor)[0]
         keypoints, face = (
-            2 * self.camera.project(points.double().numpy())[0] / self.camera.size - 1
-            for points in (keypoints, face)
+            2 * self.camera.project(points.double().numpy())[0] / self.camera.size - 1 for points in (keypoints, face)
         )
         return keypoints, np.concatenate([face.min(axis=0), face.max(axis=0)])
 

@@ -19,9 +19,7 @@ def eyeball_mesh(
         np.linspace(0, 2 * np.pi, n_segments, endpoint=False),
         indexing="ij",
     )
-    direction = np.stack(
-        [np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], axis=-1
-    )
+    direction = np.stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth), np.cos(polar)], axis=-1)
     radius = 1 + CORNEA_BULGE * np.exp(-((polar / CORNEA_ANGLE) ** 2))
     index = np.arange(polar.size).reshape(polar.shape)
     after = np.roll(index, -1, axis=1)

@@ -9,15 +9,11 @@ from imavatar.synthetic.renderer import StudioCamera
 from imavatar.synthetic.subject import Subject, Surface
 
 
-def label_image(
-    subject: Subject, surfaces: list[Surface], camera: StudioCamera
-) -> UInt8[np.ndarray, "h w"]:
+def label_image(subject: Subject, surfaces: list[Surface], camera: StudioCamera) -> UInt8[np.ndarray, "h w"]:
     """Labels 0...18 at the pixel centres."""
     vertices = np.concatenate([surface.vertices for surface in surfaces])
     start = np.cumsum([0] + [len(surface.vertices) for surface in surfaces])
-    faces = np.concatenate(
-        [surface.faces + first for surface, first in zip(surfaces, start[:-1], strict=True)]
-    )
+    faces = np.concatenate([surface.faces + first for surface, first in zip(surfaces, start[:-1], strict=True)])
     surface_of = np.repeat(np.arange(len(surfaces)), [len(s.faces) for s in surfaces])
     pixels, depth = camera.project(vertices)
     raster = rasterize(pixels, depth, faces, (camera.size, camera.size))

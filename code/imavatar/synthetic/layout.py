@@ -55,9 +55,7 @@ def corner_uv(
     return base.uv[np.take_along_axis(candidates[..., 1], corner, axis=1)]
 
 
-def torso_below(
-    base: BaseMesh, vertex_ids: Int[np.ndarray, " v"], template: Float[np.ndarray, "v 3"]
-) -> Torso:
+def torso_below(base: BaseMesh, vertex_ids: Int[np.ndarray, " v"], template: Float[np.ndarray, "v 3"]) -> Torso:
     """The part of the body that continues a head downwards.
 
     The body is moved so that it meets the head's rim: each vertex by the mean shift of the rim's vertices, near ones
@@ -70,9 +68,7 @@ def torso_below(
     body = np.unique(quads)
     on_head = body[head_index[body] >= 0]
     lowest = metres[on_head, 1].min()
-    near = (np.abs(metres[quads][..., 0]) < TORSO_HALF_WIDTH) & (
-        metres[quads][..., 1] > lowest - TORSO_DEPTH
-    )
+    near = (np.abs(metres[quads][..., 0]) < TORSO_HALF_WIDTH) & (metres[quads][..., 1] > lowest - TORSO_DEPTH)
     outside = ~(head_index[quads] >= 0).all(axis=1)
     chosen = quads[near.all(axis=1) & outside]
     used = np.unique(chosen)
@@ -90,9 +86,7 @@ def torso_below(
 
 def face_textures(makehuman: MakeHuman) -> FaceTextures:
     """MakeHuman's masks of the parts of a face."""
-    images = {
-        name: _read_mask(makehuman, name) for name in ("lips", "eyelids", "ears", "inside-mouth")
-    }
+    images = {name: _read_mask(makehuman, name) for name in ("lips", "eyelids", "ears", "inside-mouth")}
     return FaceTextures(
         lips=images["lips"],
         eyelids=images["eyelids"],

@@ -28,14 +28,10 @@ class FineMesh:
     def keep_faces(self, keep: np.ndarray) -> "FineMesh":
         """Only some of the faces, without the vertices that no longer belong to one."""
         used, faces = np.unique(self.faces[keep], return_inverse=True)
-        return FineMesh(
-            self.corners[used], self.weights[used], self.uv[used], faces.reshape(-1, 3)
-        )
+        return FineMesh(self.corners[used], self.weights[used], self.uv[used], faces.reshape(-1, 3))
 
 
-def subdivide(
-    faces: Int[np.ndarray, "f 3"], corner_uv: Float[np.ndarray, "f 3 2"], parts: int
-) -> FineMesh:
+def subdivide(faces: Int[np.ndarray, "f 3"], corner_uv: Float[np.ndarray, "f 3 2"], parts: int) -> FineMesh:
     """Each face in parts^2 triangles. Fine vertices on a shared edge are shared.
 
     On a seam of the texture a vertex takes the texture coordinate of one of its faces.
@@ -46,9 +42,7 @@ def subdivide(
     uv = np.einsum("lk,fkc->flc", lattice, corner_uv).reshape(-1, 2)
     first, index = _unify(corners, weights, parts)
     fine_faces = small[None] + len(lattice) * np.arange(len(faces))[:, None, None]
-    return FineMesh(
-        corners[first], weights[first].astype(np.float32), uv[first], index[fine_faces.reshape(-1, 3)]
-    )
+    return FineMesh(corners[first], weights[first].astype(np.float32), uv[first], index[fine_faces.reshape(-1, 3)])
 
 
 def _triangle_lattice(parts: int) -> tuple[np.ndarray, np.ndarray]:
@@ -72,25 +66,19 @@ def _unify(corners: np.ndarray, weights: np.ndarray, parts: int) -> tuple[np.nda
     count = np.rint(weights * parts).astype(np.int64)
     vertex = np.where(count > 0, corners, -1)
     order = np.argsort(vertex, axis=1)
-    key = np.concatenate(
-        [np.take_along_axis(vertex, order, 1), np.take_along_axis(count, order, 1)], axis=1
-    )
+    key = np.concatenate([np.take_along_axis(vertex, order, 1), np.take_along_axis(count, order, 1)], axis=1)
     _, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
     return first, index.reshape(-1)
 
 
-def vertex_normals(
-    vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]
-) -> Float[np.ndarray, "v 3"]:
+def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "v 3"]:
     """Unit normals at the vertices, the mean of their faces' by area; zero where a vertex has no face."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     face_normals = np.cross(b - a, c - a)
     total = np.zeros((len(vertices), 3))
     for axis in range(3):
         for corner in range(3):
-            total[:, axis] += np.bincount(
-                faces[:, corner], face_normals[:, axis], minlength=len(vertices)
-            )
+            total[:, axis] += np.bincount(faces[:, corner], face_normals[:, axis], minlength=len(vertices))
     return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 
 
@@ -99,9 +87,7 @@ def unit(vectors: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-12)
 
 
-def value_noise(
-    points: Float[np.ndarray, "*n 3"], seed: int, frequency: float
-) -> Float[np.ndarray, "*n"]:
+def value_noise(points: Float[np.ndarray, "*n 3"], seed: int, frequency: float) -> Float[np.ndarray, "*n"]:
     """Smooth noise in [-1, 1]: random values on a grid of `frequency` cells per length unit, blended in between."""
     grid = np.random.default_rng(seed).uniform(-1, 1, (NOISE_PERIOD,) * 3)
     scaled = np.asarray(points) * frequency
@@ -111,15 +97,11 @@ def value_noise(
     total = np.zeros(scaled.shape[:-1])
     for corner in np.ndindex(2, 2, 2):
         share = np.where(np.array(corner) == 1, fraction, 1 - fraction).prod(axis=-1)
-        total += share * grid[tuple(((cell + corner) % NOISE_PERIOD).reshape(-1, 3).T)].reshape(
-            share.shape
-        )
+        total += share * grid[tuple(((cell + corner) % NOISE_PERIOD).reshape(-1, 3).T)].reshape(share.shape)
     return total
 
 
-def sample_texture(
-    texture: Float[np.ndarray, "h w"], uv: Float[np.ndarray, "*n 2"]
-) -> Float[np.ndarray, "*n"]:
+def sample_texture(texture: Float[np.ndarray, "h w"], uv: Float[np.ndarray, "*n 2"]) -> Float[np.ndarray, "*n"]:
     """A grey texture at texture coordinates (u right, v up, 0...1), bilinear."""
     height, width = texture.shape
     x = np.clip(uv[..., 0] * width - 0.5, 0, width - 1.001)

@@ -56,9 +56,7 @@ class Motion:
     pose: Float[np.ndarray, "n 15"]
 
 
-def random_motion(
-    unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator
-) -> Motion:
+def random_motion(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Motion:
     """A sequence of gestures while the head turns and the jaw opens and closes.
 
     Units that no gesture names stay at rest. The head turns at the neck, so the shoulders hardly move.
@@ -96,9 +94,7 @@ def _without_side(name: str) -> str:
     return name if stem == "mouth" else stem
 
 
-def _pulses(
-    n_frames: int, frequency: float, generator: np.random.Generator
-) -> Float[np.ndarray, " n"]:
+def _pulses(n_frames: int, frequency: float, generator: np.random.Generator) -> Float[np.ndarray, " n"]:
     """Raised-cosine pulses of random height, length and time; at most MAX_UNIT."""
     time = np.arange(n_frames)
     activity = np.zeros(n_frames)
@@ -123,9 +119,7 @@ def _random_pose(n_frames: int, generator: np.random.Generator) -> Float[np.ndar
     pose[:, pose_slice(Joint.NECK)] = neck
     pose[:, pose_slice(Joint.GLOBAL)] = np.stack([wander(MAX_GLOBAL) for _ in range(3)], axis=-1)
     opening = np.clip(0.4 + 0.75 * _smooth_noise(n_frames, 1.8, generator), 0, 1)
-    pose[:, pose_slice(Joint.JAW)] = np.stack(
-        [MAX_JAW * opening, wander(0.03), np.zeros(n_frames)], axis=-1
-    )
+    pose[:, pose_slice(Joint.JAW)] = np.stack([MAX_JAW * opening, wander(0.03), np.zeros(n_frames)], axis=-1)
     gaze = np.zeros((n_frames, 3))
     gaze[:, 0] = wander(0.10) - GAZE_COUNTER_ROTATION * neck[:, 0]
     gaze[:, 1] = wander(0.15) - GAZE_COUNTER_ROTATION * neck[:, 1]
@@ -134,9 +128,7 @@ def _random_pose(n_frames: int, generator: np.random.Generator) -> Float[np.ndar
     return pose
 
 
-def _smooth_noise(
-    n_frames: int, quickness: float, generator: np.random.Generator
-) -> Float[np.ndarray, " n"]:
+def _smooth_noise(n_frames: int, quickness: float, generator: np.random.Generator) -> Float[np.ndarray, " n"]:
     """A sum of slow sinusoids in [-1, 1] that gets near both ends.
 
     `quickness` 1 means periods of 12 to 60 frames.

@@ -73,9 +73,7 @@ class SkinPaint:
     eye_distance: float
     seed: int
 
-    def colour(
-        self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]
-    ) -> Float[np.ndarray, "n 3"]:
+    def colour(self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 3"]:
         """Linear RGB at places in paint space with texture coordinates."""
         base = np.array(self.palette.skin)
         colour = base * (1 + 0.06 * self._mottle(place))[:, None]
@@ -98,9 +96,7 @@ class SkinPaint:
         colour = _mix(colour, brow, 0.85 * np.clip(1.3 * self.brow(place), 0, 1))
         return np.clip(colour, 0.003, 1)
 
-    def label(
-        self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]
-    ) -> Int[np.ndarray, " n"]:
+    def label(self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
         """The face-parsing label at places in paint space with texture coordinates."""
         x, y, _ = place.T
         left = x > 0  # the subject's left is at positive x
@@ -119,17 +115,13 @@ class SkinPaint:
         label[self.scalp(place, uv) > 0.5] = Label.HAIR
         return label
 
-    def above_hairline(
-        self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]
-    ) -> Float[np.ndarray, " n"]:
+    def above_hairline(self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
         """How far a place is inside the hair, in metres; negative outside and on the ears."""
         height = place[:, 1] - _hairline(place[:, 2]) + 0.004 * value_noise(place, self.seed + 5, 90)
         ears = sample_texture(self.textures.ears, uv)
         return np.minimum(height, 0.02 - 0.06 * np.clip(1.5 * ears, 0, 1))
 
-    def scalp(
-        self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]
-    ) -> Float[np.ndarray, " n"]:
+    def scalp(self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
         """1 where hair grows, 0 elsewhere."""
         return 1 / (1 + np.exp(-np.clip(self.above_hairline(place, uv) / 0.0025, -30, 30)))
 
@@ -157,8 +149,7 @@ class SkinPaint:
     def _mottle(self, place: np.ndarray) -> np.ndarray:
         octaves = ((25, 0.4), (70, 0.35), (180, 0.3), (420, 0.2))
         return sum(
-            share * value_noise(place, self.seed + 10 + k, frequency)
-            for k, (frequency, share) in enumerate(octaves)
+            share * value_noise(place, self.seed + 10 + k, frequency) for k, (frequency, share) in enumerate(octaves)
         )
 
     def _redness(self, place: np.ndarray, uv: np.ndarray) -> np.ndarray:

@@ -63,15 +63,11 @@ class StudioCamera:
         """Horizontal angle in degrees."""
         return float(np.degrees(2 * np.arctan(self.width / 2 / self.distance)))
 
-    def project(
-        self, points: Float[np.ndarray, "v 3"]
-    ) -> tuple[Float[np.ndarray, "v 2"], Float[np.ndarray, " v"]]:
+    def project(self, points: Float[np.ndarray, "v 3"]) -> tuple[Float[np.ndarray, "v 2"], Float[np.ndarray, " v"]]:
         """Pixels (integer coordinates at pixel centres) and depths of points in model units."""
         local = points + self.world_mat[:, 3]
         fx, fy, cx, cy = self.size * self.intrinsics
-        pixels = np.stack(
-            [cx + fx * local[:, 0] / local[:, 2], cy + fy * local[:, 1] / local[:, 2]], axis=-1
-        )
+        pixels = np.stack([cx + fx * local[:, 0] / local[:, 2], cy + fy * local[:, 1] / local[:, 2]], axis=-1)
         return pixels, -local[:, 2]
 
 
@@ -82,9 +78,7 @@ def mitsuba_module():
     A missing or unfit LLVM ends the process without an exception, so the vectorised variant is tried in another one.
     """
     if importlib.util.find_spec("mitsuba") is None:
-        raise ImavatarError(
-            "rendering a synthetic subject needs Mitsuba; install it with: pip install -e .[synthetic]"
-        )
+        raise ImavatarError("rendering a synthetic subject needs Mitsuba; install it with: pip install -e .[synthetic]")
     import mitsuba
 
     variant = "llvm_ad_rgb" if _llvm_works() else "scalar_rgb"
@@ -95,9 +89,7 @@ def mitsuba_module():
 
 def _llvm_works() -> bool:
     try:
-        probe = subprocess.run(
-            [sys.executable, "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS, check=False
-        )
+        probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return False
     return probe.returncode == 0

@@ -114,9 +114,7 @@ class Subject:
         eyes = [self._eye(joint, vertices, bones) for joint in (Joint.LEFT_EYE, Joint.RIGHT_EYE)]
         return [skin, *worn, *eyes, *(self._mouth_part(name, vertices) for name in MOUTH_PARTS)]
 
-    def skin_labels(
-        self, corners: Int[np.ndarray, "n 3"], weights: Float[np.ndarray, "n 3"]
-    ) -> Int[np.ndarray, " n"]:
+    def skin_labels(self, corners: Int[np.ndarray, "n 3"], weights: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
         """Labels of places on the skin's surface: corners of its faces and barycentric coordinates."""
         place = np.einsum("nk,nkc->nc", weights, self.skin_place[corners])
         return self.paint.label(place, np.einsum("nk,nkc->nc", weights, self.skin.uv[corners]))
@@ -193,13 +191,10 @@ def _shell_surface(
     return Surface(name, moved, shading, faces, shell.colour, *gloss, sheen=0.3, label=label)
 
 
-def head_parameters(
-    expression: Float[np.ndarray, " e"], pose: Float[np.ndarray, " 15"]
-) -> HeadParameters:
+def head_parameters(expression: Float[np.ndarray, " e"], pose: Float[np.ndarray, " 15"]) -> HeadParameters:
     """The parameters of one frame as the head model takes them."""
 
     def row(values: np.ndarray) -> Float[Tensor, "1 k"]:
         return torch.tensor(np.asarray(values, dtype=np.float32))[None]
 
     return HeadParameters(row(expression), row(pose))
-

@@ -76,6 +76,4 @@ def _wandb_run(folder: Path, workspace: str, name: str):
 
     online = "WANDB_API_KEY" in os.environ or Path("~/.netrc").expanduser().exists()
     mode = os.environ.get("WANDB_MODE", "online" if online else "offline")
-    return wandb.init(
-        project="imavatar", entity=workspace, name=name, dir=str(folder), mode=mode, resume="allow"
-    )
+    return wandb.init(project="imavatar", entity=workspace, name=name, dir=str(folder), mode=mode, resume="allow")

@@ -63,9 +63,7 @@ class Schedule:
     def rate_at(self, epoch: float, n_epochs: int, step: int) -> float:
         """Factor of all learning rates, `step` steps after the start of the run."""
         factor = milestone_factor(int(epoch), self.rate_milestones, self.rate_factor)
-        return factor * exponential_decay(epoch, n_epochs, self.rate_decay) * warm_up(
-            step, self.warmup_steps
-        )
+        return factor * exponential_decay(epoch, n_epochs, self.rate_decay) * warm_up(step, self.warmup_steps)
 
 
 @dataclass(frozen=True)
@@ -109,9 +107,7 @@ def train(
         save(epoch)
         totals = _train_epoch(run, dataset, objective, schedule, settings, epoch)
         log.log(epoch, totals)
-        logger.info(
-            "%s", _progress(epoch, start_epoch, settings.n_epochs, totals, time.monotonic() - started)
-        )
+        logger.info("%s", _progress(epoch, start_epoch, settings.n_epochs, totals, time.monotonic() - started))
         preview(epoch + 1)
     save(settings.n_epochs)
 
@@ -154,9 +150,7 @@ def training_step(
     rays = cast_rays(run.frames.camera(batch.frame, batch.camera), batch.pixels, batch.rays_frame)
     hits = run.avatar.find_surface(rays.detach(), posed.detach(), batch.foreground)
     where = hits.hit & batch.foreground
-    render = run.avatar.shade(
-        rays, posed, hits, where, colour_trains_geometry=not texture_only
-    )
+    render = run.avatar.shade(rays, posed, hits, where, colour_trains_geometry=not texture_only)
     deviations = run.frames.deviations(batch.frame)
     terms = objective.terms(run.avatar, render, batch, deviations, weights, generator)
     _step_optimisers(run, terms)
@@ -214,10 +208,7 @@ def _progress(epoch: int, start: int, n_epochs: int, totals: dict[str, float], e
     left = elapsed / done * (n_epochs - epoch - 1)
     names = ("loss", "rgb", "mask", "mask_iou")
     values = "  ".join(f"{name} {totals[name]:.4f}" for name in names if name in totals)
-    return (
-        f"epoch {epoch + 1}/{n_epochs}  {values}  "
-        f"{_clock(elapsed)} elapsed, {_clock(left)} left"
-    )
+    return f"epoch {epoch + 1}/{n_epochs}  {values}  {_clock(elapsed)} elapsed, {_clock(left)} left"
 
 
 def _clock(seconds: float) -> str:

@@ -41,9 +41,7 @@ class HeadSurface:
         return self.supervision.vertices
 
 
-def warm_start(
-    avatar: Avatar, head: HeadSurface, *, n_steps: int, bound: float, generator: torch.Generator
-) -> None:
+def warm_start(avatar: Avatar, head: HeadSurface, *, n_steps: int, bound: float, generator: torch.Generator) -> None:
     """Regress the signed distance to the head's mesh, and the deformer to its vertices' fields.
 
     Args:

@@ -1,0 +1,71 @@
+"""How well a surface search agrees with the paper's on one frame."""
+
+from dataclasses import asdict, dataclass
+
+import torch
+
+from imavatar.rendering.avatar import Avatar, Search
+from imavatar.rendering.camera import cast_rays, pixel_grid
+from imavatar.types import Camera, PosedHead
+
+SAME_DEPTH = 1e-3
+"""Model units (a quarter of a millimetre): closer depths are the same surface."""
+
+
+@dataclass(frozen=True)
+class SearchAgreement:
+    """Rays compared, hits of both, rays that only one search calls a hit, and depth differences.
+
+    `other_depths` counts rays whose depths differ by more than SAME_DEPTH; depths in model units.
+    """
+
+    rays: int
+    common_hits: int
+    differing_hits: int
+    other_depths: int
+    median_depth_difference: float
+    largest_depth_difference: float
+
+    def as_dict(self) -> dict[str, float]:
+        """For a JSON file."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        return (
+            f"search check: {self.rays} rays, {self.common_hits} hits of both searches, "
+            f"{self.differing_hits} of one only, {self.other_depths} at another depth "
+            f"(median difference {self.median_depth_difference:.1e} model units)"
+        )
+
+
+@torch.no_grad()
+def compare_searches(
+    avatar: Avatar,
+    search: Search,
+    reference: Search,
+    camera: Camera,
+    posed: PosedHead,
+    *,
+    height: int,
+    width: int,
+    stride: int,
+) -> SearchAgreement:
+    """Run two searches on every `stride`-th pixel, both ways, of one frame (records of one row)."""
+    pixels = pixel_grid(height, width, camera.intrinsics.device).view(height, width, 2)
+    pixels = pixels[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 2)
+    frame = torch.zeros(len(pixels), dtype=torch.long, device=pixels.device)
+    rays = cast_rays(camera, pixels.to(camera.intrinsics.dtype), frame)
+    bound, field = avatar.deformer.bind(posed), avatar.field(posed)
+    found = search(bound, field, rays, None)
+    expected = reference(bound, field, rays, None)
+    common = found.hit & expected.hit
+    difference = (found.depth - expected.depth).abs()[common]
+    some = len(difference) > 0
+    return SearchAgreement(
+        rays=len(rays),
+        common_hits=int(common.sum()),
+        differing_hits=int((found.hit != expected.hit).sum()),
+        other_depths=int((difference > SAME_DEPTH).sum()),
+        median_depth_difference=float(difference.median()) if some else 0.0,
+        largest_depth_difference=float(difference.max()) if some else 0.0,
+    )

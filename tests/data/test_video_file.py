@@ -1,0 +1,64 @@
+"""Video files: what is written is read again, and bad files are refused by name."""
+
+import numpy as np
+import pytest
+
+from imavatar.data.video_file import read_frames, video_info, write_video
+from imavatar.errors import DataError
+
+
+def _frames(count: int, height: int = 48, width: int = 64) -> list[np.ndarray]:
+    return [np.full((height, width, 3), 20 + 5 * i, dtype=np.uint8) for i in range(count)]
+
+
+def test_written_frames_are_read_again(tmp_path):
+    path = tmp_path / "a.mp4"
+    frames = _frames(20)
+    write_video(path, frames, 25)
+    read = list(read_frames(path))
+    assert len(read) == 20
+    assert np.abs(np.stack(read).astype(int) - np.stack(frames)).max() < 6
+    info = video_info(path)
+    assert (info.width, info.height, info.n_frames) == (64, 48, 20)
+    assert info.fps == pytest.approx(25)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_odd_sizes_are_padded_to_even_ones(tmp_path):
+    write_video(tmp_path / "a.mp4", _frames(3, 47, 63), 25)
+    assert next(read_frames(tmp_path / "a.mp4")).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(("fps", "step"), [(15, 2), (10, 3)])
+def test_a_lower_rate_takes_every_nth_frame(tmp_path, fps, step):
+    frames = _frames(30)
+    write_video(tmp_path / "a.mp4", frames, 30)
+    read = np.stack(list(read_frames(tmp_path / "a.mp4", fps=fps))).mean(axis=(1, 2, 3))
+    np.testing.assert_allclose(read, [f.mean() for f in frames[::step]], atol=3)
+
+
+def test_a_file_cut_in_half_names_how_many_frames_were_read(tmp_path):
+    path = tmp_path / "a.mp4"
+    noise = np.random.default_rng(0).integers(0, 256, (30, 48, 64, 3), dtype=np.uint8)
+    write_video(path, noise, 25)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=r"of 30 frames .* truncated"):
+        list(read_frames(path))
+
+
+def test_what_is_not_a_video_is_refused(tmp_path):
+    text = tmp_path / "text.mp4"
+    text.write_text("not a video")
+    for path, message in [
+        (tmp_path / "none.mp4", "does not exist"),
+        (tmp_path, "is a folder"),
+        (text, "cannot be read as a video"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            list(read_frames(path))
+
+
+def test_writing_no_frames_is_refused_and_leaves_nothing(tmp_path):
+    with pytest.raises(DataError, match="no frames"):
+        write_video(tmp_path / "a.mp4", [], 25)
+    assert not list(tmp_path.iterdir())
