@@ -81,7 +81,7 @@ def random_embedding(assets: HeadAssets, seed: int = 0) -> LandmarkEmbedding:
 
 
 def _smooth_fields(vertices: np.ndarray, n: int, generator: np.random.Generator) -> np.ndarray:
-    """Displacements [v, 3, n] that are sines in random directions, metres; they neither move, turn nor scale the head."""
+    """Displacements [v, 3, n] that are sines in random directions, metres; they do not move, turn or scale the head."""
     frequency = generator.normal(size=(n, 3)) * 40
     phase = generator.uniform(0, 2 * np.pi, n)
     wave = np.sin(vertices @ frequency.T + phase)

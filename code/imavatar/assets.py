@@ -262,12 +262,9 @@ def _open_archive(path: Path) -> dict[str, Callable[[], bytes]]:
     if zipfile.is_zipfile(path):
         archive = zipfile.ZipFile(path)
         return {name: (lambda name=name: archive.read(name)) for name in archive.namelist() if not name.endswith("/")}
-    tar = tarfile.open(path)
-    return {
-        member.name: (lambda member=member: tar.extractfile(member).read())
-        for member in tar.getmembers()
-        if member.isfile()
-    }
+    with tarfile.open(path) as tar:
+        contents = {member.name: tar.extractfile(member).read() for member in tar.getmembers() if member.isfile()}
+    return {name: (lambda name=name: contents[name]) for name in contents}
 
 
 def _extract(asset: Asset, contents: dict[str, Callable[[], bytes]], folder: Path) -> None:

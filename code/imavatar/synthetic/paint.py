@@ -1,7 +1,7 @@
 """What a head's skin looks like and which face-parsing region it is, as functions of the place on the template.
 
-Places are in paint space: metres, axes as FLAME's, with the midpoint between the eyes at EYES_IN_PAINT_SPACE. They belong to
-the unshaped template, so the paint sticks to the mesh under every shape, expression and pose.
+Places are in paint space: metres, axes as FLAME's, with the midpoint between the eyes at EYES_IN_PAINT_SPACE. They
+belong to the unshaped template, so the paint sticks to the mesh under every shape, expression and pose.
 """
 
 from dataclasses import dataclass

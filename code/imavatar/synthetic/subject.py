@@ -1,4 +1,4 @@
-"""A synthetic subject: a head with a seeded shape, painted skin, eyes, hair and a sweater, posed by the head model itself."""
+"""A synthetic subject: a seeded shape, painted skin, eyes, hair and a sweater, posed by the head model itself."""
 
 from dataclasses import dataclass
 
