@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # From nothing to an animated avatar: of the built-in synthetic subject, or of the person in a video.
-set -euo pipefail
+set -Eeuo pipefail
 
 usage() {
     cat <<TEXT
@@ -40,6 +40,9 @@ if [ -n "$video" ]; then
     fi
 fi
 subject="${subject:-synthetic}"
+case "$subject" in
+*[!A-Za-z0-9_-]*) fail "--subject is $subject, expected letters, digits, _ and - alone" ;;
+esac
 run="data/experiments/$subject/quick/train"
 
 number=0

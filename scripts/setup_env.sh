@@ -16,7 +16,12 @@ usable_python() {
 
 find_python() {
     local candidate
-    for candidate in ${PYTHON:+"$PYTHON"} python3 python3.11 python3.12 python3.13 python3.10; do
+    if [ -n "${PYTHON:-}" ]; then
+        usable_python "$PYTHON" || fail "PYTHON=$PYTHON is not a Python 3.10-3.13"
+        command -v "$PYTHON"
+        return
+    fi
+    for candidate in python3 python3.11 python3.12 python3.13 python3.10; do
         if command -v "$candidate" >/dev/null 2>&1 && usable_python "$candidate"; then
             command -v "$candidate"
             return
@@ -46,10 +51,12 @@ setup_env() {
     if [ -x "$python" ] && [ -f "$stamp" ] && grep -qxF "$wanted" "$stamp"; then
         return
     fi
-    { [ -x "$python" ] && usable_python "$python"; } || make_venv
+    # A venv without pip is what an interrupted first call leaves.
+    { usable_python "$python" && "$python" -m pip --version >/dev/null 2>&1; } || make_venv
     if [ -n "${TORCH_INDEX_URL:-}" ]; then
         (cd "$root" && pip_install -c constraints.txt --index-url "$TORCH_INDEX_URL" torch)
     fi
     (cd "$root" && pip_install -c constraints.txt -e ".[$extras]")
-    echo "$wanted" >>"$stamp"
+    { grep -F "${wanted% *}" "$stamp" 2>/dev/null || true; echo "$wanted"; } >"$stamp.new"
+    mv "$stamp.new" "$stamp"
 }

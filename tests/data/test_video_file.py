@@ -1,5 +1,7 @@
 """Video files: what is written is read again, and bad files are refused by name."""
 
+import struct
+
 import numpy as np
 import pytest
 
@@ -62,3 +64,22 @@ def test_writing_no_frames_is_refused_and_leaves_nothing(tmp_path):
     with pytest.raises(DataError, match="no frames"):
         write_video(tmp_path / "a.mp4", [], 25)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_rotation_in_the_metadata_is_undone(tmp_path):
+    picture = np.zeros((32, 64, 3), np.uint8)
+    picture[:16, :32] = 255  # the upper left quarter
+    path = tmp_path / "portrait.mp4"
+    write_video(path, [picture] * 3, 25)
+    content = path.read_bytes()
+    one = 1 << 16
+    identity = struct.pack(">9i", one, 0, 0, 0, one, 0, 0, 0, 1 << 30)
+    clockwise = struct.pack(">9i", 0, one, 0, -one, 0, 0, 32 * one, 0, 1 << 30)
+    start = content.index(identity, content.index(b"tkhd"))
+    path.write_bytes(content[:start] + clockwise + content[start + len(identity) :])
+
+    frame = next(read_frames(path))
+
+    assert frame.shape == (64, 32, 3)
+    assert frame[:16, 20:].mean() > 240  # turned to the upper right
+    assert frame[:16, :12].mean() < 15

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+
 from imavatar.fields.encoding import band_weights, encode, encoded_size, encoding_pullback
 from oracles_fields import normal, points
 

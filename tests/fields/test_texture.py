@@ -1,6 +1,7 @@
 """The texture network: what it looks at and in which order."""
 
 import torch
+
 from imavatar.fields.encoding import encode
 from imavatar.fields.texture import Texture
 from oracles_fields import N_EXPRESSION, N_FEATURES, normal, points, tiny_texture

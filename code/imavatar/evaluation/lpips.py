@@ -21,7 +21,7 @@ MEAN, SPREAD = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
 
 STRIDE_AND_PADDING = ((4, 2), (1, 2), (1, 1), (1, 1), (1, 1))
 POOL_BEFORE = (1, 2)
-SMALLEST_SIDE = 63
+SMALLEST_SIDE = 31
 """Below this side in pixels the last pooling has nothing left: smaller images are enlarged."""
 
 ALLOWED_GLOBALS = {
@@ -30,6 +30,10 @@ ALLOWED_GLOBALS = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
 }
+
+
+UNREADABLE = (OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, pickle.UnpicklingError)
+"""What a file raises that is damaged or something else."""
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -63,7 +67,7 @@ class Lpips:
                 table = _ArraysOnly(file).load()
             convolutions = [table["AlexNet_0"][f"Conv_{i}"] for i in range(5)]
             linear = [table[f"NetLinLayer_{i}"]["Conv_0"]["kernel"] for i in range(5)]
-        except (OSError, EOFError, KeyError, TypeError, pickle.UnpicklingError) as error:
+        except UNREADABLE as error:
             raise AssetError(
                 f"{path} does not hold the weights of LPIPS ({error}); delete it and run: "
                 "python scripts/fetch_assets.py --only lpips_alexnet"

@@ -40,6 +40,11 @@ SKIN_DISTANCE = 3.0
 """Mahalanobis distance from the face's colours within which a pixel looks like skin."""
 NECK_REACH = 0.45
 """How far below the chin bare skin is looked for, in heights of the face."""
+FOREHEAD_REACH = 0.25
+FOREHEAD_HALF_WIDTH = 0.3
+"""Where skin is looked for above the outline, in heights of the face."""
+FOREHEAD_DISTANCE = 1.5
+"""Hair is nearer to the forehead's colours than cloth is to the neck's."""
 
 
 def label_semantics(
@@ -64,6 +69,8 @@ def label_semantics(
     neck = _neck(face, outline, size, rgb)
     labels[person & neck] = NECK
     labels[person & outline] = SKIN
+    if rgb is not None:
+        labels[person & _forehead(face, outline, size, rgb)] = SKIN
     for label, loop in LOOPS:
         labels[person & fill(face.points[list(loop)], height, width)] = label
     return labels
@@ -92,11 +99,26 @@ def _neck(face: FaceLandmarks, outline: np.ndarray, size: float, rgb) -> np.ndar
     return inside & _looks_like(rgb, outline & (rows > middle))
 
 
-def _looks_like(rgb: np.ndarray, sample: np.ndarray) -> np.ndarray:
+def _forehead(face: FaceLandmarks, outline: np.ndarray, size: float, rgb) -> np.ndarray:
+    """Skin above the outline, which ends below the hairline: what looks like the brow and hangs together with it."""
+    columns, rows = np.arange(outline.shape[1])[None, :], np.arange(len(outline))[:, None]
+    middle, top = face.points[FOREHEAD]
+    reach = FOREHEAD_REACH * size
+    above = (rows < outline.argmax(axis=0)[None, :]) & outline.any(axis=0)[None, :] & (rows > top - reach)
+    above = above & (np.abs(columns - middle) < FOREHEAD_HALF_WIDTH * size)
+    brow = outline & (rows < top + reach) & (np.abs(columns - middle) < reach)
+    similar = above & _looks_like(rgb, brow, FOREHEAD_DISTANCE)
+    opened = cv2.morphologyEx((similar | outline).astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    _, part = cv2.connectedComponents(opened)
+    inside = part[outline & (opened == 1)]
+    return above & (part == np.bincount(inside).argmax()) if len(inside) else np.zeros_like(outline)
+
+
+def _looks_like(rgb: np.ndarray, sample: np.ndarray, distance: float = SKIN_DISTANCE) -> np.ndarray:
     """Pixels whose chroma and lightness are like those of a sample."""
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float64)
     if sample.sum() < 10:
         return np.zeros(sample.shape, dtype=bool)
     mean = lab[sample].mean(axis=0)
     spread = lab[sample].std(axis=0) + [25.0, 4.0, 4.0]
-    return (((lab - mean) / spread) ** 2).sum(axis=-1) < SKIN_DISTANCE**2
+    return (((lab - mean) / spread) ** 2).sum(axis=-1) < distance**2
