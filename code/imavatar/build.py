@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import torch
-from torch import nn
 
 from imavatar import assets
 from imavatar.config import Config, resolve_path
@@ -169,15 +168,7 @@ def build_run(config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset
         latent_size=config.model.geometry_network.condition_in,
         generator=generator,
     ).to(device)
-    networks: list[tuple[nn.Module, float | None]] = [
-        (avatar.geometry, train.learning_rates.geometry),
-        (avatar.deformer, train.learning_rates.deformer),
-        (avatar.texture, train.learning_rates.texture),
-    ]
-    rates = [train.learning_rate if rate is None else rate for _, rate in networks]
-    groups = [
-        {"params": list(network.parameters()), "lr": rate} for (network, _), rate in zip(networks, rates, strict=True)
-    ]
+    groups = parameter_groups(config, avatar)
     tables = frames.trainable()
     frame_optimiser = torch.optim.SparseAdam(tables, lr=train.learning_rate_cam) if tables else None
     return Run(
@@ -186,9 +177,23 @@ def build_run(config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset
         frames=frames,
         optimiser=torch.optim.Adam(groups),
         frame_optimiser=frame_optimiser,
-        rates=rates,
+        rates=[group["lr"] for group in groups],
         frame_rate=train.learning_rate_cam,
     )
+
+
+def parameter_groups(config: Config, avatar: Avatar) -> list[dict]:
+    """Parameters and learning rates: geometry, deformer, its linear layer of blendshapes, texture."""
+    rates, default = config.train.learning_rates, config.train.learning_rate
+    linear = {f"blendshapes.{name}" for name, _ in avatar.deformer.blendshapes.named_parameters()}
+    deformer = list(avatar.deformer.named_parameters())
+    deformer_rate = rates.deformer or default
+    return [
+        {"params": list(avatar.geometry.parameters()), "lr": rates.geometry or default},
+        {"params": [p for name, p in deformer if name not in linear], "lr": deformer_rate},
+        {"params": [p for name, p in deformer if name in linear], "lr": rates.blendshapes or deformer_rate},
+        {"params": list(avatar.texture.parameters()), "lr": rates.texture or default},
+    ]
 
 
 def build_objective(head: HeadSurface) -> Objective:

@@ -47,6 +47,7 @@ class LearningRates:
 
     geometry: float | None = key(None, above(0))
     deformer: float | None = key(None, above(0))
+    blendshapes: float | None = key(None, above(0))  # the deformer's linear layer; else as the deformer
     texture: float | None = key(None, above(0))
 
 

@@ -56,7 +56,7 @@ class Geometry(LayerStack):
             if index == 0:
                 weight[:, 3:] = 0
             elif index in self.skip_in:
-                weight[:, -(self.d_in - 3) :] = 0
+                weight[:, weight.shape[1] - (self.d_in - 3) :] = 0
             assign_weight(layer, weight, torch.zeros(len(weight)))
         fan_out, fan_in = last.weight.shape
         weight = math.sqrt(math.pi) / math.sqrt(fan_in) + 1e-4 * torch.randn(fan_out, fan_in)

@@ -128,8 +128,10 @@ def _from_table(path: Path, table: dict[str, Any]) -> HeadAssets:
     if parents != JOINT_PARENTS:
         raise AssetError(f"{path}: kintree_table has parents {parents}, expected {JOINT_PARENTS}")
     faces = _array(path, table, "f", (None, 3)).astype(np.int64)
-    if faces.min() < 0 or faces.max() >= n_vertices:
-        raise AssetError(f"{path}: f names vertex {faces.max()}, but there are {n_vertices}")
+    outside = faces[(faces < 0) | (faces >= n_vertices)]
+    if len(faces) == 0 or len(outside) > 0:
+        found = "no faces" if len(faces) == 0 else f"vertex {outside[0]}"
+        raise AssetError(f"{path}: f has {found}, expected faces of vertices 0 to {n_vertices - 1}")
     face_part = table.get("face_part")
     return HeadAssets(
         v_template=_floats(path, table, "v_template", (n_vertices, 3)),
@@ -166,7 +168,10 @@ def _array(path: Path, table: dict[str, Any], key: str, shape: tuple) -> np.ndar
 
 
 def _floats(path: Path, table: dict[str, Any], key: str, shape: tuple) -> np.ndarray:
-    value = _array(path, table, key, shape).astype(np.float32)
+    value = _array(path, table, key, shape)
+    if value.dtype.kind not in "fiu":
+        raise AssetError(f"{path}: {key} holds {value.dtype}, expected numbers")
+    value = value.astype(np.float32)
     if not np.isfinite(value).all():
         raise AssetError(f"{path}: {key} holds numbers that are not finite")
     return value

@@ -1,7 +1,9 @@
 """Reads FLAME's pickles without running anything in them: only arrays and containers are allowed."""
 
 import pickle
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -29,8 +31,24 @@ SPARSE_CLASSES = ("csc_matrix", "csr_matrix", "coo_matrix")
 CHUMPY_ARRAY = {("chumpy.ch", "Ch"), ("chumpy", "Ch")}
 
 
+UNREADABLE = (
+    pickle.UnpicklingError,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    LookupError,
+    ImportError,
+    MemoryError,
+)
+"""What unpickling raises for a file that is damaged or made up."""
+
+
 class ChumpyArray:
     """Stands in for `chumpy.Ch`, whose state holds the array as `x`."""
+
+    state: Mapping[str, Any] = MappingProxyType({})
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.state = state
@@ -72,7 +90,7 @@ def load_flame_pickle(path: Path) -> dict[str, Any]:
             f"{path} asks for {error}, which a head model does not need: it was refused and nothing "
             "was executed. Use the file as FLAME's site gives it"
         ) from error
-    except (pickle.UnpicklingError, EOFError, OSError, ValueError, IndexError, KeyError) as error:
+    except UNREADABLE as error:
         raise AssetError(f"{path} is not a readable pickle ({error}); download it again") from error
     if not isinstance(table, dict):
         raise AssetError(f"{path} holds a {type(table).__name__}, expected a dictionary")

@@ -1,7 +1,7 @@
 """Start from the fitted head instead of a sphere: the fields are regressed to the head's own."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor, nn
 
+from imavatar.fields.deformer import Deformer
 from imavatar.losses import HeadSupervision, head_fields_loss
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.mesh_queries import signed_distance
@@ -24,7 +25,11 @@ SURFACE_SPREADS = (0.01, 0.05)
 VERTEX_SPREADS = (0.004, 0.03, 0.1)
 SAMPLES_PER_SPREAD = 30000
 SDF_BATCH, SDF_RATE = 1536, 1e-3
-FIELDS_BATCH, FIELDS_RATE = 768, 2e-3
+FIELDS_BATCH, FIELDS_RATE = 512, 2e-3
+FIELDS_SAMPLES, FIELDS_SPREADS = 30000, (0.0, 0.01, 0.05)
+BLENDSHAPES_RATE = 5e-5
+"""Blendshapes are small numbers (a standard deviation moves a lip by hundredths of a unit): larger steps are noise."""
+RIDGE = 1e-5
 FINAL_RATE = 0.05
 
 
@@ -55,29 +60,61 @@ def warm_start(avatar: Avatar, head: HeadSurface, *, n_steps: int, bound: float,
         rows = torch.randint(len(points), (SDF_BATCH,), generator=generator).to(points.device)
         return (avatar.geometry.sdf(points[rows], latent) - distances[rows]).abs().mean()
 
-    final = regress(avatar.geometry.parameters(), sdf_loss, n_steps, SDF_RATE)
+    final = regress([(list(avatar.geometry.parameters()), SDF_RATE)], sdf_loss, n_steps)
     logger.info("warm start: signed distance, mean error %.4f", final)
 
-    def fields_loss() -> Tensor:
-        near, target = jittered_vertices(head.supervision, FIELDS_BATCH, generator)
-        return head_fields_loss(avatar.deformer(near), target)
+    samples, vertex = sample_fields(head.supervision, generator)
+    fields = head.supervision.fields
 
-    final = regress(avatar.deformer.parameters(), fields_loss, n_steps, FIELDS_RATE)
+    def fields_loss() -> Tensor:
+        rows = torch.randint(len(samples), (FIELDS_BATCH,), generator=generator).to(samples.device)
+        return head_fields_loss(avatar.deformer(samples[rows]), fields[vertex[rows]])
+
+    deformer = avatar.deformer
+    linear = list(deformer.blendshapes.parameters())
+    others = [p for p in deformer.parameters() if all(p is not q for q in linear)]
+    final = regress([(others, FIELDS_RATE), (linear, BLENDSHAPES_RATE)], fields_loss, n_steps)
+    solve_blendshapes(deformer, samples, fields[vertex])
     logger.info("warm start: deformer, supervision %.4f", final)
 
 
-def regress(parameters: Iterable[nn.Parameter], loss, n_steps: int, rate: float) -> float:
-    """Adam with an exponentially falling rate; returns the last loss."""
-    optimiser = torch.optim.Adam(parameters, lr=rate)
+def regress(groups: Sequence[tuple[list[nn.Parameter], float]], loss: Callable[[], Tensor], n_steps: int) -> float:
+    """Adam on groups of parameters with their rates, which fall exponentially; returns the last loss."""
+    optimiser = torch.optim.Adam([{"params": parameters, "lr": rate} for parameters, rate in groups])
     value = torch.zeros(())
     for step in range(n_steps):
-        for group in optimiser.param_groups:
+        for group, (_, rate) in zip(optimiser.param_groups, groups, strict=True):
             group["lr"] = rate * FINAL_RATE ** (step / n_steps)
         optimiser.zero_grad(set_to_none=True)
         value = loss()
         value.backward()
         optimiser.step()
     return float(value.detach())
+
+
+@torch.no_grad()
+def solve_blendshapes(deformer: Deformer, points: Float[Tensor, "n 3"], target: DeformationFields) -> None:
+    """Set the linear layer of blendshapes and correctives to the least-squares solution at points.
+
+    The fields are linear in the last hidden layer, so that this needs no steps at all.
+    """
+    hidden = deformer.hidden(points)[-1]
+    system = torch.cat([hidden, hidden.new_ones(len(hidden), 1)], dim=1).double()
+    wanted = torch.cat([target.posedirs.flatten(1), target.shapedirs.flatten(1)], dim=1).double()
+    normal = system.T @ system
+    ridge = RIDGE * normal.diagonal().mean() * torch.eye(len(normal)).to(normal)
+    solution = torch.linalg.solve(normal + ridge, system.T @ wanted)
+    deformer.blendshapes.weight.copy_(solution[:-1].T)
+    deformer.blendshapes.bias.copy_(solution[-1])
+
+
+def sample_fields(head: HeadSupervision, generator: torch.Generator) -> tuple[Float[Tensor, "n 3"], Int[Tensor, " n"]]:
+    """Points around the head's vertices, and the vertex nearest to each."""
+    rows = torch.randint(len(head.vertices), (FIELDS_SAMPLES,), generator=generator)
+    spread = torch.tensor(FIELDS_SPREADS)[torch.randint(3, (FIELDS_SAMPLES, 1), generator=generator)]
+    jitter = torch.randn(FIELDS_SAMPLES, 3, generator=generator) * spread
+    points = head.vertices[rows.to(head.vertices.device)] + jitter.to(head.vertices)
+    return points, head.nearest(points)[1]
 
 
 def jittered_vertices(

@@ -1,0 +1,137 @@
+"""The proxy search against the paper's on a sphere-like network with a small deformation."""
+
+import pytest
+import torch
+
+from imavatar.fields.geometry import BoundGeometry
+from imavatar.rendering.correspondence import CorrespondenceSettings
+from imavatar.rendering.paper_search import PaperSearch
+from imavatar.rendering.proxy_search import ProxySearch
+from oracles_fields import frontal_rays, points, posed_head, rays_from, tiny_deformer, tiny_geometry
+
+SETTINGS = CorrespondenceSettings()
+RADIUS = 1.2
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """Deformer and field of one frame in float32, as in use."""
+    geometry = tiny_geometry(1, noise=0.003, widths=(64, 64, 64), n_octaves=1).float()
+    posed = posed_head(3, amplitude=0.05).to(dtype=torch.float32)
+    deformer = tiny_deformer(1, noise=0.005).float()
+    with torch.no_grad():
+        return deformer.bind(posed), BoundGeometry(geometry, torch.zeros(1, 0))
+
+
+def proxy():
+    return ProxySearch(radius=RADIUS, resolution=48, correspondence=SETTINGS)
+
+
+def paper():
+    return PaperSearch(radius=RADIUS, correspondence=SETTINGS)
+
+
+def rays(n=150, spread=0.5):
+    return frontal_rays(n, spread=spread).to(dtype=torch.float32)
+
+
+def test_both_searches_agree_in_hits_and_depths(scene):
+    found, expected = (search(*scene, rays(), None) for search in (proxy(), paper()))
+    both = found.hit & expected.hit
+    assert 30 < both.sum() < 140
+    assert torch.equal(found.hit, expected.hit)
+    assert (found.depth - expected.depth)[both].abs().max() < 1e-3
+    assert (found.x_c - expected.x_c)[both].norm(dim=-1).max() < 1e-3
+    assert found.converged[both].all()
+
+
+def test_hits_lie_on_the_ray_and_on_the_surface(scene):
+    deform, field = scene
+    found = proxy()(deform, field, rays(), None)
+    hit = found.hit
+    with torch.no_grad():
+        assert field(found.x_c[hit]).abs().max() < 1e-3
+        torch.testing.assert_close(deform(found.x_c[hit]), rays().at(found.depth)[hit], rtol=0, atol=1e-3)
+
+
+def test_in_training_passing_rays_take_their_least_distance(scene):
+    foreground = torch.ones(150, dtype=torch.bool)
+    found, expected = (search(*scene, rays(), foreground) for search in (proxy(), paper()))
+    passing = ~expected.hit & expected.converged & found.converged
+    assert passing.sum() > 10
+    # The proxy search looks where the ray comes closest; the network is only about a distance, so that its
+    # least value may be a little way off. The paper's search stays above it too, by looking at samples only.
+    excess = (found.sdf - expected.sdf)[passing]
+    assert excess.max() < 0.03
+    assert excess.abs().median() < 5e-3
+    deform, field = scene
+    with torch.no_grad():
+        torch.testing.assert_close(field(found.x_c[passing]), found.sdf[passing])
+        torch.testing.assert_close(deform(found.x_c[passing]), rays().at(found.depth)[passing], rtol=0, atol=2e-4)
+
+
+def test_false_hits_outside_the_mask_take_a_negative_least_distance(scene):
+    bundle = rays(20, spread=0.05)
+    nowhere = torch.zeros(20, dtype=torch.bool)
+    found, expected = (search(*scene, bundle, nowhere) for search in (proxy(), paper()))
+    assert found.hit.all()
+    assert found.converged.all()
+    assert (found.sdf < -0.2).all()
+    # Both take the least of samples, which lie apart by up to 0.05.
+    assert (found.sdf - expected.sdf).abs().max() < 0.03
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+@pytest.mark.parametrize("training", [True, False])
+def test_few_rays_are_searched_like_many(scene, n, training):
+    mask = torch.ones(10, dtype=torch.bool) if training else None
+    many = proxy()(*scene, rays(10, spread=0.2), mask)
+    few = proxy()(*scene, rays(10, spread=0.2)[:n], None if mask is None else mask[:n])
+    assert len(few) == n
+    assert torch.equal(few.hit, many.hit[:n])
+    torch.testing.assert_close(few.depth, many.depth[:n], rtol=0, atol=1e-4)
+
+
+def test_permuted_rays_give_permuted_hits(scene):
+    order = torch.randperm(150, generator=torch.Generator().manual_seed(0))
+    search = proxy()
+    hits, permuted = search(*scene, rays(), None), search(*scene, rays()[order], None)
+    assert torch.equal(permuted.hit, hits.hit[order])
+    torch.testing.assert_close(permuted.depth, hits.depth[order], rtol=0, atol=1e-4)
+
+
+def test_a_ray_that_starts_outside_the_bounding_sphere_and_looks_away_never_hits(scene):
+    away = rays_from(torch.tensor([0.0, 0.0, 3.0]), points(4).float() + torch.tensor([0.0, 0.0, 9.0]))
+    assert not proxy()(*scene, away, None).hit.any()
+
+
+def test_a_surface_that_has_changed_is_found_after_a_reset(scene):
+    deform, field = scene
+    search = proxy()
+    search(deform, field, rays(), None)
+
+    class Grown:
+        """The same field, its surface a little further out."""
+
+        def __call__(self, x):
+            return field(x) - 0.1
+
+        def with_gradient(self, x):
+            value, gradient = field.with_gradient(x)
+            return value - 0.1, gradient
+
+    search.reset()
+    found, expected = (s(deform, Grown(), rays(), None) for s in (search, paper()))
+    assert (found.hit != expected.hit).sum() == 0
+    assert (found.depth - expected.depth)[found.hit].abs().max() < 1e-3
+
+
+def test_a_field_without_a_surface_has_no_hits(scene):
+    class Nothing:
+        def __call__(self, x):
+            return torch.ones_like(x[:, 0])
+
+        def with_gradient(self, x):
+            return self(x), torch.ones_like(x)
+
+    assert not proxy()(scene[0], Nothing(), rays(5), None).hit.any()
