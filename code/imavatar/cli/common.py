@@ -1,6 +1,7 @@
 """What all commands share: errors become one message, log lines go to the terminal, a device is chosen."""
 
 import logging
+import os
 import sys
 from collections.abc import Callable
 
@@ -12,6 +13,8 @@ INTERRUPTED = 130
 
 def run_command(command: Callable[[], None]) -> None:
     """Run a command; a user's error ends it with one message and exit code 2, no traceback."""
+    # Threads that wait by spinning cost a shared machine more than they gain; read when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         command()

@@ -69,9 +69,10 @@ def load_embedding(path: Path, assets: HeadAssets | None = None) -> LandmarkEmbe
     if not path.is_file():
         raise AssetError(f"{path}: the landmarks of the head model are missing; {hint}")
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # opened here: np.load leaves its own file open where the content is broken
+        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
             content = {name: file[name] for name in file.files}
-    except (OSError, ValueError, BadZipFile) as error:
+    except (OSError, ValueError, EOFError, BadZipFile) as error:
         raise AssetError(f"{path}: is not a readable .npz file ({error}); {hint}") from error
     _check_embedding(path, content, assets, hint)
     return LandmarkEmbedding(
