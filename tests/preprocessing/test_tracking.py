@@ -20,6 +20,15 @@ from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 SIZE, FOCAL, N = 256, 600.0, 40
 
 
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Small tensors: a second thread only costs time, on a busy machine a lot of it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module")
 def head():
     """The ellipsoid head and landmarks on it."""

@@ -78,6 +78,14 @@ def test_a_ray_that_starts_inside_the_bounding_sphere_still_finds_the_surface():
     torch.testing.assert_close(search(rays).depth, near, rtol=0, atol=1e-9)
 
 
+def test_a_surface_between_the_first_two_samples_is_found():
+    rays = rays_from(torch.tensor([0.0, 0.0, RADIUS + 1e-3], dtype=torch.float64), points(4, scale=0.05))
+    near, _, _ = ray_sphere_interval(rays.origins, rays.directions, RADIUS)
+    hits = search(rays)
+    assert hits.hit.all()
+    torch.testing.assert_close(hits.depth, near, rtol=0, atol=1e-9)
+
+
 def test_in_training_rays_outside_the_mask_take_their_least_distance_but_are_still_called_hits():
     rays = frontal_rays(8, spread=0.05)
     foreground = torch.arange(8) % 2 == 0

@@ -3,12 +3,14 @@
 import logging
 import os
 import sys
+import time
 from collections.abc import Callable
 
 from imavatar.errors import ImavatarError
 
 USER_ERROR = 2
 INTERRUPTED = 130
+LOG_SECONDS = 10.0
 
 
 def run_command(command: Callable[[], None]) -> None:
@@ -54,3 +56,22 @@ class ProgressLine:
         if tenth > self._shown:
             self._shown = tenth
             print(f"{self.what}: {done}/{total}", flush=True)
+
+
+class TaskProgress:
+    """Progress of several tasks in turn, whose totals may not be known."""
+
+    def __init__(self):
+        self._task = ""
+        self._shown = 0.0
+
+    def __call__(self, task: str, done: int, total: int | None) -> None:
+        """Show how much of a task is done: in a terminal always, in a log every few seconds."""
+        text = f"{task}: {done}" if total is None else f"{task}: {done}/{total}"
+        new, finished = task != self._task, done == total
+        if sys.stdout.isatty():
+            print(f"{chr(10) if new and self._task else ''}\r{text}", end="", flush=True)
+        elif new or finished or time.monotonic() - self._shown > LOG_SECONDS:
+            self._shown = time.monotonic()
+            print(text, flush=True)
+        self._task = task

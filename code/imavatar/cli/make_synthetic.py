@@ -16,7 +16,7 @@ def make_synthetic_main(argv: list[str] | None = None) -> None:
     parser.add_argument("--train", type=int, default=80, help="training frames")
     parser.add_argument("--test", type=int, default=20, help="held-out frames")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--samples", type=int, default=32, help="light paths a pixel")
+    parser.add_argument("--samples", type=int, default=36, help="light paths a pixel")
     args = parser.parse_args(argv)
 
     def command() -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from imavatar import assets
-from imavatar.cli.common import ProgressLine, run_command
+from imavatar.cli.common import TaskProgress, run_command
 
 
 def preprocess_main(argv: list[str] | None = None) -> None:
@@ -24,6 +24,7 @@ def preprocess_main(argv: list[str] | None = None) -> None:
     crop = _parse_crop(parser, args.crop)
 
     def command() -> None:
+        from imavatar.head.assets import find_head
         from imavatar.preprocessing.pipeline import PreprocessOptions, preprocess
 
         options = PreprocessOptions(
@@ -35,10 +36,10 @@ def preprocess_main(argv: list[str] | None = None) -> None:
             focal=args.focal,
             crop=crop,
             landmarks=args.landmarks,
-            head=args.head,
+            head=find_head(args.head, assets.assets_dir(), assets.project_dir() / "flame"),
             overwrite=args.overwrite,
         )
-        report = preprocess(options, assets_dir=assets.assets_dir(), progress=ProgressLine("frames"))
+        report = preprocess(options, assets_dir=assets.assets_dir(), progress=TaskProgress())
         print(report.summary())
 
     run_command(command)

@@ -1,0 +1,168 @@
+"""From a video file to a subject folder, with a detector that follows a known head."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from oracles_ellipsoid_head import ellipsoid_head, random_embedding
+
+from imavatar.data.dataset import FaceDataset
+from imavatar.data.video_file import read_frames, write_video
+from imavatar.errors import DataError
+from imavatar.head.assets import load_head, save_head
+from imavatar.head.flame import Flame
+from imavatar.head.landmarks import embedding_path, flame_keypoints, load_embedding, save_embedding
+from imavatar.preprocessing import pipeline, tracking
+from imavatar.preprocessing.frame_analysis import Crop
+from imavatar.preprocessing.landmarks import FaceLandmarks
+from imavatar.preprocessing.pipeline import PreprocessOptions, preprocess
+from imavatar.types import HeadParameters
+
+SIZE, N = 96, 30
+
+
+class FollowingDetector:
+    """Sees the ellipsoid head turn; sees nothing in frames that are black, and far too much where `noise` is set."""
+
+    def __init__(self, assets, embedding, noise=0.0):
+        pose = torch.zeros(N, 15)
+        pose[:, 4] = torch.linspace(-0.3, 0.3, N)
+        vertices = Flame(assets, torch.zeros(100)).vertices(HeadParameters(torch.zeros(N, 50), pose))
+        points = embedding.points(vertices, torch.as_tensor(assets.faces)).numpy() + [0, 0, -3.5]
+        self.points = SIZE / 2 - 0.5 + 2 * SIZE * points[..., :2] * [1, -1] / -points[..., 2:]
+        self.points += np.random.default_rng(0).normal(size=self.points.shape) * noise
+        self.next = 0
+
+    def reset(self):
+        """Start a recording."""
+        self.next = 0
+
+    def detect(self, rgb):
+        """The landmarks of the next frame."""
+        index, self.next = self.next, self.next + 1
+        if rgb.mean() < 20:
+            return None
+        points = self.points[index % N]
+        return FaceLandmarks(points, np.repeat(points[None, 1:2], 2, axis=0).repeat(5, axis=1), 1.0)
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """An assets folder with the ellipsoid head, a video whose frame 4 is black, and options for it."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assets_dir = tmp_path / "assets"
+    head_path = assets_dir / "open_head.npz"
+    save_head(head_path, ellipsoid_head())
+    assets = load_head(head_path)
+    save_embedding(embedding_path(head_path), random_embedding(assets), assets)
+    frames = np.full((N, SIZE, SIZE, 3), 120, np.uint8)
+    frames[4] = 0
+    write_video(tmp_path / "clip.mp4", frames, 25)
+    monkeypatch.setattr(tracking, "RIGID_STEPS", 20)
+    monkeypatch.setattr(tracking, "ALL_STEPS", 40)
+    see(monkeypatch, assets_dir)
+    monkeypatch.setattr(pipeline, "Matting", lambda folder: lambda rgb: np.ones(rgb.shape[:2]))
+    yield PreprocessOptions("me", (tmp_path / "clip.mp4",), tmp_path / "out", size=SIZE), assets_dir
+    torch.set_num_threads(threads)
+
+
+def see(monkeypatch, assets_dir, **how):
+    """Let the pipeline use the following detector."""
+    path = assets_dir / "open_head.npz"
+    assets = load_head(path)
+    detector = FollowingDetector(assets, load_embedding(embedding_path(path), assets), **how)
+    monkeypatch.setattr(pipeline, "landmarker", lambda backend, folder: detector)
+
+
+def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_camera_puts_them(workplace):
+    options, assets_dir = workplace
+    report = preprocess(options, assets_dir=assets_dir)
+    assert (report.frames_read, report.frames_tracked) == (N, N - 1)
+    assert report.left_out == [{"video": "clip.mp4", "frame": 4, "reason": "no face found"}]
+    assert report.frames_written == {"train": 23, "test": 6}
+    assert report.errors["error_share"] < 0.02
+    assert "tracked 29 of 30 frames" in report.summary()
+    data = FaceDataset(options.out, "me", ["test"], [SIZE, SIZE])
+    assets = load_head(assets_dir / "open_head.npz")
+    embedding = load_embedding(embedding_path(assets_dir / "open_head.npz"), assets)
+    frame = data.frame(3)
+    vertices = Flame(assets, torch.as_tensor(data.shape_params)).vertices(frame.head)
+    in_world = flame_keypoints(vertices, assets, embedding)[0]
+    world_from_camera = frame.camera.world_from_camera[0]
+    in_camera = (in_world - world_from_camera[:3, 3]) @ world_from_camera[:3, :3]
+    fx, fy, cx, cy = frame.camera.intrinsics[0]
+    x, y, z = in_camera.unbind(dim=1)
+    pixels = torch.stack([cx + fx * x / z, cy + fy * y / z], dim=1)
+    torch.testing.assert_close(pixels, frame.keypoints, atol=1e-2, rtol=0)
+    overlay = list(read_frames(options.out / "me" / "overlay.mp4"))
+    assert len(overlay) == N - 1 and overlay[0].shape == (SIZE, 2 * SIZE, 3)
+    assert sorted(path.name for path in options.out.iterdir()) == ["me"]
+
+
+def test_a_second_call_does_nothing_and_another_request_is_refused_unless_asked_to_overwrite(workplace, monkeypatch):
+    options, assets_dir = workplace
+    first = preprocess(options, assets_dir=assets_dir)
+    with monkeypatch.context() as patch:
+        patch.setattr(pipeline, "track", lambda *args, **kwargs: pytest.fail("was fitted again"))
+        assert preprocess(options, assets_dir=assets_dir) == first
+        with pytest.raises(DataError, match=r"exists already.*--overwrite"):
+            preprocess(replace(options, focal=200.0), assets_dir=assets_dir)
+    again = preprocess(replace(options, focal=200.0, overwrite=True), assets_dir=assets_dir)
+    assert again.focal == pytest.approx(200.0) and not again.focal_estimated
+
+
+def test_a_failure_leaves_nothing_behind(workplace, monkeypatch):
+    options, assets_dir = workplace
+    see(monkeypatch, assets_dir, noise=9.0)
+    with pytest.raises(DataError, match="does not fit the face"):
+        preprocess(options, assets_dir=assets_dir)
+    assert not list(options.out.iterdir())
+
+
+def test_several_videos_become_a_folder_each(workplace, tmp_path):
+    options, assets_dir = workplace
+    second = tmp_path / "other.mp4"
+    write_video(second, np.full((24, SIZE, SIZE, 3), 120, np.uint8), 25)
+    report = preprocess(replace(options, videos=(*options.videos, second)), assets_dir=assets_dir)
+    assert report.frames_written == {"clip": N - 1, "other": 24}
+
+
+@pytest.mark.parametrize(("dark", "message"), [(30, "no face found in any of its 30"), (15, "in only 15 of 30 frames")])
+def test_a_video_with_too_few_faces_is_refused(workplace, tmp_path, dark, message):
+    options, assets_dir = workplace
+    frames = np.full((30, SIZE, SIZE, 3), 120, np.uint8)
+    frames[:dark] = 0
+    write_video(tmp_path / "dark.mp4", frames, 25)
+    with pytest.raises(DataError, match=message):
+        preprocess(replace(options, videos=(tmp_path / "dark.mp4",)), assets_dir=assets_dir)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"subject": "a/b"}, "expected a plain name"),
+        ({"videos": ()}, "no video given"),
+        ({"size": 33}, "even number"),
+        ({"focal": -1.0}, "positive"),
+        ({"crop": (50, 50, 90)}, "not inside the video of 96 x 96"),
+    ],
+)
+def test_a_request_that_cannot_be_carried_out_is_refused(workplace, change, message):
+    options, assets_dir = workplace
+    with pytest.raises(DataError, match=message):
+        preprocess(replace(options, **change), assets_dir=assets_dir)
+
+
+def test_a_missing_video_is_named(workplace, tmp_path):
+    options, assets_dir = workplace
+    with pytest.raises(DataError, match=r"none\.mp4: no such video"):
+        preprocess(replace(options, videos=(tmp_path / "none.mp4",)), assets_dir=assets_dir)
+
+
+def test_a_crop_cuts_the_square_and_scales_it():
+    frame = np.zeros((60, 80, 3), np.uint8)
+    frame[10:30, 20:40] = 200
+    assert (Crop(20, 10, 20).apply(frame, 40) == 200).all()
+    assert Crop.centred(60, 80) == Crop(10, 0, 60)
