@@ -135,13 +135,17 @@ def build_search(config: Config, name: str) -> Search:
     )
 
 
-def build_renderer(config: Config, avatar: Avatar) -> ImageRenderer:
-    """Renders whole images; their surface points come from the posed canonical mesh."""
+def build_renderer(config: Config, avatar: Avatar, *, supersample: int | None = None) -> ImageRenderer:
+    """Renders whole images; their surface points come from the posed canonical mesh.
+
+    Args:
+        supersample: instead of `plot.supersample`.
+    """
     return ImageRenderer(
         avatar,
         search=build_search(config, "proxy"),
         chunk=config.plot.chunk,
-        supersample=config.plot.supersample,
+        supersample=config.plot.supersample if supersample is None else supersample,
     )
 
 

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 from scipy.spatial import cKDTree
 
 from imavatar.errors import AssetError
@@ -24,6 +23,7 @@ from imavatar.head.landmarks import (
     load_embedding,
     save_embedding,
 )
+from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def test_a_head_on_which_no_face_is_found_is_refused(assets):
 def test_views_are_the_same_for_the_same_seed_and_show_the_head_in_the_middle(assets):
     first, second = (next(painted_views(assets, default_poses(2, 4), Paint())) for _ in range(2))
     np.testing.assert_array_equal(first.image, second.image)
-    v, u = np.nonzero(first.raster.covered)
+    _, u = np.nonzero(first.raster.covered)
     size = first.raster.face.shape[0]
     assert abs(u.mean() / size - 0.5) < 0.1
     assert 0.2 < first.raster.covered.mean() < 0.8

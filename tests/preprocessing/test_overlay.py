@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from oracles_ellipsoid_head import ellipsoid
 
 from imavatar.preprocessing.overlay import DETECTED, FITTED, draw_points, overlay_frame
+from oracles_ellipsoid_head import ellipsoid
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.video_file import read_frames, write_video
@@ -18,6 +17,7 @@ from imavatar.preprocessing.frame_analysis import Crop
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.pipeline import PreprocessOptions, preprocess
 from imavatar.types import HeadParameters
+from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 
 SIZE, N = 96, 30
 

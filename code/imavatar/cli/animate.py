@@ -15,6 +15,7 @@ def animate_main(argv: list[str] | None = None) -> None:
     parser.add_argument("--motion", default=SWEEP, help="sweep (built in), or the path of a flame_params.json")
     parser.add_argument("--out", type=Path, required=True, help="video file to write (.mp4)")
     parser.add_argument("--frames", type=int, default=75, help="frames of the built-in motion")
+    parser.add_argument("--supersample", type=int, default=1, help="rays along each side of a pixel")
     parser.add_argument("--subject", help="instead of dataset.subject_name")
     parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
     args = parser.parse_args(argv)
@@ -36,7 +37,7 @@ def animate(args: argparse.Namespace) -> None:
         motion = motion_from_json(Path(args.motion), n_expression)
     dataset = build.build_dataset(config, "test", only_json=True)
     render_animation(
-        build.build_renderer(config, trained.avatar),
+        build.build_renderer(config, trained.avatar, supersample=args.supersample),
         trained.flame,
         dataset.camera([0]),
         motion,

@@ -25,6 +25,8 @@ ALLOWED = {
     ("builtins", "object"),
     ("__builtin__", "set"),
     ("builtins", "set"),
+    ("__builtin__", "bytes"),
+    ("builtins", "bytes"),
     ("collections", "OrderedDict"),
 }
 SPARSE_CLASSES = ("csc_matrix", "csr_matrix", "coo_matrix")

@@ -1,7 +1,8 @@
 """The fit: one shape per subject; expression, pose and translation per frame; the focal length where it is unknown."""
 
+import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -106,8 +107,9 @@ def track(
     everything = [name for name in LEARNING_RATES if name not in fixed]
     total = RIGID_STEPS + ALL_STEPS
     report = progress or (lambda done, total: None)
-    unknowns = _minimise(problem, unknowns, RIGID, RIGID_STEPS, lambda k: report(k, total))
-    unknowns = _minimise(problem, unknowns, everything, ALL_STEPS, lambda k: report(RIGID_STEPS + k, total))
+    with _one_thread():
+        unknowns = _minimise(problem, unknowns, RIGID, RIGID_STEPS, lambda k: report(k, total))
+        unknowns = _minimise(problem, unknowns, everything, ALL_STEPS, lambda k: report(RIGID_STEPS + k, total))
     return _result(problem, unknowns, observations)
 
 
@@ -132,6 +134,17 @@ def check_fit(result: TrackingResult, observations: Observations) -> None:
             f"the fitted head lies outside the image of {columns} x {rows} pixels in {outside.sum()} of "
             f"{len(result.error)} frames. {advice}"
         )
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """The tensors are small: more threads gain little, and on a busy machine they wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _minimise(

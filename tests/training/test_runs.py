@@ -1,0 +1,169 @@
+"""Whole runs on a rendered sphere: learning, resuming, evaluating, and what the runner refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from imavatar.cli.exp_runner import exp_runner_main
+from imavatar.head.assets import save_head
+from imavatar.training.checkpoints import load_part
+from oracles_ellipsoid_head import ellipsoid_head
+from oracles_subject import write_subject
+
+CONFIG = """
+train {{ exps_folder = "{root}/runs", methodname = tiny, nepoch = 4, num_pixels = 96, learning_rate = 1.0e-3
+         optimize_camera = False, warm_start_steps = 0, save_every = 1 }}
+plot {{ mesh_resolution = 24, supersample = 1 }}
+loss {{ flame_distance_weight = 0.0, gt_w_seg = {semantics}, eikonal_weight = 0.1, head_fields_weight = 0.1 }}
+dataset {{ data_folder = "{root}", subject_name = sphere
+          train {{ sub_dir = [train], img_res = [32, 32] }}, test {{ sub_dir = [test], img_res = [32, 32] }} }}
+model {{ feature_vector_size = 8, head_model = "{root}/head.npz"
+        geometry_network {{ dims = [64, 64, 64], skip_in = [2], multires = 2, condition_in = {latent} }}
+        rendering_network {{ dims = [32, 32], multires_pnts = 2 }}
+        ray_tracer {{ search = {search}, n_steps = 12, n_secant_steps = 4, proxy_resolution = 24 }}
+        deformer_network {{ dims = [16, 16], ghostbone = {ghost} }} }}
+"""
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch) -> Path:
+    write_subject(tmp_path)
+    save_head(tmp_path / "head.npz", ellipsoid_head())
+    monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path / "none"))
+    return tmp_path
+
+
+def write_config(root: Path, *, search="proxy", semantics=True, ghost=True, latent=0, extra="") -> str:
+    text = CONFIG.format(root=root, search=search, semantics=semantics, ghost=ghost, latent=latent)
+    path = root / "tiny.conf"
+    path.write_text(text + extra)
+    return str(path)
+
+
+def run_folder(root: Path) -> Path:
+    return root / "runs" / "sphere" / "tiny" / "train"
+
+
+def losses(root: Path) -> list[float]:
+    lines = (run_folder(root) / "train" / "train.csv").read_text().splitlines()
+    column = lines[0].split(",").index("loss")
+    return [float(line.split(",")[column]) for line in lines[1:]]
+
+
+def model_state(root: Path, name: str) -> dict:
+    return load_part(run_folder(root) / "train" / "checkpoints", "model", name)["model_state_dict"]
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"search": "paper"}, {"semantics": False, "ghost": False}, {"search": "paper", "latent": 32}]
+)
+def test_the_loss_falls(root, options):
+    exp_runner_main(["--conf", write_config(root, **options), "--nepoch", "8"])
+    values = losses(root)
+    assert len(values) == 8
+    assert values[-1] < 0.8 * values[0]
+
+
+def test_a_resumed_run_equals_an_unbroken_one(root):
+    conf = write_config(root)
+    exp_runner_main(["--conf", conf, "--nepoch", "2"])
+    half = model_state(root, "2")
+    exp_runner_main(["--conf", conf, "--nepoch", "4", "--is_continue"])
+    resumed = model_state(root, "4")
+    unbroken = write_config(root, extra="train.methodname = whole\n")
+    exp_runner_main(["--conf", unbroken, "--nepoch", "4"])
+    checkpoints = root / "runs" / "sphere" / "whole" / "train" / "train" / "checkpoints"
+    whole = load_part(checkpoints, "model", "4")["model_state_dict"]
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+    assert any(not torch.equal(resumed[name], half[name]) for name in half)
+
+
+def test_evaluation_writes_images_metrics_and_a_mesh(root, capsys):
+    conf = write_config(root)
+    exp_runner_main(["--conf", conf, "--nepoch", "1"])
+    exp_runner_main(["--conf", conf, "--is_eval"])
+    out = run_folder(root) / "eval" / "test" / "epoch_1"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert 0 < metrics["mean"]["psnr"] < 100
+    assert metrics["mean"]["lpips"] is None and metrics["mean"]["keypoint_error"] is None
+    assert {path.name for path in (out / "rgb").iterdir()} == {"1.png", "2.png", "3.png", "4.png"}
+    assert all((out / name).exists() for name in ("mesh.ply", "comparison.mp4", "per_frame.csv"))
+    agreement = json.loads((out / "search_check.json").read_text())
+    assert agreement["differing_hits"] <= 0.02 * agreement["rays"]
+    assert "PSNR" in capsys.readouterr().out
+
+
+def test_a_finished_run_is_not_trained_again_and_another_one_not_overwritten(root, capsys):
+    conf = write_config(root)
+    exp_runner_main(["--conf", conf, "--nepoch", "1"])
+    before = (run_folder(root) / "train" / "checkpoints" / "ModelParameters" / "latest.pth").read_bytes()
+    exp_runner_main(["--conf", conf, "--nepoch", "1"])
+    with pytest.raises(SystemExit) as stop:
+        exp_runner_main(["--conf", conf, "--nepoch", "2"])
+    assert stop.value.code == 2
+    assert "--is_continue" in capsys.readouterr().err
+    assert (run_folder(root) / "train" / "checkpoints" / "ModelParameters" / "latest.pth").read_bytes() == before
+
+
+def refusal(capsys, arguments: list[str]) -> str:
+    with pytest.raises(SystemExit) as stop:
+        exp_runner_main(arguments)
+    error = capsys.readouterr().err
+    assert stop.value.code == 2
+    assert error.startswith("error: ") and error.count("\n") == 1 and "Traceback" not in error
+    return error
+
+
+def test_a_misspelt_key_is_named(root, capsys):
+    assert "num_pixel" in refusal(capsys, ["--conf", write_config(root, extra="train.num_pixel = 3\n")])
+
+
+def test_a_wrong_type_is_named(root, capsys):
+    assert "train.num_pixels" in refusal(capsys, ["--conf", write_config(root, extra="train.num_pixels = many\n")])
+
+
+def test_a_configuration_that_is_not_there_is_named(root, capsys):
+    assert "nowhere.conf" in refusal(capsys, ["--conf", str(root / "nowhere.conf")])
+
+
+def test_a_missing_mask_is_named(root, capsys):
+    (root / "sphere" / "sphere" / "train" / "mask" / "3.png").unlink()
+    error = refusal(capsys, ["--conf", write_config(root)])
+    assert "mask" in error and "3" in error
+
+
+def test_49_expression_values_are_refused(root, capsys):
+    path = root / "sphere" / "sphere" / "train" / "flame_params.json"
+    tree = json.loads(path.read_text())
+    tree["frames"][1]["expression"] = tree["frames"][1]["expression"][:49]
+    path.write_text(json.dumps(tree))
+    assert "49" in refusal(capsys, ["--conf", write_config(root)])
+
+
+def test_a_json_cut_in_half_is_named(root, capsys):
+    path = root / "sphere" / "sphere" / "train" / "flame_params.json"
+    path.write_text(path.read_text()[: len(path.read_text()) // 2])
+    assert "flame_params.json" in refusal(capsys, ["--conf", write_config(root)])
+
+
+def test_a_checkpoint_of_other_networks_is_explained(root, capsys):
+    conf = write_config(root)
+    exp_runner_main(["--conf", conf, "--nepoch", "1"])
+    other = write_config(root, extra="model.deformer_network.dims = [24, 24]\n")
+    capsys.readouterr()
+    assert "deformer_network" in refusal(capsys, ["--conf", other, "--is_eval"])
+
+
+def test_a_damaged_checkpoint_is_named(root, capsys):
+    conf = write_config(root)
+    exp_runner_main(["--conf", conf, "--nepoch", "1"])
+    path = run_folder(root) / "train" / "checkpoints" / "ModelParameters" / "latest.pth"
+    path.write_bytes(path.read_bytes()[:100])
+    capsys.readouterr()
+    assert "latest.pth" in refusal(capsys, ["--conf", conf, "--is_eval"])
+
+
+def test_latent_codes_and_one_canonical_mesh_do_not_go_together(root, capsys):
+    assert "condition_in" in refusal(capsys, ["--conf", write_config(root, latent=32)])
