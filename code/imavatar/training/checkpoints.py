@@ -12,7 +12,16 @@ from torch import Tensor, nn
 from imavatar.errors import CheckpointError
 
 LATEST = "latest"
-UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError)
+UNREADABLE = (
+    RuntimeError,
+    EOFError,
+    OSError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    pickle.UnpicklingError,
+)
 """What torch raises for a file that is damaged or not its own."""
 
 FOLDERS = {
