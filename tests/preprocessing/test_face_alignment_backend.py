@@ -1,0 +1,70 @@
+"""The optional landmark network, by a stand-in for its package."""
+
+import sys
+import types
+from urllib.error import URLError
+
+import numpy as np
+import pytest
+
+from imavatar.errors import AssetError
+from imavatar.head.mesh_points import IBUG_FROM_MESH
+from imavatar.preprocessing import face_alignment_backend
+from imavatar.preprocessing.face_alignment_backend import FaceAlignmentLandmarker
+from imavatar.preprocessing.landmarks import FaceLandmarks
+
+
+class Mesh:
+    def __init__(self, folder=None):
+        self.points = np.arange(468 * 2, dtype=float).reshape(468, 2)
+
+    def detect(self, rgb):
+        return FaceLandmarks(self.points, np.zeros((2, 5, 2)), 1.0)
+
+    def reset(self):
+        pass
+
+
+def package(network) -> types.ModuleType:
+    module = types.ModuleType("face_alignment")
+    module.LandmarksType = types.SimpleNamespace(TWO_D=2)
+    module.FaceAlignment = network
+    return module
+
+
+@pytest.fixture(autouse=True)
+def mesh(monkeypatch):
+    monkeypatch.setattr(face_alignment_backend, "FaceLandmarker", Mesh)
+
+
+def test_the_inner_points_are_the_networks_and_the_others_the_meshs(monkeypatch):
+    found = 1000.0 + np.arange(68 * 2).reshape(68, 2)
+
+    class Network:
+        def __init__(self, kind, device):
+            self.kind = kind
+
+        def get_landmarks_from_image(self, rgb, detected_faces):
+            return [found]
+
+    monkeypatch.setitem(sys.modules, "face_alignment", package(Network))
+    points = FaceAlignmentLandmarker().detect(np.zeros((8, 8, 3), np.uint8)).points
+    inner = list(IBUG_FROM_MESH[17:])
+    np.testing.assert_array_equal(points[inner], found[17:])
+    others = np.setdiff1d(np.arange(468), inner)
+    np.testing.assert_array_equal(points[others], Mesh().points[others])
+
+
+def test_a_missing_package_is_told_how_to_get(monkeypatch):
+    monkeypatch.setitem(sys.modules, "face_alignment", None)
+    with pytest.raises(AssetError, match=r"pip install -e \.\[face-alignment\]"):
+        FaceAlignmentLandmarker()
+
+
+def test_offline_says_which_files_go_where(monkeypatch):
+    def offline(*_, **__):
+        raise URLError("no network")
+
+    monkeypatch.setitem(sys.modules, "face_alignment", package(offline))
+    with pytest.raises(AssetError, match=r"no network.*2DFAN4.*s3fd.*checkpoints"):
+        FaceAlignmentLandmarker()
