@@ -20,10 +20,10 @@ from imavatar.rendering.image import ImageRenderer
 from imavatar.rendering.paper_search import PaperSearch
 from imavatar.rendering.proxy_search import ProxySearch
 from imavatar.training.frame_parameters import FrameParameters, Optimised
+from imavatar.training.head_samples import HeadSurface, sample_face_distances
 from imavatar.training.loop import LoopSettings, Run, Schedule
 from imavatar.training.objective import LossWeights, Objective
 from imavatar.training.run_folder import RunFolder
-from imavatar.training.warm_start import HeadSurface
 
 MODEL_CLASSES = ("model.implicit_morphable_model.IMavatar",)
 DATASET_CLASSES = ("datasets.real_dataset.FaceDataset",)
@@ -200,9 +200,12 @@ def parameter_groups(config: Config, avatar: Avatar) -> list[dict]:
     ]
 
 
-def build_objective(head: HeadSurface) -> Objective:
+def build_objective(config: Config, head: HeadSurface) -> Objective:
     """The loss terms of a step."""
-    return Objective(head.supervision)
+    face = None
+    if config.loss.head_distance_weight > 0:
+        face = sample_face_distances(head, torch.Generator().manual_seed(config.train.seed))
+    return Objective(head.supervision, face)
 
 
 def build_schedule(config: Config) -> Schedule:
@@ -215,6 +218,7 @@ def build_schedule(config: Config) -> Schedule:
             flame_distance=loss.flame_distance_weight if loss.gt_w_seg else 0.0,
             eikonal=loss.eikonal_weight,
             head_fields=loss.head_fields_weight,
+            head_distance=loss.head_distance_weight,
             expression_reg=loss.expression_reg_weight,
             pose_reg=loss.pose_reg_weight,
             cam_reg=loss.cam_reg_weight,

@@ -4,14 +4,8 @@ import torch
 
 from imavatar.fields.deformer import Deformer
 from imavatar.losses import HeadSupervision
-from imavatar.training.warm_start import (
-    HeadSurface,
-    connected_parts,
-    regress,
-    rim_faces,
-    sample_distances,
-    solve_blendshapes,
-)
+from imavatar.training.head_samples import HeadSurface, connected_parts, rim_faces, sample_distances
+from imavatar.training.warm_start import regress, solve_blendshapes
 from imavatar.types import DeformationFields, PosedHead
 from oracles_ellipsoid_head import ellipsoid
 
@@ -38,7 +32,8 @@ def surface(*parts) -> HeadSurface:
 def test_distances_are_those_to_the_union_of_the_parts():
     centre = torch.tensor([0.4, 0.0, 0.0])
     head = surface(sphere(0.5), sphere(0.3, centre.tolist()))
-    points, distance = sample_distances(head, 1.2, torch.Generator().manual_seed(0))
+    samples = sample_distances(head, 1.2, torch.Generator().manual_seed(0))
+    points, distance = samples.points, samples.distances
     expected = torch.minimum(points.norm(dim=1) - 0.5, (points - centre).norm(dim=1) - 0.3)
     outside = expected > 0.01  # inside an overlap the union's distance is only a bound
     assert (distance - expected)[outside].abs().max() < 0.005
@@ -49,7 +44,7 @@ def test_points_whose_nearest_surface_is_a_rim_are_left_out():
     vertices, faces = sphere(0.5)
     open_faces = faces[(vertices[faces][..., 1] > -0.3).all(dim=1)]
     head = HeadSurface(HeadSupervision(vertices, fields(len(vertices))), open_faces)
-    points, _ = sample_distances(head, 1.2, torch.Generator().manual_seed(0))
+    points = sample_distances(head, 1.2, torch.Generator().manual_seed(0)).points
     below = points[(points[:, 1] < -0.5) & (points[:, [0, 2]].norm(dim=1) < 0.3)]
     assert len(below) == 0
     assert (points[:, 1] > 0.5).any()

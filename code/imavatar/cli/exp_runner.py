@@ -68,7 +68,7 @@ def train_run(args: argparse.Namespace) -> None:
     train(
         run,
         dataset,
-        build.build_objective(surface),
+        build.build_objective(config, surface),
         build.build_schedule(config),
         build.build_loop_settings(config, n_epochs),
         start_epoch=start,

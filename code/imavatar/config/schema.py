@@ -110,6 +110,7 @@ class LossConfig:
     # Below: not in the authors' files.
     eikonal_weight: float = key(0.0, at_least(0))
     head_fields_weight: float = key(0.0, at_least(0))
+    head_distance_weight: float = key(0.0, at_least(0))
 
 
 @dataclass(frozen=True)

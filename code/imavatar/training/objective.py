@@ -9,7 +9,7 @@ from torch import Tensor
 from imavatar import losses
 from imavatar.losses import HeadSupervision, LossTerms
 from imavatar.rendering.avatar import Avatar
-from imavatar.training.warm_start import jittered_vertices
+from imavatar.training.head_samples import DistanceSamples, jittered_vertices
 from imavatar.types import Batch, RenderOutput
 
 EIKONAL_POINTS = 192
@@ -24,6 +24,7 @@ class LossWeights:
     flame_distance: float = 0.0
     eikonal: float = 0.0
     head_fields: float = 0.0
+    head_distance: float = 0.0
     expression_reg: float = 0.0
     pose_reg: float = 0.0
     cam_reg: float = 0.0
@@ -36,10 +37,12 @@ class Objective:
 
     Args:
         head: pseudo ground truth of the deformer.
-        head_points: jittered head vertices a step for `head_fields`.
+        face: points around the head's face, for `head_distance`.
+        head_points: points a step for `head_fields` and `head_distance` each.
     """
 
     head: HeadSupervision
+    face: DistanceSamples | None = None
     head_points: int = 256
 
     def terms(
@@ -66,6 +69,9 @@ class Objective:
             points, target = jittered_vertices(self.head, self.head_points, generator)
             values["head_fields"] = losses.head_fields_loss(avatar.deformer(points), target)
             table["head_fields"] = weights.head_fields
+        if weights.head_distance > 0:
+            values["head_distance"] = self._head_distance(avatar, generator)
+            table["head_distance"] = weights.head_distance
         for name, value in deviations.items():
             values[name], table[name] = value, getattr(weights, name)
         return LossTerms(values, table)
@@ -85,6 +91,12 @@ class Objective:
         if weights.flame_distance > 0 and semantics is not None:
             values["flame_distance"] = losses.flame_distance_loss(squared_distance, semantics)
             table["flame_distance"] = weights.flame_distance
+
+    def _head_distance(self, avatar, generator) -> Tensor:
+        """Mean difference of the signed distances near the face from those to the head."""
+        face = self.face.draw(self.head_points, generator)
+        latent = face.points.new_zeros(1, avatar.geometry.latent_size)
+        return (avatar.geometry.sdf(face.points, latent) - face.distances).abs().mean()
 
     def _eikonal(self, avatar, render, generator) -> Tensor:
         """Unit gradients at the surface points, near the head, and anywhere in the unit cube."""
