@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from imavatar.errors import DataError
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import N_LANDMARKS, flame_keypoints
+from imavatar.preprocessing.feature_tracks import FeatureTracks
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.initial_pose import orthographic_pose
 from imavatar.preprocessing.landmark_model import LandmarkModel
@@ -162,3 +163,50 @@ def test_a_fit_that_is_far_off_is_refused_with_numbers(result, observations):
 def test_a_head_outside_the_image_is_refused(result, observations):
     with pytest.raises(DataError, match="outside the image of 256 x 256 pixels"):
         check_fit(replace(result, landmarks=result.landmarks + 400), observations)
+
+
+class TrueFeatures:
+    """Stands in for optical flow: points of the skull where they really are."""
+
+    def __init__(self, motion: np.ndarray):
+        generator = np.random.default_rng(1)
+        points = generator.normal(size=(60, 3))
+        points *= 0.45 / np.linalg.norm(points, axis=1, keepdims=True)
+        self.camera = (motion[:, None, :, :3] @ points[..., None])[..., 0] + motion[:, None, :, 3]  # [n, t, 3]
+        self.pixels = SIZE / 2 + FOCAL * self.camera[..., :2] * [1, -1] / -self.camera[..., 2:]
+
+    def follow(self) -> FeatureTracks:
+        """Every fourth frame shows every point."""
+        frames = np.arange(0, N, 4)
+        track, frame = np.repeat(np.arange(60), len(frames)), np.tile(frames, 60)
+        start = np.zeros(60, np.int64)
+        return FeatureTracks(start, self.pixels[0], track, frame, self.pixels[frame, track], np.ones(len(track)))
+
+    def revisit(self, tracks, rotation, predict) -> FeatureTracks:
+        """Nothing new; what is expected must be near the truth by now."""
+        expected = predict(20, np.arange(60))
+        assert np.linalg.norm(expected - self.pixels[20], axis=1).mean() < 3.0
+        return tracks
+
+
+def test_features_of_the_skull_correct_landmarks_that_turn_too_little(head, observations, truth):
+    """Regressed landmarks of a raised head look less raised than they are: here by a quarter."""
+    assets, _ = head
+    shape, expression, pose, translation = truth
+    lazy = pose.copy()
+    lazy[:, 3] *= 0.75
+    points = posed(head, (shape, expression, lazy, translation))
+    pixels = SIZE / 2 + FOCAL * points[..., :2] * [1, -1] / -points[..., 2:]
+    biased = replace(observations, landmarks=pixels[:, :N_LANDMARKS], irises=pixels[:, N_LANDMARKS:])
+    parameters = HeadParameters(torch.as_tensor(expression), torch.as_tensor(pose))
+    motion = Flame(assets, torch.as_tensor(shape))(parameters).bone_transforms[:, -4, :3].numpy().copy()
+    motion[..., 3] += translation
+    plain = track(biased, *head, focal=FOCAL)
+    helped = track(biased, *head, focal=FOCAL, features=TrueFeatures(motion))
+
+    def pitch_error(result):
+        found, true = head_rotation(result.pose).as_rotvec()[:, 0], head_rotation(pose).as_rotvec()[:, 0]
+        return np.abs((found - found.mean()) - (true - true.mean())).mean()
+
+    assert pitch_error(helped) < 0.5 * pitch_error(plain)
+    assert helped.relative_error.mean() < 0.02

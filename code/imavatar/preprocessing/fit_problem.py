@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from imavatar.anatomy import Joint
 from imavatar.head.landmarks import N_LANDMARKS
 from imavatar.preprocessing.landmark_model import LandmarkModel
+from imavatar.preprocessing.track_term import TrackTerm
 
 RESIDUAL_UNIT = 0.01
 """Residuals are counted in hundredths of the face's height, so that the image size does not matter."""
@@ -68,6 +70,7 @@ class Unknowns:
     gaze: Float[Tensor, "n 2 2"]  # right and left eye; about x and y
     place: Float[Tensor, "n 3"]
     log_focal: Float[Tensor, ""]  # of the focal length in image widths
+    relief: Float[Tensor, " t"]  # of the features that are followed; see TrackTerm
 
     def tensors(self) -> dict[str, Tensor]:
         """The unknowns by name."""
@@ -105,6 +108,12 @@ class FitWeights:
     smooth_jaw: float = 20.0
     smooth_translation: float = 500.0
     still_translation: float = 1.0
+    tracks: float = 1.0
+    relief: float = 0.01
+
+
+TRACK_SCALE = 0.5
+"""Residual of a feature, in hundredths of the face's height, from which on it counts less and less."""
 
 
 class FitProblem:
@@ -131,6 +140,7 @@ class FitProblem:
         self.video = torch.as_tensor(observations.video)
         self.triples = torch.as_tensor(_consecutive_triples(observations))
         self.prior_log_focal = float(np.log(prior_focal))
+        self.tracks: TrackTerm | None = None
 
     def project(self, unknowns: Unknowns) -> Float[Tensor, "n 470 2"]:
         """Landmarks and pupils in continuous pixels."""
@@ -153,7 +163,24 @@ class FitProblem:
         distance = self.residuals(unknowns)
         robust = (1 + distance.square()).sqrt() - 1
         data = (self.point_weight * robust).sum() / self.point_weight.sum()
-        return data + self._priors(unknowns) + self._smoothness(unknowns)
+        loss = data + self._priors(unknowns) + self._smoothness(unknowns)
+        return loss if self.tracks is None else loss + self._track_loss(unknowns)
+
+    def head_motion(self, unknowns: Unknowns) -> Float[Tensor, "n 3 4"]:
+        """From the head at rest to the camera."""
+        pose = unknowns.pose(self.video)
+        motion = self.model.joint_motion(unknowns.shape, unknowns.expression, pose)[1][:, Joint.NECK, :3]
+        return torch.cat([motion[..., :3], motion[..., 3:] + unknowns.translation()[..., None]], dim=-1)
+
+    def _track_loss(self, unknowns: Unknowns) -> Tensor:
+        """Robust mean of the features' distances in hundredths of the face's height: hair may move a little."""
+        term, w = self.tracks, self.weights
+        focal = unknowns.log_focal.exp() * self.width
+        distance = term.distances(self.head_motion(unknowns), unknowns.relief, focal, self.centre)
+        distance = distance / (RESIDUAL_UNIT * self.face_height[term.frame])
+        robust = 2 * TRACK_SCALE**2 * (1 + (distance / TRACK_SCALE).square()).log()
+        loss = (term.weight * robust).sum() / term.weight.sum()
+        return w.tracks * loss + w.relief * unknowns.relief.square().mean()
 
     def _priors(self, unknowns: Unknowns) -> Tensor:
         w, jaw, gaze = self.weights, unknowns.jaw, unknowns.gaze

@@ -60,6 +60,7 @@ def initial_unknowns(problem: FitProblem, observations: Observations, weights: n
         gaze=like.new_zeros(n, 2, 2),
         place=tensor(place),
         log_focal=tensor(np.log(focal)),
+        relief=like.new_zeros(0),
     )
 
 

@@ -76,12 +76,9 @@ class LandmarkModel:
     ) -> Float[Tensor, "n l 3"]:
         """All landmarks, then the two pupils, of n frames of one subject."""
         n = len(expression)
-        coefficients = torch.cat([shape.expand(n, -1), expression], dim=1)
-        joints = self.joint_base + torch.einsum("nc,cjx->njx", coefficients, self.joint_basis)
-        rotations = axis_angle_to_matrix(pose.view(n, N_JOINTS, 3))
+        rotations, transforms = self.joint_motion(shape, expression, pose)
         feature = (rotations[:, 1:] - torch.eye(3, dtype=pose.dtype)).flatten(start_dim=1)
         of_frame = torch.cat([expression, feature], dim=1)
-        transforms = kinematic_transforms(rotations, joints, self.parents)
         points = pose.new_zeros(n, self.n_landmarks, 3)
         for joint, share in enumerate(self.shares):
             if not len(share.landmarks):
@@ -92,6 +89,16 @@ class LandmarkModel:
             moved = moved + share.weight[:, None] * transforms[:, None, joint, :3, 3]
             points = points.index_add(1, share.landmarks, moved)
         return points
+
+    def joint_motion(
+        self, shape: Float[Tensor, "100"], expression: Float[Tensor, "n 50"], pose: Float[Tensor, "n 15"]
+    ) -> tuple[Float[Tensor, "n j 3 3"], Float[Tensor, "n j 4 4"]]:
+        """Rotations of the joints, and what they do to points at rest."""
+        n = len(expression)
+        coefficients = torch.cat([shape.expand(n, -1), expression], dim=1)
+        joints = self.joint_base + torch.einsum("nc,cjx->njx", coefficients, self.joint_basis)
+        rotations = axis_angle_to_matrix(pose.view(n, N_JOINTS, 3))
+        return rotations, kinematic_transforms(rotations, joints, self.parents)
 
 
 def _landmark_weights(assets: HeadAssets, embedding: LandmarkEmbedding) -> tuple[np.ndarray, np.ndarray]:

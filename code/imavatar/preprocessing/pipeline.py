@@ -1,6 +1,7 @@
 """From videos of a person to the folders that training reads: decode, analyse, fit, write, and report."""
 
 import contextlib
+import functools
 import logging
 import shutil
 import tempfile
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from imavatar.errors import DataError
@@ -27,9 +29,10 @@ from imavatar.preprocessing.detectors import (
     landmarker,
     single_image_detector,
 )
+from imavatar.preprocessing.feature_tracks import FeatureTracker, rigid_region
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo, Crop, analyse_video
-from imavatar.preprocessing.frame_spool import FrameSpool
+from imavatar.preprocessing.frame_spool import FrameSpool, SpooledFrame
 from imavatar.preprocessing.matting import Matting
 from imavatar.preprocessing.recording_files import write_overlay, write_recordings
 from imavatar.preprocessing.report import PreprocessReport, describe_request, existing_report
@@ -41,6 +44,8 @@ Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how much of it is done, and how much there is (None: not known)."""
 
 MIN_SIZE = 64
+GREY_FRAMES = 400
+"""Grey images kept in memory, a quarter of a megabyte each at 512 pixels."""
 
 
 @dataclass(frozen=True)
@@ -145,11 +150,13 @@ def _preprocess_into(
             videos.append(video)
         observations = observe(videos)
         focal = options.focal * videos[0].scale if options.focal else None
+        features = feature_tracker(videos, observations)
         result = track(
             observations,
             assets,
             embedding,
             focal=focal,
+            features=features,
             progress=lambda done, total: progress("fitting the head", done, total),
         )
         check_fit(result, observations)
@@ -179,6 +186,24 @@ def observe(videos: list[AnalysedVideo]) -> Observations:
         size=(size, size),
         principal_point=videos[0].principal_point,
     )
+
+
+def feature_tracker(videos: list[AnalysedVideo], observations: Observations) -> FeatureTracker:
+    """Follows features of the skull through the spooled frames; keeps the grey images that are needed at a time."""
+    first_of_video = np.searchsorted(observations.video, np.arange(len(videos)))
+
+    def frame(index: int) -> SpooledFrame:
+        video = observations.video[index]
+        return videos[video].spool[int(index - first_of_video[video])]
+
+    @functools.lru_cache(maxsize=GREY_FRAMES)
+    def grey(index: int) -> np.ndarray:
+        return cv2.cvtColor(frame(index).image, cv2.COLOR_RGB2GRAY)
+
+    def region(index: int) -> np.ndarray:
+        return rigid_region(frame(index).semantic, observations.landmarks[index] - PIXEL_CENTRE)
+
+    return FeatureTracker(grey, region, observations.video)
 
 
 def _check_valid(videos: list[AnalysedVideo], result: TrackingResult) -> None:

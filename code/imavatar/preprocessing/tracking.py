@@ -13,9 +13,11 @@ from imavatar.errors import DataError
 from imavatar.head.assets import HeadAssets
 from imavatar.head.landmarks import N_LANDMARKS, LandmarkEmbedding
 from imavatar.head.mesh_points import FACE_OVAL, IBUG_FROM_MESH
+from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
 from imavatar.preprocessing.fit_problem import FitProblem, FitWeights, Observations, Unknowns
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
+from imavatar.preprocessing.track_term import TrackTerm
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +28,8 @@ DEFAULT_FOCAL = 2.0
 """Where the search for the focal length starts, in image widths: a field of view of 28 degrees."""
 
 RIGID_STEPS, ALL_STEPS = 80, 300
+REVISITS, REVISIT_STEPS = 2, 120
+"""How often features are looked for again where the fit expects them, and steps of the fit after each time."""
 LEARNING_RATES = {
     "shape": 0.05,
     "expression": 0.05,
@@ -35,6 +39,7 @@ LEARNING_RATES = {
     "gaze": 0.01,
     "place": 0.005,
     "log_focal": 0.01,
+    "relief": 0.02,
 }
 RIGID = ("rotation", "neck", "place")
 
@@ -87,12 +92,14 @@ def track(
     *,
     focal: float | None = None,
     weights: FitWeights | None = None,
+    features: FeatureTracker | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TrackingResult:
     """Fit the head model to the detections of one subject, all frames of all recordings at once.
 
     Args:
         focal: focal length in pixels; estimated where it is None.
+        features: what follows features of the skull through the frames; without it landmarks alone place the head.
         progress: called with the number of steps done and to do.
     """
     weights = weights or FitWeights()
@@ -105,12 +112,36 @@ def track(
     unknowns = initial_unknowns(problem, observations, landmark_weight, start)
     fixed = set() if focal is None else {"log_focal"}
     everything = [name for name in LEARNING_RATES if name not in fixed]
-    total = RIGID_STEPS + ALL_STEPS
+    tracks = None if features is None else features.follow()
+    rounds = [ALL_STEPS] if tracks is None or not len(tracks) else [ALL_STEPS] + [REVISIT_STEPS] * REVISITS
+    total = RIGID_STEPS + sum(rounds)
     report = progress or (lambda done, total: None)
     with _one_thread():
         unknowns = _minimise(problem, unknowns, RIGID, RIGID_STEPS, lambda k: report(k, total))
-        unknowns = _minimise(problem, unknowns, everything, ALL_STEPS, lambda k: report(RIGID_STEPS + k, total))
+        done = RIGID_STEPS
+        for number, steps in enumerate(rounds):
+            if len(rounds) > 1:
+                seen = tracks if number == 0 else _revisit(features, tracks, problem, unknowns)
+                problem.tracks = TrackTerm(seen, problem.points)
+                if number == 0:
+                    unknowns = replace(unknowns, relief=problem.points.new_zeros(len(tracks)))
+            unknowns = _minimise(problem, unknowns, everything, steps, lambda k, done=done: report(done + k, total))
+            done += steps
     return _result(problem, unknowns, observations)
+
+
+@torch.no_grad()
+def _revisit(features: FeatureTracker, tracks: FeatureTracks, problem: FitProblem, unknowns: Unknowns) -> FeatureTracks:
+    """The tracks with sightings where the fit so far expects them."""
+    head = problem.head_motion(unknowns)
+    focal = unknowns.log_focal.exp() * problem.width
+
+    def predict(frame: int, rows: np.ndarray) -> np.ndarray:
+        track = torch.as_tensor(rows)
+        where = torch.full_like(track, frame)
+        return problem.tracks.project(head, unknowns.relief, focal, problem.centre, track, where).double().numpy()
+
+    return features.revisit(tracks, head[..., :3].double().numpy(), predict)
 
 
 def check_fit(result: TrackingResult, observations: Observations) -> None:

@@ -1,0 +1,208 @@
+"""Features of the rigid part of the head, followed from frame to frame and found again when a view returns.
+
+Landmarks are regressed frame by frame and say little about where the head as a whole points: a network's error of
+a few degrees is smooth and looks like motion. Hairline, ears and forehead, followed by optical flow, turn with the
+skull alone.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from imavatar.head.mesh_points import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
+from imavatar.preprocessing.semantics import HAIR, SKIN, fill
+
+KEY_INTERVAL, REACH = 10, 30
+"""New features are looked for in every tenth frame, and followed thirty frames both ways."""
+SIGHTING_INTERVAL = 2
+FEATURES_PER_KEY = 150
+REVISIT_INTERVAL = 4
+REVISIT_ANGLE = 0.2
+"""Radians between two head rotations under which the same features look alike."""
+REVISIT_WEIGHT = 3.0
+
+REFERENCE_SIZE = 512
+"""Image size for which the following are in pixels."""
+WINDOW, SPACING, INSET = 21, 8, 15
+ROUND_TRIP = 0.7
+"""A feature that does not come back to where it started, followed there and back, is lost."""
+MAX_STEP, MAX_SURPRISE = 25.0, 10.0
+BROW_MARGIN, EYE_MARGIN = 35, 25
+PIXEL_CENTRE = 0.5
+INNER_UPPER_LIP = 13
+
+
+@dataclass(frozen=True)
+class FeatureTracks:
+    """Features, each found in one frame, and their sightings in others; continuous pixels."""
+
+    start_frame: Int[np.ndarray, " t"]
+    start: Float[np.ndarray, "t 2"]
+    track: Int[np.ndarray, " m"]
+    frame: Int[np.ndarray, " m"]
+    points: Float[np.ndarray, "m 2"]
+    weight: Float[np.ndarray, " m"]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def extended(self, track, frame, points, weight: float) -> "FeatureTracks":
+        """The same features with more sightings."""
+        return FeatureTracks(
+            self.start_frame,
+            self.start,
+            np.concatenate([self.track, np.asarray(track, np.int64)]),
+            np.concatenate([self.frame, np.asarray(frame, np.int64)]),
+            np.concatenate([self.points, np.reshape(points, (-1, 2))]),
+            np.concatenate([self.weight, np.full(len(track), weight)]),
+        )
+
+
+@dataclass(frozen=True)
+class FeatureTracker:
+    """Follows features through the frames of a subject.
+
+    Args:
+        grey: image of a frame, uint8 [s, s].
+        region: where features of a frame may lie, bool [s, s]; see `rigid_region`.
+        video: recording of each frame; features are not carried from one to another.
+    """
+
+    grey: Callable[[int], UInt8[np.ndarray, "s s"]]
+    region: Callable[[int], Bool[np.ndarray, "s s"]]
+    video: Int[np.ndarray, " n"]
+
+    def follow(self, progress: Callable[[int, int], None] = lambda done, total: None) -> FeatureTracks:
+        """Find features in key frames and follow them into the neighbours."""
+        keys = range(0, len(self.video), KEY_INTERVAL)
+        start_frame, start, sightings, count = [], [], [], 0
+        for number, key in enumerate(keys):
+            found = _find(self.grey(key), self.region(key))
+            for frame, rows, points in self._neighbours(key, found):
+                sightings.append((rows + count, np.full(len(rows), frame), points + PIXEL_CENTRE))
+            start_frame.append(np.full(len(found), key))
+            start.append(found + PIXEL_CENTRE)
+            count += len(found)
+            progress(number + 1, len(keys))
+        empty = FeatureTracks(np.concatenate(start_frame), np.concatenate(start), *_no_sightings(), np.zeros(0))
+        if not sightings:
+            return empty
+        track, frame, points = (np.concatenate(parts) for parts in zip(*sightings, strict=True))
+        return empty.extended(track, frame, points, 1.0)
+
+    def _neighbours(self, key: int, found: Float[np.ndarray, "k 2"]):
+        """Frame, features that are still there, and where they are, going away from a key frame both ways."""
+        scale = len(self.grey(key)) / REFERENCE_SIZE
+        for direction in (1, -1):
+            now, alive = found, np.ones(len(found), dtype=bool)
+            for step in range(1, REACH + 1):
+                frame = key + direction * step
+                if not (0 <= frame < len(self.video) and self.video[frame] == self.video[key] and alive.any()):
+                    break
+                moved, there = _flow(self.grey(key), self.grey(frame), found, now, levels=3)
+                alive &= there & (np.linalg.norm(moved - now, axis=1) < MAX_STEP * scale)
+                now = np.where(alive[:, None], moved, now)
+                if step % SIGHTING_INTERVAL == 0:
+                    yield frame, np.flatnonzero(alive), now[alive]
+
+    def revisit(
+        self,
+        tracks: FeatureTracks,
+        rotation: Float[np.ndarray, "n 3 3"],
+        predict: Callable[[int, np.ndarray], Float[np.ndarray, "k 2"]],
+    ) -> FeatureTracks:
+        """Look for features in far frames with a similar view, where a fit expects them: ends the drift of long chains.
+
+        Args:
+            rotation: of the head, a frame each.
+            predict: frame, features -> where the fit puts them, continuous pixels.
+        """
+        track, frame, points = [], [], []
+        for key in np.unique(tracks.start_frame):
+            features = np.flatnonzero(tracks.start_frame == key)
+            for other in self._similar_views(int(key), rotation):
+                expected = predict(other, features) - PIXEL_CENTRE
+                moved, there = _flow(
+                    self.grey(int(key)), self.grey(other), tracks.start[features] - PIXEL_CENTRE, expected, levels=1
+                )
+                scale = len(self.grey(other)) / REFERENCE_SIZE
+                there &= np.linalg.norm(moved - expected, axis=1) < MAX_SURPRISE * scale
+                track.append(features[there])
+                frame.append(np.full(there.sum(), other))
+                points.append(moved[there] + PIXEL_CENTRE)
+        if not track:
+            return tracks
+        joined = (np.concatenate(parts) for parts in (track, frame, points))
+        return tracks.extended(*joined, REVISIT_WEIGHT)
+
+    def _similar_views(self, key: int, rotation: Float[np.ndarray, "n 3 3"]) -> list[int]:
+        """Frames beyond the reach of the flow in which the head is turned as in the key frame."""
+        others = np.arange(0, len(self.video), REVISIT_INTERVAL)
+        cosine = (np.einsum("ij,nij->n", rotation[key], rotation[others]) - 1) / 2
+        near = np.arccos(np.clip(cosine, -1, 1)) < REVISIT_ANGLE
+        near &= (np.abs(others - key) > REACH) & (self.video[others] == self.video[key])
+        return others[near].tolist()
+
+
+def rigid_region(semantic: UInt8[np.ndarray, "h w"], landmarks: Float[np.ndarray, "468 2"]) -> Bool[np.ndarray, "h w"]:
+    """Pixels that move with the skull: hair, ears and forehead; not what expressions move, nor hair that hangs.
+
+    Args:
+        semantic: face-parsing labels.
+        landmarks: in pixels.
+    """
+    height, width = semantic.shape
+    scale = height / REFERENCE_SIZE
+    rows = np.arange(height)[:, None]
+    head = np.isin(semantic, (HAIR, SKIN)).astype(np.uint8)
+    region = cv2.erode(head, np.ones((_odd(INSET * scale),) * 2)) == 1
+    outline = cv2.convexHull(np.round(landmarks).astype(np.int32))[:, 0]
+    eyes = landmarks[list(RIGHT_EYE) + list(LEFT_EYE), 1].max()
+    region &= ~(fill(outline, height, width) & (rows > eyes))
+    region &= rows < landmarks[INNER_UPPER_LIP, 1]
+    for loop, margin in (
+        (RIGHT_EYE, EYE_MARGIN),
+        (LEFT_EYE, EYE_MARGIN),
+        (RIGHT_BROW, BROW_MARGIN),
+        (LEFT_BROW, BROW_MARGIN),
+    ):
+        hull = cv2.convexHull(np.round(landmarks[list(loop)]).astype(np.int32))[:, 0]
+        moving = fill(hull, height, width).astype(np.uint8)
+        region &= cv2.dilate(moving, np.ones((_odd(margin * scale),) * 2)) == 0
+    return region
+
+
+def _find(grey: UInt8[np.ndarray, "s s"], region: Bool[np.ndarray, "s s"]) -> Float[np.ndarray, "k 2"]:
+    """Corners in a region, at integer pixel centres."""
+    spacing = SPACING * len(grey) / REFERENCE_SIZE
+    found = cv2.goodFeaturesToTrack(grey, FEATURES_PER_KEY, 0.01, spacing, mask=region.astype(np.uint8))
+    return np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2)
+
+
+def _flow(source, target, points, guess, *, levels: int) -> tuple[Float[np.ndarray, "k 2"], Bool[np.ndarray, " k"]]:
+    """Where points of one image are in another, and whether the way back leads to where they were."""
+    if not len(points):
+        return np.zeros((0, 2), np.float32), np.zeros(0, dtype=bool)
+    scale = len(source) / REFERENCE_SIZE
+    options = {
+        "winSize": (_odd(WINDOW * scale),) * 2,
+        "maxLevel": levels,
+        "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02),
+        "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
+    }
+    points = np.asarray(points, np.float32)
+    moved, forward, _ = cv2.calcOpticalFlowPyrLK(source, target, points, np.array(guess, np.float32), **options)
+    back, backward, _ = cv2.calcOpticalFlowPyrLK(target, source, moved, points.copy(), **options)
+    there = (forward[:, 0] == 1) & (backward[:, 0] == 1)
+    return moved, there & (np.linalg.norm(back - points, axis=1) < ROUND_TRIP * scale)
+
+
+def _odd(pixels: float) -> int:
+    return max(3, 2 * int(pixels / 2) + 1)
+
+
+def _no_sightings() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2))
