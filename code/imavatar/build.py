@@ -149,10 +149,11 @@ def build_renderer(config: Config, avatar: Avatar, *, supersample: int | None = 
     )
 
 
-def build_head_surface(flame: Flame) -> HeadSurface:
+def build_head_surface(flame: Flame, head: HeadAssets) -> HeadSurface:
     """The canonical head as pseudo ground truth."""
     supervision = HeadSupervision(flame.canonical_vertices, flame.vertex_fields())
-    return HeadSurface(supervision, flame.faces_tensor)
+    mouth = torch.as_tensor(head.mouth_vertices()).to(flame.faces_tensor)
+    return HeadSurface(supervision, flame.faces_tensor, mouth)
 
 
 def build_run(config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset, device: torch.device) -> Run:
@@ -205,7 +206,7 @@ def build_objective(config: Config, head: HeadSurface) -> Objective:
     face = None
     if config.loss.head_distance_weight > 0:
         face = sample_face_distances(head, torch.Generator().manual_seed(config.train.seed))
-    return Objective(head.supervision, face)
+    return Objective(head, face)
 
 
 def build_schedule(config: Config) -> Schedule:
@@ -219,6 +220,7 @@ def build_schedule(config: Config) -> Schedule:
             eikonal=loss.eikonal_weight,
             head_fields=loss.head_fields_weight,
             head_distance=loss.head_distance_weight,
+            mouth_interior=loss.mouth_interior_weight,
             expression_reg=loss.expression_reg_weight,
             pose_reg=loss.pose_reg_weight,
             cam_reg=loss.cam_reg_weight,

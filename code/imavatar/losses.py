@@ -16,6 +16,9 @@ from imavatar.types import Batch, DeformationFields, RenderOutput
 NEAR_HEAD = 0.001
 """Squared distance, model units, within which the nearest head vertex gives pseudo ground truth."""
 
+MOUTH_SHADOW = (-0.7, -0.88, -0.88)
+"""Colour in [-1, 1] of the inside of a mouth that nothing lights."""
+
 SKINNING_FACTOR = 0.1
 BLENDSHAPES_FACTOR = 10.0 * 10.0**2
 """lbs_weight x 10, as the reference, and its inner factor 10, squared."""
@@ -148,3 +151,10 @@ def head_fields_loss(fields: DeformationFields, target: DeformationFields) -> Te
     n = max(len(fields), 1)
     blendshapes = posedirs_loss(fields, targets, n) + shapedirs_loss(fields, targets, n)
     return SKINNING_FACTOR * skinning_loss(fields, targets, n) + BLENDSHAPES_FACTOR * blendshapes
+
+
+def mouth_interior_loss(rgb: Float[Tensor, "n 3"]) -> Tensor:
+    """Mean absolute difference of colours from those of a mouth's unlit inside."""
+    if len(rgb) == 0:
+        return rgb.sum()
+    return (rgb - rgb.new_tensor(MOUTH_SHADOW)).abs().mean()

@@ -3,6 +3,7 @@
 import pickle
 import sys
 import types
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +139,13 @@ def test_a_head_that_is_not_there_is_told_how_to_get(tmp_path):
         find_head("flame2020", tmp_path, tmp_path)
     with pytest.raises(AssetError, match="known names: open, flame2020, flame2023"):
         find_head("flaem2020", tmp_path, tmp_path)
+
+
+def test_the_vertices_of_the_mouth_are_its_region_and_its_parts(head):
+    assert len(head.mouth_vertices()) == 0
+    region = np.zeros(len(head.v_template), dtype=np.float32)
+    region[[3, 5]] = 1
+    part = np.zeros(len(head.faces), dtype=np.int64)
+    part[0] = 1
+    named = replace(head, regions={"inner_mouth": region}, face_part=part, part_names=("skin", "tongue"))
+    assert set(named.mouth_vertices().tolist()) == {3, 5, *head.faces[0].tolist()}

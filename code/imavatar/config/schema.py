@@ -111,6 +111,7 @@ class LossConfig:
     eikonal_weight: float = key(0.0, at_least(0))
     head_fields_weight: float = key(0.0, at_least(0))
     head_distance_weight: float = key(0.0, at_least(0))
+    mouth_interior_weight: float = key(0.0, at_least(0))
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from imavatar.head.restricted_pickle import load_flame_pickle
 
 N_BLENDSHAPES = 400
 OPEN_HEAD_FILE = "open_head.npz"
+MOUTH_PARTS = ("teeth_up", "teeth_lo", "tongue")
 NAMED_HEADS = {
     "flame2020": Path("FLAME2020") / "generic_model.pkl",
     "flame2023": Path("FLAME2023") / "flame2023.pkl",
@@ -54,6 +55,12 @@ class HeadAssets:
             known = ", ".join(self.part_names) or "none"
             raise AssetError(f"head model {self.name}: no part {part!r}; it has: {known}")
         return self.faces[self.face_part == self.part_names.index(part)]
+
+    def mouth_vertices(self) -> Int[np.ndarray, " m"]:
+        """Vertices that only an open mouth shows: its inside, teeth and tongue; none where the model names none."""
+        inside = self.regions.get("inner_mouth", np.zeros(len(self.v_template))) > 0.5
+        parts = [self.part_faces(part).ravel() for part in MOUTH_PARTS if part in self.part_names]
+        return np.unique(np.concatenate([np.flatnonzero(inside), *parts]))
 
 
 def find_head(name: str, assets_dir: Path, flame_dir: Path) -> Path:

@@ -15,11 +15,13 @@ from jaxtyping import Bool, Float, Int, UInt8
 from imavatar.head.mesh_points import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from imavatar.preprocessing.semantics import HAIR, SKIN, fill
 
-KEY_INTERVAL, REACH = 10, 30
-"""New features are looked for in every tenth frame, and followed thirty frames both ways."""
+KEY_INTERVAL, REACH = 9, 30
+"""New features are looked for in every ninth frame, and followed thirty frames both ways.
+
+Odd, so that frames between the sightings of one key frame are seen from the next."""
 SIGHTING_INTERVAL = 2
 FEATURES_PER_KEY = 150
-REVISIT_INTERVAL = 4
+REVISIT_INTERVAL = 3
 REVISIT_ANGLE = 0.2
 """Radians between two head rotations under which the same features look alike."""
 REVISIT_WEIGHT = 3.0

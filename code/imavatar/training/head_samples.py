@@ -20,16 +20,21 @@ VERTEX_SPREADS = (0.004, 0.03, 0.1)
 SAMPLES_PER_SPREAD = 30000
 FIELDS_SAMPLES, FIELDS_SPREADS = 30000, (0.0, 0.01, 0.05)
 FACE_SPREADS = (0.005, 0.03)
+MOUTH_SPREAD = 0.01
 STILL = 0.1
 """A vertex that expressions move less than this share of the most mobile one is no part of the face."""
 
 
 @dataclass(frozen=True)
 class HeadSurface:
-    """The canonical head as a surface: its supervision and its faces [f, 3]."""
+    """The canonical head as a surface: its supervision and its faces [f, 3].
+
+    `mouth` are the vertices that only an open mouth shows, where the model has them.
+    """
 
     supervision: HeadSupervision
     faces: Int[Tensor, "f 3"]
+    mouth: Int[Tensor, " m"] | None = None
 
     @property
     def vertices(self) -> Float[Tensor, "v 3"]:
@@ -56,6 +61,15 @@ def jittered_vertices(
     points = head.vertices[rows.to(head.vertices.device)] + jitter.to(head.vertices)
     _, vertex = head.nearest(points)
     return points, head.fields[vertex]
+
+
+def mouth_points(head: HeadSurface, n: int, generator: torch.Generator) -> Float[Tensor, "n 3"]:
+    """Canonical points around the vertices inside the mouth; none where the head has no such vertices."""
+    if head.mouth is None or not len(head.mouth):
+        return head.vertices.new_zeros(0, 3)
+    rows = head.mouth[torch.randint(len(head.mouth), (n,), generator=generator).to(head.mouth.device)]
+    jitter = MOUTH_SPREAD * torch.randn(n, 3, generator=generator)
+    return head.vertices[rows] + jitter.to(head.vertices)
 
 
 @dataclass(frozen=True)

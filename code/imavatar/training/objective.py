@@ -3,16 +3,20 @@
 from dataclasses import dataclass
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
 from imavatar import losses
-from imavatar.losses import HeadSupervision, LossTerms
+from imavatar.losses import LossTerms
 from imavatar.rendering.avatar import Avatar
-from imavatar.training.head_samples import DistanceSamples, jittered_vertices
+from imavatar.training.head_samples import DistanceSamples, HeadSurface, jittered_vertices, mouth_points
 from imavatar.types import Batch, RenderOutput
 
 EIKONAL_POINTS = 192
+MOUTH_POINTS = 64
+WIDEST_JAW = 0.5
+"""Radians by which a mouth opens at most when its inside is asked for."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,7 @@ class LossWeights:
     eikonal: float = 0.0
     head_fields: float = 0.0
     head_distance: float = 0.0
+    mouth_interior: float = 0.0
     expression_reg: float = 0.0
     pose_reg: float = 0.0
     cam_reg: float = 0.0
@@ -36,12 +41,12 @@ class Objective:
     """The sum of losses of one step.
 
     Args:
-        head: pseudo ground truth of the deformer.
+        surface: the canonical head: pseudo ground truth of the deformer, and where its mouth is.
         face: points around the head's face, for `head_distance`.
         head_points: points a step for `head_fields` and `head_distance` each.
     """
 
-    head: HeadSupervision
+    surface: HeadSurface
     face: DistanceSamples | None = None
     head_points: int = 256
 
@@ -66,12 +71,15 @@ class Objective:
             values["eikonal"] = self._eikonal(avatar, render, generator)
             table["eikonal"] = weights.eikonal
         if weights.head_fields > 0:
-            points, target = jittered_vertices(self.head, self.head_points, generator)
+            points, target = jittered_vertices(self.surface.supervision, self.head_points, generator)
             values["head_fields"] = losses.head_fields_loss(avatar.deformer(points), target)
             table["head_fields"] = weights.head_fields
         if weights.head_distance > 0:
             values["head_distance"] = self._head_distance(avatar, generator)
             table["head_distance"] = weights.head_distance
+        if weights.mouth_interior > 0:
+            values["mouth_interior"] = self._mouth_interior(avatar, batch, generator)
+            table["mouth_interior"] = weights.mouth_interior
         for name, value in deviations.items():
             values[name], table[name] = value, getattr(weights, name)
         return LossTerms(values, table)
@@ -79,9 +87,9 @@ class Objective:
     def _head_terms(self, render, batch, weights, values, table) -> None:
         n = len(batch.rgb)
         semantics = None if batch.semantics is None else batch.semantics[render.surface_index]
-        squared_distance, vertex = self.head.nearest(render.x_c)
+        squared_distance, vertex = self.surface.supervision.nearest(render.x_c)
         if weights.lbs > 0:
-            targets = losses.field_targets(self.head, squared_distance, vertex, semantics)
+            targets = losses.field_targets(self.surface.supervision, squared_distance, vertex, semantics)
             values["skinning"] = losses.skinning_loss(render.fields, targets, n)
             values["posedirs"] = losses.posedirs_loss(render.fields, targets, n)
             values["shapedirs"] = losses.shapedirs_loss(render.fields, targets, n)
@@ -98,9 +106,24 @@ class Objective:
         latent = face.points.new_zeros(1, avatar.geometry.latent_size)
         return (avatar.geometry.sdf(face.points, latent) - face.distances).abs().mean()
 
+    def _mouth_interior(self, avatar, batch, generator) -> Tensor:
+        """Difference of the colours inside the mouth from its shadow, the jaw opened by a random angle.
+
+        A recording in which nobody opens the mouth wide leaves the texture there to chance. Only the texture learns
+        from this, and little: what the recording shows outweighs it.
+        """
+        points = mouth_points(self.surface, MOUTH_POINTS, generator)
+        latent = points.new_zeros(1, avatar.geometry.latent_size)
+        with torch.no_grad():
+            _, features, gradient = avatar.geometry.with_gradient(points, latent)
+        opening = WIDEST_JAW * torch.rand(1, generator=generator).to(points)
+        jaw = torch.cat([opening, opening.new_zeros(2)])[None]
+        condition = torch.cat([batch.head.expression[:1], jaw], dim=1)
+        return losses.mouth_interior_loss(avatar.texture(points, F.normalize(gradient, dim=1), condition, features))
+
     def _eikonal(self, avatar, render, generator) -> Tensor:
         """Unit gradients at the surface points, near the head, and anywhere in the unit cube."""
-        near = _scatter_points(self.head.vertices, EIKONAL_POINTS // 2, 0.05, generator)
+        near = _scatter_points(self.surface.vertices, EIKONAL_POINTS // 2, 0.05, generator)
         anywhere = torch.rand(EIKONAL_POINTS // 2, 3, generator=generator) * 2 - 1
         points = torch.cat([near, anywhere.to(near)])
         latent = near.new_zeros(1, avatar.geometry.latent_size)

@@ -1,0 +1,112 @@
+"""What is known of a head besides its pixels: distances near the face, and the dark of the mouth."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from imavatar.fields.geometry import Geometry
+from imavatar.fields.texture import Texture
+from imavatar.losses import MOUTH_SHADOW, HeadSupervision
+from imavatar.training.head_samples import HeadSurface, mouth_points, sample_face_distances
+from imavatar.training.objective import Objective
+from imavatar.types import DeformationFields
+from oracles_ellipsoid_head import ellipsoid
+
+RADIUS = 0.5
+
+
+def sphere_head(*, mobile=None, mouth=None) -> HeadSurface:
+    """A sphere, of which the vertices `mobile` follow expressions."""
+    vertices, faces = ellipsoid([RADIUS] * 3, [0.0, 0.0, 0.0], 48, 64)
+    vertices = torch.tensor(vertices).float()
+    shapedirs = torch.zeros(len(vertices), 3, 50)
+    if mobile is not None:
+        shapedirs[mobile(vertices)] = 0.01
+    n = len(vertices)
+    fields = DeformationFields(shapedirs, torch.zeros(n, 36, 3), torch.ones(n, 6) / 6)
+    inside = None if mouth is None else mouth(vertices).nonzero()[:, 0]
+    return HeadSurface(HeadSupervision(vertices, fields), torch.tensor(faces), inside)
+
+
+def generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def test_face_samples_lie_around_what_expressions_move_with_their_distances():
+    samples = sample_face_distances(sphere_head(mobile=lambda v: v[:, 1] > 0.1), generator())
+    radius = samples.points.norm(dim=1)
+    assert (samples.distances - (radius - RADIUS)).abs().max() < 2e-3
+    near = (samples.points / radius[:, None])[(radius - RADIUS).abs() < 0.01]
+    assert near[:, 1].min() * RADIUS > 0.0
+    assert (samples.distances > 0).float().mean() == pytest.approx(0.5, abs=0.05)
+
+
+def test_the_more_a_face_moves_the_more_samples_it_gets():
+    head = sphere_head(mobile=lambda v: v[:, 1].abs() > 0.1)
+    head.supervision.fields.shapedirs[head.vertices[:, 1] < 0] *= 0.5
+    points = sample_face_distances(head, generator()).points
+    above, below = (points[:, 1] > 0.15).sum(), (points[:, 1] < -0.15).sum()
+    assert above / below == pytest.approx(2.0, rel=0.1)
+
+
+def test_a_head_without_expressions_is_sampled_all_around():
+    points = sample_face_distances(sphere_head(), generator()).points
+    assert points.mean(dim=0).abs().max() < 0.01
+
+
+def head_distance(sdf) -> float:
+    surface = sphere_head(mobile=lambda v: v[:, 1] > 0.1)
+    objective = Objective(surface, sample_face_distances(surface, generator()))
+    avatar = SimpleNamespace(geometry=SimpleNamespace(latent_size=0, sdf=sdf))
+    return float(objective._head_distance(avatar, generator()))
+
+
+def test_the_distance_term_is_the_mean_error_of_the_signed_distance():
+    assert head_distance(lambda x, latent: x.norm(dim=1) - RADIUS) < 1e-3
+    assert head_distance(lambda x, latent: x.norm(dim=1) - RADIUS + 0.07) == pytest.approx(0.07, abs=1e-3)
+    assert head_distance(lambda x, latent: x.norm(dim=1) - RADIUS - 0.07) == pytest.approx(0.07, abs=1e-3)
+
+
+def test_mouth_points_lie_around_the_vertices_of_the_mouth():
+    head = sphere_head(mouth=lambda v: v[:, 2] > 0.45)
+    points = mouth_points(head, 200, generator())
+    assert points.shape == (200, 3)
+    assert torch.cdist(points, head.vertices[head.mouth]).min(dim=1).values.max() < 0.05
+    assert len(mouth_points(sphere_head(), 200, generator())) == 0
+
+
+@pytest.fixture
+def avatar() -> SimpleNamespace:
+    torch.manual_seed(0)
+    geometry = Geometry((16, 16), n_features=4, skip_in=())
+    return SimpleNamespace(geometry=geometry, texture=Texture((32, 32), n_features=4))
+
+
+def batch() -> SimpleNamespace:
+    return SimpleNamespace(head=SimpleNamespace(expression=torch.randn(1, 50, generator=generator())))
+
+
+def test_the_mouth_term_darkens_the_mouth_however_far_it_opens_and_trains_the_texture_only(avatar):
+    surface = sphere_head(mouth=lambda v: v[:, 2] > 0.45)
+    objective, noise = Objective(surface), generator()
+    optimiser = torch.optim.Adam(avatar.texture.parameters(), lr=1e-2)
+    for _ in range(200):
+        optimiser.zero_grad()
+        loss = objective._mouth_interior(avatar, batch(), noise)
+        loss.backward()
+        optimiser.step()
+    assert all(p.grad is None for p in avatar.geometry.parameters())
+    points = surface.vertices[surface.mouth]
+    _, features, gradient = avatar.geometry.with_gradient(points, points.new_zeros(1, 0))
+    normal = torch.nn.functional.normalize(gradient, dim=1)
+    for opening in (0.0, 0.2, 0.45):
+        jaw = torch.tensor([[opening, 0.0, 0.0]])
+        rgb = avatar.texture(points, normal, torch.cat([batch().head.expression, jaw], dim=1), features)
+        assert (rgb - torch.tensor(MOUTH_SHADOW)).abs().max() < 0.2
+
+
+def test_the_mouth_term_of_a_head_that_names_no_mouth_is_nothing(avatar):
+    loss = Objective(sphere_head())._mouth_interior(avatar, batch(), generator())
+    loss.backward()
+    assert float(loss.detach()) == 0.0
