@@ -1,0 +1,104 @@
+"""The synthetic subject, rendered small; needs Mitsuba, MakeHuman's files and the open head."""
+
+import importlib.util
+import json
+
+import numpy as np
+import pytest
+
+from imavatar import assets
+from imavatar.data.images import read_colour, read_grey
+from imavatar.errors import DataError
+from imavatar.synthetic.dataset import SyntheticSettings, make_synthetic
+from imavatar.synthetic.paint import Label
+
+SIZE = 48
+
+
+def missing() -> str | None:
+    """What a rendering lacks here."""
+    if importlib.util.find_spec("mitsuba") is None:
+        return "Mitsuba is not installed (extra: synthetic)"
+    for name in ("open_head.npz", "makehuman"):
+        if not (assets.assets_dir() / name).exists():
+            return f"{assets.assets_dir() / name} is not there (scripts/fetch_assets.py, scripts/build_head.py)"
+    return None
+
+
+needs_studio = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+
+
+def record(out, **changes):
+    settings = {"size": SIZE, "n_train": 3, "n_test": 1, "samples": 4, "seed": 0} | changes
+    return make_synthetic(out, assets_dir=assets.assets_dir(), **settings)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return record(tmp_path_factory.mktemp("synthetic"))
+
+
+def images(folder, k: int):
+    colour = read_colour(folder / "image" / f"{k}.png", "image")
+    return colour, read_grey(folder / "mask" / f"{k}.png", "mask"), read_grey(folder / "semantic" / f"{k}.png", "map")
+
+
+@needs_studio
+def test_the_head_fills_its_share_of_the_image(folder):
+    for k in (1, 2, 3):
+        colour, mask, semantic = images(folder / "train", k)
+        assert colour.shape == (SIZE, SIZE, 3)
+        head = (semantic != Label.BACKGROUND) & (semantic != Label.CLOTH)
+        assert 0.30 < head.mean() < 0.45
+        assert (colour[mask == 0] == 255).all()
+        labelled = semantic != Label.BACKGROUND
+        assert (labelled == (mask > 127)).mean() > 0.98
+
+
+@needs_studio
+def test_landmarks_of_the_eyes_lie_on_the_eyes(folder):
+    table = json.loads((folder / "train" / "flame_params.json").read_text())
+    for k, frame in enumerate(table["frames"], start=1):
+        semantic = images(folder / "train", k)[2]
+        eyes = np.isin(semantic, (Label.LEFT_EYE, Label.RIGHT_EYE))
+        if eyes.sum() < 4:
+            continue  # a blink
+        rows, columns = np.nonzero(eyes)
+        points = (np.array(frame["flame_keypoints"])[36:48] + 1) * SIZE / 2
+        np.testing.assert_allclose(points.mean(axis=0), [columns.mean(), rows.mean()], atol=1.5)
+
+
+@needs_studio
+def test_what_is_there_is_kept_and_what_is_missing_is_made_the_same(folder):
+    image = folder / "test" / "image" / "1.png"
+    before, kept = image.read_bytes(), (folder / "train" / "image" / "1.png").stat().st_mtime_ns
+    image.unlink()
+    (folder / "test" / "flame_params.json").unlink()
+    record(folder.parent.parent)
+    assert (folder / "train" / "image" / "1.png").stat().st_mtime_ns == kept
+    assert image.read_bytes() == before
+
+
+@needs_studio
+def test_another_request_for_the_same_folder_is_refused(folder):
+    with pytest.raises(DataError, match="seed is 0, asked for is 7"):
+        record(folder.parent.parent, seed=7)
+
+
+def test_a_folder_of_the_users_own_is_not_touched(tmp_path):
+    from imavatar.synthetic import dataset
+
+    (tmp_path / "me" / "me").mkdir(parents=True)
+    settings = SyntheticSettings("me", 64, 1, 1, 0, 1, "head")
+    with pytest.raises(DataError, match="was not made by this command"):
+        dataset._claim(tmp_path / "me" / "me", settings)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"subject": "../x"}, "not a name"), ({"size": 4}, "size is 4"), ({"n_train": 0}, "n_train is 0")],
+)
+def test_impossible_requests_are_refused(change, message):
+    values = {"subject": "s", "size": 64, "n_train": 1, "n_test": 1, "seed": 0, "samples": 1, "head": "h"}
+    with pytest.raises(DataError, match=message):
+        SyntheticSettings(**values | change)

@@ -1,0 +1,63 @@
+"""The synthetic subject's motion: smooth, within HEAD.md's training range, the same for the same seed."""
+
+import numpy as np
+import pytest
+
+from imavatar.anatomy import Joint, pose_slice
+from imavatar.synthetic.motion import MAX_JAW, MAX_PITCH, MAX_ROLL, MAX_UNIT, MAX_YAW, expression_of, random_motion
+
+UNITS = ("mouthSmileLeft", "mouthSmileRight", "eyeBlinkLeft", "eyeBlinkRight", "jawForward", "mouthLeft", "mouthRight")
+
+
+def motion(seed: int, n: int = 300):
+    return random_motion(UNITS, n, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_motion_stays_within_its_range_and_uses_it(seed):
+    sequence = motion(seed)
+    assert sequence.amplitudes.min() >= 0
+    smile = sequence.amplitudes[:, 0:2].max()
+    assert 0.3 < smile <= MAX_UNIT
+    assert sequence.amplitudes[:, 2:4].max() <= 0.9
+    neck = np.abs(sequence.pose[:, pose_slice(Joint.NECK)]).max(axis=0)
+    assert (neck <= [MAX_PITCH, MAX_YAW, MAX_ROLL]).all()
+    assert (neck > 0.6 * np.array([MAX_PITCH, MAX_YAW, MAX_ROLL])).all()
+    jaw = sequence.pose[:, pose_slice(Joint.JAW)][:, 0]
+    assert jaw.min() >= 0 and 0.6 * MAX_JAW < jaw.max() <= MAX_JAW
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_motion_is_smooth(seed):
+    sequence = motion(seed)
+    assert np.abs(np.diff(sequence.amplitudes, axis=0)).max() < 0.4
+    steps = np.abs(np.diff(sequence.pose, axis=0))
+    for joint in (Joint.NECK, Joint.JAW):
+        assert steps[:, pose_slice(joint)].max() < 0.15
+    assert steps.max() < 0.35  # gaze is quicker than the head
+
+
+def test_units_that_no_gesture_names_rest_and_sides_of_the_mouth_are_gestures_of_their_own():
+    sequence = motion(0)
+    assert (sequence.amplitudes[:, UNITS.index("jawForward")] == 0).all()
+    left, right = (sequence.amplitudes[:, UNITS.index(name)] for name in ("mouthLeft", "mouthRight"))
+    assert not np.allclose(left, right)
+    smile = sequence.amplitudes[:, :2]
+    active = smile.min(axis=1) > 0.05
+    ratio = smile[active].min(axis=1) / smile[active].max(axis=1)
+    assert np.ptp(ratio) < 1e-9 and ratio[0] > 0.66
+
+
+def test_the_seed_decides():
+    np.testing.assert_array_equal(motion(3).pose, motion(3).pose)
+    assert not np.allclose(motion(3).pose, motion(4).pose)
+
+
+def test_expressions_reproduce_units_that_lie_in_the_basis():
+    generator = np.random.default_rng(0)
+    basis = generator.normal(size=(40, 3, 6))
+    mix = generator.normal(size=(2, 6))
+    units = np.einsum("vce,ue->uvc", basis, mix)
+    amplitudes = generator.uniform(size=(5, 2))
+    expression = expression_of(amplitudes, units, basis)
+    np.testing.assert_allclose(expression, amplitudes @ mix, atol=1e-9)
