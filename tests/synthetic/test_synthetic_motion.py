@@ -31,10 +31,10 @@ def test_motion_stays_within_its_range_and_uses_it(seed):
 def test_motion_is_smooth(seed):
     sequence = motion(seed)
     assert np.abs(np.diff(sequence.amplitudes, axis=0)).max() < 0.4
-    steps = np.abs(np.diff(sequence.pose, axis=0))
-    for joint in (Joint.NECK, Joint.JAW):
-        assert steps[:, pose_slice(joint)].max() < 0.15
-    assert steps.max() < 0.35  # gaze is quicker than the head
+    moving = sequence.pose[:, sequence.pose.std(axis=0) > 0]
+    steps = np.diff(moving, axis=0)
+    # Independent draws would give sqrt(2); the jaw, the quickest, opens and closes within 7 frames.
+    assert (steps.std(axis=0) < 0.75 * moving.std(axis=0)).all()
 
 
 def test_units_that_no_gesture_names_rest_and_sides_of_the_mouth_are_gestures_of_their_own():
