@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,31 +16,6 @@ ENCODERS = ("libx264", "mpeg4")
 
 LOST_SHARE = 0.1
 """A file that lacks more than this share of the frames that it announces is called truncated."""
-
-
-@dataclass(frozen=True)
-class VideoInfo:
-    """Size after rotation in pixels, frames a second, number of frames as announced (0: unknown)."""
-
-    width: int
-    height: int
-    fps: float
-    n_frames: int
-
-
-def video_info(path: Path) -> VideoInfo:
-    """What a video's header says.
-
-    Raises:
-        DataError: missing, a folder, not a video.
-    """
-    with _open(path) as container:
-        stream = container.streams.video[0]
-        frame = next(_decode(path, container), None)
-        if frame is None:
-            raise DataError(f"{path}: no frame can be decoded; convert the video to MP4 (H.264)")
-        height, width = _upright(frame).shape[:2]
-        return VideoInfo(width, height, float(stream.average_rate or 0), _announced(stream))
 
 
 def read_frames(path: Path, *, fps: float | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:

@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from imavatar.errors import DataError
 from imavatar.evaluation.metrics import METRICS
 
 FRAME_COLUMNS = ("sub_dir", "frame")
@@ -100,27 +99,6 @@ def write_scores(path: Path, scores: Sequence[FrameScores]) -> None:
         cells = ("" if value is None else f"{value:.6g}" for value in values)
         writer.writerow([row.sub_dir, row.frame, *cells])
     write_text(path, text.getvalue())
-
-
-def read_scores(path: Path) -> list[FrameScores]:
-    """The frames of a CSV as `write_scores` makes it."""
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except FileNotFoundError:
-        raise DataError(f"{path}: no such file; evaluate first, with the runner's --is_eval") from None
-    return [_parse_row(row, index, path) for index, row in enumerate(rows, start=2)]
-
-
-def _parse_row(row: dict[str, str], line: int, path: Path) -> FrameScores:
-    try:
-        values = {name: None if row[name] == "" else float(row[name]) for name in METRICS}
-        return FrameScores(row["sub_dir"], row["frame"], values)
-    except (KeyError, TypeError, ValueError) as error:
-        raise DataError(
-            f"{path}: line {line} is not a line of per-frame metrics ({error}); "
-            f"expected the columns {', '.join((*FRAME_COLUMNS, *METRICS))}"
-        ) from error
 
 
 def write_text(path: Path, text: str) -> None:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from imavatar.numerics.linalg import inverse_3x3, matvec, rigid_transform
+from imavatar.numerics.linalg import matvec, rigid_transform
 
 
 def kinematic_transforms(
@@ -32,8 +32,3 @@ def kinematic_transforms(
 def blend_transforms(weights: Float[Tensor, "*n j"], transforms: Float[Tensor, "j 4 4"]) -> Float[Tensor, "*n 4 4"]:
     """Sum over bones of weight times transform."""
     return (weights @ transforms.flatten(start_dim=1)).unflatten(-1, (4, 4))
-
-
-def undo_transforms(transforms: Float[Tensor, "*n 4 4"], points: Float[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
-    """The points that blended transforms take to `points`."""
-    return matvec(inverse_3x3(transforms[..., :3, :3]), points - transforms[..., :3, 3])

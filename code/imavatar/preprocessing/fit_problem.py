@@ -1,6 +1,6 @@
 """What the tracker minimises: unknowns of all frames of a subject, their projection, and the terms of the loss."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -71,10 +71,6 @@ class Unknowns:
     place: Float[Tensor, "n 3"]
     log_focal: Float[Tensor, ""]  # of the focal length in image widths
     relief: Float[Tensor, " t"]  # of the features that are followed; see TrackTerm
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The unknowns by name."""
-        return {f.name: getattr(self, f.name) for f in fields(self)}
 
     def pose(self, video: Tensor) -> Float[Tensor, "n 15"]:
         """FLAME's pose vectors: global, neck, jaw, left eye, right eye."""
