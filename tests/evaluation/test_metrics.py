@@ -97,9 +97,9 @@ def test_an_image_smaller_than_the_window_has_no_ssim():
 def test_masked_metrics_do_not_see_the_background(images):
     image, truth = images
     mask = left_half()
-    before = image_metrics(image, truth, mask, None)
+    before = image_metrics(image, truth, mask, mask, None)
     changed = torch.where(mask[..., None], image, torch.rand_like(image))
-    after = image_metrics(changed, truth, mask, None)
+    after = image_metrics(changed, truth, mask, mask, None)
     for name in ("mae_masked", "psnr_masked", "ssim_masked"):
         assert after[name] == before[name]
     assert after["mae"] != before["mae"]
@@ -109,10 +109,21 @@ def test_masked_errors_are_averaged_over_the_foreground_only():
     truth = torch.full((37, 29, 3), 0.5)
     mask = left_half()
     image = torch.where(mask[..., None], truth + 0.25, truth)
-    found = image_metrics(image, truth, mask, None)
+    found = image_metrics(image, truth, mask, mask, None)
     assert found["mae_masked"] == pytest.approx(0.25)
     assert found["mae"] == pytest.approx(0.25 * 14 / 29, abs=1e-6)
     assert found["psnr_masked"] == pytest.approx(-20 * math.log10(0.25))
+
+
+def test_the_faces_errors_are_averaged_over_its_part_of_the_foreground():
+    truth = torch.full((37, 29, 3), 0.5)
+    foreground, face = left_half(), torch.zeros(37, 29, dtype=torch.bool)
+    face[:20] = True
+    image = torch.where((foreground & face)[..., None], truth + 0.25, truth - 0.125)
+    found = image_metrics(image, truth, foreground, face, None)
+    assert found["mae_face"] == pytest.approx(0.25)
+    assert found["psnr_face"] == pytest.approx(-20 * math.log10(0.25))
+    assert found["mae_masked"] == pytest.approx((20 * 0.25 + 17 * 0.125) / 37)
 
 
 def test_lpips_gets_both_images_in_its_range_and_under_the_mask_white_backgrounds(images):
@@ -123,7 +134,7 @@ def test_lpips_gets_both_images_in_its_range_and_under_the_mask_white_background
         return torch.tensor(0.5)
 
     mask = left_half()
-    found = image_metrics(*images, mask, distance)
+    found = image_metrics(*images, mask, mask, distance)
     assert found["lpips"] == found["lpips_masked"] == 0.5
     torch.testing.assert_close(seen[0], tuple(2 * image - 1 for image in images))
     for image in seen[1]:
@@ -131,13 +142,13 @@ def test_lpips_gets_both_images_in_its_range_and_under_the_mask_white_background
 
 
 def test_without_its_network_lpips_is_undefined(images):
-    found = image_metrics(*images, left_half(), None)
+    found = image_metrics(*images, left_half(), left_half(), None)
     assert found["lpips"] is None
     assert found["lpips_masked"] is None
 
 
 def test_every_colour_metric_is_listed_with_its_label(images):
-    assert set(image_metrics(*images, left_half(), None)) <= set(METRICS)
+    assert set(image_metrics(*images, left_half(), left_half(), None)) <= set(METRICS)
 
 
 def test_the_iou_of_two_overlapping_squares_is_the_ratio_of_the_areas():

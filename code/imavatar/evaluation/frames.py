@@ -13,6 +13,7 @@ from imavatar.data.dataset import FaceDataset, Frame
 from imavatar.data.images import read_colour, write_png
 from imavatar.data.mesh_file import write_ply
 from imavatar.data.video_file import write_video
+from imavatar.evaluation.face_interior import face_interior
 from imavatar.evaluation.keypoints import Detector, keypoint_error
 from imavatar.evaluation.metrics import METRICS, PSNR_CAP, Distance, image_metrics, mask_iou
 from imavatar.evaluation.tables import (
@@ -36,6 +37,7 @@ IMAGE_FOLDERS = ("rgb", "normal", "combined")
 PROTOCOL = {
     "image": "all pixels; the truth is white outside its mask, the rendering where no surface is hit",
     "foreground": "both images white outside the true mask, averaged over the pixels of the mask",
+    "face": "as the foreground, but of its pixels only those in the convex hull of the 68 projected landmarks",
     "mean": "over frames; frames where a metric is undefined are left out, frames_counted says how many remain",
     "psnr": f"equal images count as {PSNR_CAP:g} dB",
     "ssim": "11 x 11 Gaussian window, sigma 1.5, windows inside the image",
@@ -143,7 +145,8 @@ def _score(frame: Frame, rendered: RenderedImage, lpips: Distance | None, detect
     values = {}
     if frame.image is not None:
         image, truth = ((part.cpu().clamp(-1, 1) + 1) / 2 for part in (rendered.rgb, frame.image))
-        values = image_metrics(image, truth, frame.foreground, lpips)
+        face = face_interior(frame.keypoints, *frame.foreground.shape)
+        values = image_metrics(image, truth, frame.foreground, face, lpips)
         values["mask_iou"] = mask_iou(rendered.alpha.cpu() > 0.5, frame.foreground)
     values["keypoint_error"] = keypoint_error(colour_bytes(rendered.rgb), frame.keypoints, detect)
     return FrameScores(frame.sub_dir, frame.name, values)

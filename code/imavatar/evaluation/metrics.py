@@ -1,7 +1,8 @@
 """Differences between a rendering and the truth: pure functions of images in [0, 1].
 
 The full-image protocol compares everything; the truth has a white background. The masked protocol makes both images
-white outside the true foreground and averages over the foreground's pixels (SPEC section 12).
+white outside the true foreground and averages over the foreground's pixels (SPEC section 12); the face protocol does
+the same with the part of the foreground that is the face's interior.
 A metric that is undefined (no foreground, an image smaller than a window) is None, never a stand-in number.
 """
 
@@ -44,6 +45,10 @@ METRICS = {
     "ssim_masked": MetricInfo("SSIM, foreground", "", True),
     "mae_masked": MetricInfo("MAE, foreground", "of the range 0 to 1", False),
     "lpips_masked": MetricInfo("LPIPS, foreground", "", False),
+    "psnr_face": MetricInfo("PSNR, face", "dB", True, 2),
+    "ssim_face": MetricInfo("SSIM, face", "", True),
+    "mae_face": MetricInfo("MAE, face", "of the range 0 to 1", False),
+    "lpips_face": MetricInfo("LPIPS, face", "", False),
     "mask_iou": MetricInfo("mask IoU", "", True),
     "keypoint_error": MetricInfo("keypoint error", "pixels", False, 2),
 }
@@ -128,20 +133,28 @@ def image_metrics(
     image: Float[Tensor, "h w 3"],
     truth: Float[Tensor, "h w 3"],
     foreground: Bool[Tensor, "h w"],
+    face: Bool[Tensor, "h w"],
     lpips: Distance | None,
 ) -> dict[str, float | None]:
-    """All colour metrics under both protocols; LPIPS is None without its network."""
-    white_image, white_truth = on_white(image, foreground), on_white(truth, foreground)
-    seen = lpips if foreground.any() else None
+    """All colour metrics under the three protocols; LPIPS is None without its network."""
     return {
         "mae": mean_absolute_error(image, truth),
         "psnr": psnr(image, truth),
         "ssim": ssim(image, truth),
         "lpips": _perceptual(lpips, image, truth),
-        "mae_masked": mean_absolute_error(white_image, white_truth, foreground),
-        "psnr_masked": psnr(white_image, white_truth, foreground),
-        "ssim_masked": ssim(white_image, white_truth, foreground),
-        "lpips_masked": _perceptual(seen, white_image, white_truth),
+        **_within(image, truth, foreground, lpips, "masked"),
+        **_within(image, truth, face & foreground, lpips, "face"),
+    }
+
+
+def _within(image, truth, mask: Bool[Tensor, "h w"], lpips: Distance | None, protocol: str) -> dict[str, float | None]:
+    """The colour metrics over a mask's pixels, everything else white."""
+    image, truth = on_white(image, mask), on_white(truth, mask)
+    return {
+        f"mae_{protocol}": mean_absolute_error(image, truth, mask),
+        f"psnr_{protocol}": psnr(image, truth, mask),
+        f"ssim_{protocol}": ssim(image, truth, mask),
+        f"lpips_{protocol}": _perceptual(lpips if mask.any() else None, image, truth),
     }
 
 
