@@ -62,6 +62,20 @@ def test_hidden_weights_are_spread_by_the_fan_out_and_biases_are_zero():
     assert torch.count_nonzero(layer.bias) == 0
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_the_softplus_is_the_logarithm_of_one_plus_the_exponential(dtype):
+    x = torch.cat([torch.linspace(-0.6, 0.6, 241), torch.tensor([-50.0, -1.0, 1.0, 50.0])]).to(dtype)
+    expected = torch.logaddexp(100 * x.double(), torch.zeros(()).double()) / 100
+    torch.testing.assert_close(softplus(x).double(), expected, rtol=4 * torch.finfo(dtype).eps, atol=1e-9)
+    assert torch.isfinite(softplus(x)).all()
+
+
+def test_the_softplus_has_a_first_and_a_second_derivative():
+    x = torch.tensor([-0.2, -0.01, 0.0, 0.003, 0.02, 0.2], dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(softplus, x, eps=1e-7)
+    assert torch.autograd.gradgradcheck(softplus, x, eps=1e-7)
+
+
 def test_the_slope_of_the_softplus_is_found_from_its_value():
     x = torch.linspace(-0.2, 0.3, 101, dtype=torch.float64, requires_grad=True)
     value = softplus(x)

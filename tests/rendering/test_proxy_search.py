@@ -6,6 +6,7 @@ import torch
 from imavatar.fields.geometry import BoundGeometry
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.paper_search import PaperSearch
+from imavatar.rendering.proxy import ProxyMesh
 from imavatar.rendering.proxy_search import ProxySearch
 from oracles_fields import frontal_rays, points, posed_head, rays_from, tiny_deformer, tiny_geometry
 
@@ -124,6 +125,35 @@ def test_a_surface_that_has_changed_is_found_after_a_reset(scene):
     found, expected = (s(deform, Grown(), rays(), None) for s in (search, paper()))
     assert (found.hit != expected.hit).sum() == 0
     assert (found.depth - expected.depth)[found.hit].abs().max() < 1e-3
+
+
+def test_a_sheet_of_the_mesh_that_is_no_surface_does_not_hide_what_is_behind_it(scene):
+    bundle = rays()
+    expected, search = proxy()(*scene, bundle, None), proxy()
+    search(*scene, rays(1), None)
+    mesh = search._proxy
+    curtain = torch.tensor([[-2.0, -2.0, 0.95], [2.0, -2.0, 0.95], [0.0, 4.0, 0.95]])
+    mesh.faces = torch.cat([mesh.faces, torch.arange(3)[None] + len(mesh.vertices)])
+    mesh.vertices = torch.cat([mesh.vertices, curtain])
+    mesh._index, mesh._features, mesh._posed = None, None, None
+    search.drift = 0.0
+    found = search(*scene, bundle, None)
+    assert expected.hit.sum() > 30
+    assert torch.equal(found.hit, expected.hit)
+    torch.testing.assert_close(found.depth[found.hit], expected.depth[found.hit], rtol=0, atol=1e-4)
+
+
+def test_a_mesh_follows_every_frame_it_is_posed_in(scene):
+    deform, field = scene
+    mesh = ProxyMesh(field, resolution=24, bound=RADIUS, device=torch.device("cpu"))
+    with torch.no_grad():
+        other = deform.deformer.bind(posed_head(4, amplitude=0.1).to(dtype=torch.float32))
+        for frame in (deform, other, other, deform):
+            posed = mesh.pose(frame)
+            torch.testing.assert_close(posed.vertices, frame(mesh.vertices), rtol=0, atol=1e-6)
+        mesh.vertices = mesh.vertices * 1.01
+        mesh.project(field)
+        torch.testing.assert_close(mesh.pose(deform).vertices, deform(mesh.vertices), rtol=0, atol=1e-6)
 
 
 def test_a_field_without_a_surface_has_no_hits(scene):

@@ -65,13 +65,18 @@ class Deformer(LayerStack):
 
     def forward(self, x_c: Float[Tensor, "n 3"]) -> DeformationFields:
         """The three fields at canonical points."""
-        hidden = self.hidden(x_c)[-1]
+        hidden, weights = self.features(x_c)
         blend = self.blendshapes(hidden)
         return DeformationFields(
             shapedirs=blend[:, POSEDIRS_OUTPUTS:].reshape(-1, 3, self.n_expression),
             posedirs=blend[:, :POSEDIRS_OUTPUTS].reshape(-1, POSE_FEATURE_SIZE, 3),
-            weights=self.skinning_weights(hidden),
+            weights=weights,
         )
+
+    def features(self, x_c: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n w"], Float[Tensor, "n j"]]:
+        """What the deformation of points needs of the network in any frame: last hidden values, skinning weights."""
+        hidden = self.hidden(x_c)[-1]
+        return hidden, self.skinning_weights(hidden)
 
     def hidden(self, x_c: Float[Tensor, "n 3"]) -> list[Float[Tensor, "n w"]]:
         """Values after each hidden layer."""
@@ -114,8 +119,12 @@ class BoundDeformer:
 
     def __call__(self, x_c: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
         """Deformed points."""
-        hidden = self.deformer.hidden(x_c)[-1]
-        weights = self.deformer.skinning_weights(hidden)
+        return self.from_features(x_c, *self.deformer.features(x_c))
+
+    def from_features(
+        self, x_c: Float[Tensor, "n 3"], hidden: Float[Tensor, "n w"], weights: Float[Tensor, "n j"]
+    ) -> Float[Tensor, "n 3"]:
+        """Deformed points whose features, see `Deformer.features`, are known."""
         offset = F.linear(hidden, self.displacement_weight, self.displacement_bias)
         return self._skin(x_c, offset, weights)[0]
 
@@ -131,8 +140,7 @@ class BoundDeformer:
 
     def blended_rotation(self, x_c: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:
         """Upper-left 3x3 of sum_j W_j T_j, from which the paper starts Broyden's Jacobian."""
-        weights = self.deformer.skinning_weights(self.deformer.hidden(x_c)[-1])
-        return blend_transforms(weights, self.transforms)[:, :3, :3]
+        return blend_transforms(self.deformer.features(x_c)[1], self.transforms)[:, :3, :3]
 
     def with_jacobian(self, x_c: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3 3"]]:
         """Deformed points and J[n, i, k] = d x_d,i / d x_c,k by hand-written forward differentiation.

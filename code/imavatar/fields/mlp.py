@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 SOFTPLUS_BETA = 100.0
-LINEAR_ABOVE = 40.0
-"""Of beta x: above it softplus is taken as x. With torch's 20 its slope would jump by 2e-9."""
+NEGLIGIBLE = 40.0
+"""Of |beta x|: beyond it softplus is max(x, 0) to double precision."""
 
 
 class WeightNormLinear(nn.Module):
@@ -64,9 +64,28 @@ def initialise_hidden(layer: nn.Module) -> None:
     assign_weight(layer, weight, torch.zeros(shape[0]))
 
 
+class _Softplus(torch.autograd.Function):
+    """On a CPU many times faster than torch's own, which slows down on the denormal numbers that it makes of x << 0.
+
+    The value is all that the derivative needs, so that nothing else is kept for it.
+    """
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:
+        grown = (x * SOFTPLUS_BETA).clamp_(-NEGLIGIBLE, NEGLIGIBLE).exp_()
+        value = grown.add_(1).log_().mul_(1 / SOFTPLUS_BETA).maximum(x)
+        ctx.save_for_backward(value)
+        return value
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (value,) = ctx.saved_tensors
+        return gradient * softplus_slope(value)
+
+
 def softplus(x: Tensor) -> Tensor:
-    """softplus with beta = 100, almost a ReLU but smooth."""
-    return F.softplus(x, beta=SOFTPLUS_BETA, threshold=LINEAR_ABOVE)
+    """softplus with beta = 100, log(1 + exp(beta x)) / beta: almost a ReLU but smooth."""
+    return _Softplus.apply(x)
 
 
 def softplus_slope(activated: Tensor) -> Tensor:

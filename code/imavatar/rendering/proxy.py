@@ -11,6 +11,10 @@ from imavatar.rendering.mesh_queries import MeshIndex, MeshPoints
 
 CHUNK = 16384
 
+FEATURES_AGE = 4
+"""Frames that are posed with the same features of the deformer: in training it moves little in so few steps, and a
+mesh is a first guess anyway."""
+
 
 class ProxyMesh:
     """Vertices on the zero set of a signed-distance field, their gradients, and faces.
@@ -29,8 +33,11 @@ class ProxyMesh:
             field, resolution=resolution, bound=bound, device=device
         )
         self.gradients = torch.zeros_like(self.vertices)
-        self.project(field)
         self._index: MeshIndex | None = None
+        self._features: tuple[Tensor, Tensor] | None = None
+        self._age = 0
+        self._posed: BoundDeformer | None = None
+        self.project(field)
 
     @torch.no_grad()
     def project(self, field: BoundGeometry) -> None:
@@ -43,11 +50,20 @@ class ProxyMesh:
         step = sdf / self.gradients.square().sum(dim=-1).clamp(min=0.1)
         step = step.clamp(-self.cell, self.cell)
         self.vertices = self.vertices - step[:, None] * self.gradients
+        self._features, self._posed = None, None
 
     @torch.no_grad()
     def pose(self, deform: BoundDeformer) -> MeshIndex:
         """Index of the mesh deformed to a frame; valid until the next call."""
-        posed = deform(self.vertices)
+        if self._posed is deform:
+            return self._index
+        if self._features is None or self._age >= FEATURES_AGE:
+            chunks = [deform.deformer.features(chunk) for chunk in self.vertices.split(CHUNK)]
+            self._features = tuple(torch.cat(parts) for parts in zip(*chunks, strict=True))
+            self._age = 0
+        self._age += 1
+        self._posed = deform
+        posed = deform.from_features(self.vertices, *self._features)
         if self._index is None:
             self._index = MeshIndex(posed, self.faces)
         else:

@@ -32,6 +32,9 @@ FARTHEST_MOVE = 0.06
 LOCAL_HALF_WIDTH = 0.08
 LOCAL_SAMPLES = 12
 LOCAL_SECANT_STEPS = 4
+MAX_CASTS = 3
+"""Sheets of the mesh behind one another at which a ray's hit is looked for."""
+
 TRAINING_LIMIT = 32
 """False hits that a training step resolves; the others get no loss this time."""
 TRAINING_PERIOD = 4
@@ -99,7 +102,9 @@ class ProxySearch:
             searched = self._calls % TRAINING_PERIOD == 0
             doubtful = torch.cat([doubtful, inside]) if searched else doubtful[:0]
         query = self._query(deform, field)
-        self._search_locally(query, rays, doubtful, result)
+        for _ in range(MAX_CASTS):
+            self._search_locally(query, rays, doubtful, result)
+            doubtful = self._cast_behind(deform, field, proxy, index, rays, doubtful[~result.hit[doubtful]], result)
         if foreground is not None:
             self._search_false_hits(query, rays, foreground, result)
         return result.hits()
@@ -130,6 +135,31 @@ class ProxySearch:
         result.put(confirmed, depth[accepted], x_c[accepted], sdf[accepted], accepted[accepted])
         result.hit[confirmed] = True
         return struck[~accepted]
+
+    @staticmethod
+    def _cast_behind(deform, field, proxy, index, rays, unconfirmed, result):
+        """Newton from the next hit of the mesh where nothing was found at the one before.
+
+        Folds, as of lips, are thin: what is seen there may be the sheet behind them. Returns the rays that meet the
+        mesh again but are not confirmed again.
+        """
+        if len(unconfirmed) == 0:
+            return unconfirmed
+        passed = result.depth[unconfirmed] + LOCAL_HALF_WIDTH
+        cast = index.cast(rays[unconfirmed].at(passed), rays.directions[unconfirmed])
+        struck = cast.face >= 0
+        rows, cast = unconfirmed[struck], cast[struck]
+        if len(rows) == 0:
+            return rows
+        met = passed[struck] + cast.depth
+        x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays[rows], proxy.interpolate(proxy.vertices, cast))
+        accepted &= (depth - met).abs() < FARTHEST_MOVE
+        confirmed = rows[accepted]
+        result.put(confirmed, depth[accepted], x_c[accepted], sdf[accepted], accepted[accepted])
+        result.hit[confirmed] = True
+        left = rows[~accepted]
+        result.depth[left] = met[~accepted]
+        return left
 
     @staticmethod
     def _polish_missed(deform, field, proxy, rays, approach, missed, result):
