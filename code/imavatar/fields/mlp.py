@@ -90,7 +90,7 @@ def softplus(x: Tensor) -> Tensor:
 
 def softplus_slope(activated: Tensor) -> Tensor:
     """Derivative of `softplus` in terms of its value: 1 - exp(-beta softplus(x))."""
-    return -torch.expm1(-SOFTPLUS_BETA * activated)
+    return 1 - (activated * -SOFTPLUS_BETA).exp_()
 
 
 class LayerStack(nn.Module):

@@ -59,15 +59,16 @@ def broyden(
         better = norm < best_norm[rows]
         best[rows[better]] = point[better]
         best_norm[rows[better]] = norm[better]
-        inverse = _good_broyden_update(inverse, step, new_value - value)
+        inverse = good_broyden_update(inverse, step, new_value - value)
         keep = (norm >= tolerance) & (norm < divergence)
         rows, point, value, inverse = rows[keep], point[keep], new_value[keep], inverse[keep]
     return RootResult(x=best, residual=best_norm, converged=best_norm < tolerance)
 
 
-def _good_broyden_update(
+def good_broyden_update(
     inverse: Float[Tensor, "n 3 3"], step: Float[Tensor, "n 3"], change: Float[Tensor, "n 3"]
 ) -> Float[Tensor, "n 3 3"]:
+    """The inverse Jacobian after a step that changed the residual by `change` (rank 1; SPEC section 5)."""
     row = (step[:, None] @ inverse)[:, 0]
     denominator = (row * change).sum(dim=-1)
     sign = torch.where(denominator >= 0, 1.0, -1.0).to(denominator)

@@ -35,12 +35,6 @@ class SurfaceShading(TensorRecord):
     rgb: Float[Tensor, "m 3"]
     normal: Float[Tensor, "m 3"]
     gradient: Float[Tensor, "m 3"]
-    fields: DeformationFields
-
-    def _map(self, function):
-        fields = self.fields._map(function)
-        flat = {name: function(getattr(self, name)) for name in ("x_c", "rgb", "normal", "gradient")}
-        return SurfaceShading(fields=fields, **flat)
 
 
 class Avatar(nn.Module):
@@ -113,7 +107,9 @@ class Avatar(nn.Module):
             others = (of_frame & ~where & hits.converged).nonzero()[:, 0]
             if torch.is_grad_enabled() and len(others) > 0:
                 sdf[others] = self._off_surface_sdf(bound, head, rays[others], hits[others])
-        return _assemble(rays, hits, sdf, torch.cat(index), _join(surfaces))
+        surface = concatenate(surfaces)
+        fields = self.deformer(surface.x_c.detach())
+        return _assemble(rays, hits, sdf, torch.cat(index), surface, fields)
 
     def shade_surface(
         self,
@@ -134,8 +130,7 @@ class Avatar(nn.Module):
             seen = tuple(value.detach() for value in seen)
         condition = torch.cat([head.expression, head.jaw], dim=-1)
         rgb = self.texture(seen[0], seen[1], condition, seen[2])
-        fields = self.deformer(x_c.detach())
-        return SurfaceShading(x_c, rgb, normal, gradient, fields)
+        return SurfaceShading(x_c, rgb, normal, gradient)
 
     def _attach_on_surface(self, bound, head, rays, x_c):
         """F = [d(x_c) - r_o along two directions orthogonal to the ray; f(x_c)]."""
@@ -167,20 +162,13 @@ def deformed_normal(gradient: Float[Tensor, "n 3"], jacobian: Float[Tensor, "n 3
     return F.normalize(matvec(inverse_3x3(jacobian).transpose(1, 2), gradient), dim=-1)
 
 
-def _join(surfaces: list[SurfaceShading]) -> SurfaceShading:
-    if len(surfaces) == 1:
-        return surfaces[0]
-    names = ("x_c", "rgb", "normal", "gradient")
-    flat = {name: torch.cat([getattr(s, name) for s in surfaces]) for name in names}
-    return SurfaceShading(fields=concatenate([s.fields for s in surfaces]), **flat)
-
-
 def _assemble(
     rays: RayBundle,
     hits: SurfaceHits,
     sdf: Float[Tensor, " n"],
     index: Int[Tensor, " m"],
     surface: SurfaceShading,
+    fields: DeformationFields,
 ) -> RenderOutput:
     white = torch.ones_like(rays.origins)
     return RenderOutput(
@@ -191,5 +179,5 @@ def _assemble(
         surface_index=index,
         x_c=surface.x_c,
         geometry_gradient=surface.gradient,
-        fields=surface.fields,
+        fields=fields,
     )

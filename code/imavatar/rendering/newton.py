@@ -7,6 +7,7 @@ from torch import Tensor
 from imavatar.fields.deformer import BoundDeformer
 from imavatar.fields.geometry import BoundGeometry
 from imavatar.numerics.linalg import inverse_3x3, matvec, orthonormal_complement
+from imavatar.numerics.root_finding import good_broyden_update
 from imavatar.types import RayBundle
 
 ON_SURFACE = 5e-5
@@ -22,39 +23,47 @@ def polish_on_ray(
     rays: RayBundle,
     x_c: Float[Tensor, "n 3"],
     *,
-    max_steps: int = 5,
+    max_steps: int = 6,
 ) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"], Float[Tensor, " n"], Bool[Tensor, " n"]]:
     """Solve [two components of d(x_c) - r_o orthogonal to the ray; f(x_c)] = 0 from a near guess.
+
+    The first step is Newton's, with the exact Jacobian; the later ones correct its inverse by rank-1 updates, for which
+    values alone are needed: a Jacobian costs as much as four of them.
 
     Returns canonical points, depths along the rays, signed distances, and which rows are on the
     ray, on the surface, and entering it (the distance falls along the ray).
     """
-    x_c = x_c.clone()
-    n = len(x_c)
-    depth, sdf = x_c.new_zeros(n), x_c.new_ones(n)
-    accepted = torch.zeros(n, dtype=torch.bool, device=x_c.device)
-    first, second = orthonormal_complement(rays.directions)
-    rows = torch.arange(n, device=x_c.device)
-    for step in range(max_steps + 1):
-        x_d, jacobian = deform.with_jacobian(x_c[rows])
-        value, gradient = field.with_gradient(x_c[rows])
-        e1, e2, direction = first[rows], second[rows], rays.directions[rows]
-        offset = x_d - rays.origins[rows]
-        residual = torch.stack([(e1 * offset).sum(-1), (e2 * offset).sum(-1), value], dim=-1)
-        depth[rows] = (direction * offset).sum(dim=-1)
-        sdf[rows] = value
-        off_ray = residual[:, :2].abs().amax(dim=-1)
-        converged = (value.abs() < ON_SURFACE) & (off_ray < ON_RAY)
-        slope = (gradient * matvec(inverse_3x3(jacobian), direction)).sum(dim=-1)
-        accepted[rows[converged & (slope < 0)]] = True
-        if step == max_steps or bool(converged.all()):
+    across = torch.stack(orthonormal_complement(rays.directions), dim=1)  # [n, 2, 3]
+    x_d, jacobian = deform.with_jacobian(x_c)
+    sdf, gradient = field.with_gradient(x_c)
+    inverse = inverse_3x3(torch.cat([across @ jacobian, gradient[:, None]], dim=1))
+    residual, depth = _ray_residual(rays, across, x_d, sdf)
+    x_c, sdf, residual = x_c.clone(), sdf.clone(), residual.clone()
+    for _ in range(max_steps):
+        rows = (~_on_ray_and_surface(residual)).nonzero()[:, 0]
+        if len(rows) == 0:
             break
-        go = ~converged
-        system = _surface_jacobian(e1[go], e2[go], jacobian[go], gradient[go])
-        update = -torch.nan_to_num(matvec(inverse_3x3(system), residual[go]))
-        rows = rows[go]
-        x_c[rows] += _limit(update, MAX_SURFACE_STEP)
-    return x_c, depth, sdf, accepted
+        step = _limit(-torch.nan_to_num(matvec(inverse[rows], residual[rows])), MAX_SURFACE_STEP)
+        moved = x_c[rows] + step
+        value = field(moved)
+        there, depth[rows] = _ray_residual(rays[rows], across[rows], deform(moved), value)
+        inverse[rows] = good_broyden_update(inverse[rows], step, there - residual[rows])
+        x_c[rows], sdf[rows], residual[rows] = moved, value, there
+    # Along the ray a point moves by the third column of the inverse for every unit of signed distance.
+    per_distance = matvec(jacobian, inverse[..., 2])
+    enters = (rays.directions * per_distance).sum(dim=-1) < 0
+    return x_c, depth, sdf, _on_ray_and_surface(residual) & enters
+
+
+def _ray_residual(rays, across, x_d, sdf) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"]]:
+    """How far deformed points are off their rays, both ways, and off the surface; and their depths."""
+    offset = x_d - rays.origins
+    residual = torch.cat([matvec(across, offset), sdf[:, None]], dim=1)
+    return residual, (rays.directions * offset).sum(dim=-1)
+
+
+def _on_ray_and_surface(residual: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
+    return (residual[:, :2].abs().amax(dim=-1) < ON_RAY) & (residual[:, 2].abs() < ON_SURFACE)
 
 
 @torch.no_grad()
@@ -81,10 +90,6 @@ def polish_point(
         rows = rows[~done]
         x_c[rows] += _limit(update, MAX_POINT_STEP)
     return x_c, converged
-
-
-def _surface_jacobian(e1, e2, jacobian, gradient) -> Float[Tensor, "n 3 3"]:
-    return torch.cat([torch.stack([e1, e2], dim=1) @ jacobian, gradient[:, None]], dim=1)
 
 
 def _limit(update: Float[Tensor, "n 3"], longest: float) -> Float[Tensor, "n 3"]:
