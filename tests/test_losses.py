@@ -140,3 +140,14 @@ def test_unit_gradients_have_no_eikonal_loss():
 def test_the_total_is_the_sum_of_weights_times_terms():
     terms = losses.LossTerms({"a": torch.tensor(2.0), "b": torch.tensor(3.0)}, {"a": 10.0, "b": 0.5})
     assert float(terms.total) == 21.5
+
+
+def test_off_the_skin_the_head_says_nothing_of_pose_correctives_and_weights():
+    target, at_skin = fields(2), torch.tensor([True, False])
+    other = DeformationFields(target.shapedirs, target.posedirs + 1, target.weights + 1)
+    assert float(losses.head_fields_loss(other, target)) > 0
+    half = float(losses.head_fields_loss(other, target, at_skin))
+    assert math.isclose(half, float(losses.head_fields_loss(other, target)) / 2, rel_tol=1e-6)
+    assert float(losses.head_fields_loss(other, target, torch.zeros(2, dtype=torch.bool))) == 0
+    moved = DeformationFields(target.shapedirs + 1, target.posedirs, target.weights)
+    assert float(losses.head_fields_loss(moved, target, at_skin)) == float(losses.head_fields_loss(moved, target))

@@ -24,6 +24,7 @@ from imavatar.training.head_samples import HeadSurface, sample_face_distances
 from imavatar.training.loop import LoopSettings, Run, Schedule
 from imavatar.training.objective import LossWeights, Objective
 from imavatar.training.run_folder import RunFolder
+from imavatar.training.standoff import dress
 
 MODEL_CLASSES = ("model.implicit_morphable_model.IMavatar",)
 DATASET_CLASSES = ("datasets.real_dataset.FaceDataset",)
@@ -154,6 +155,20 @@ def build_head_surface(flame: Flame, head: HeadAssets) -> HeadSurface:
     supervision = HeadSupervision(flame.canonical_vertices, flame.vertex_fields())
     mouth = torch.as_tensor(head.mouth_vertices()).to(flame.faces_tensor)
     return HeadSurface(supervision, flame.faces_tensor, mouth)
+
+
+def build_warm_start_surface(config: Config, flame: Flame, head: HeadSurface, dataset: FaceDataset) -> HeadSurface:
+    """The head that the networks first learn: dressed in what the masks of some frames show where asked for."""
+    n = min(config.train.warm_start_frames, len(dataset))
+    if n == 0:
+        return head
+    if not config.loss.gt_w_seg:
+        raise ConfigError(
+            "train.warm_start_frames needs semantics to tell hair from skin: set loss.gt_w_seg = True, or 0"
+        )
+    rows = torch.linspace(0, len(dataset) - 1, n).round().long().tolist()
+    vertices = dress(flame, (dataset.frame(row) for row in rows))
+    return replace(head, supervision=HeadSupervision(vertices, head.supervision.fields))
 
 
 def build_run(config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset, device: torch.device) -> Run:

@@ -144,10 +144,18 @@ def eikonal_loss(gradient: Float[Tensor, "n 3"]) -> Tensor:
     return (gradient.norm(dim=-1) - 1).square().mean()
 
 
-def head_fields_loss(fields: DeformationFields, target: DeformationFields) -> Tensor:
-    """FLAME supervision at points near head vertices: means over points, weighted as on the surface."""
+def head_fields_loss(
+    fields: DeformationFields, target: DeformationFields, at_skin: Bool[Tensor, " n"] | None = None
+) -> Tensor:
+    """FLAME supervision at points around the head's vertices: means over points, weighted as on the surface.
+
+    Args:
+        at_skin: where all three fields are known; elsewhere only the expression blendshapes are. What stands off the
+            head, such as hair, does not follow expressions, but may follow a turn of the head in its own way.
+    """
     everywhere = torch.ones(len(fields), dtype=torch.bool, device=fields.weights.device)
-    targets = FieldTargets(target, everywhere, everywhere, everywhere)
+    at_skin = everywhere if at_skin is None else at_skin
+    targets = FieldTargets(target, skinned=at_skin, corrected=at_skin, shaped=everywhere)
     n = max(len(fields), 1)
     blendshapes = posedirs_loss(fields, targets, n) + shapedirs_loss(fields, targets, n)
     return SKINNING_FACTOR * skinning_loss(fields, targets, n) + BLENDSHAPES_FACTOR * blendshapes

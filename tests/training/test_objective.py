@@ -7,8 +7,8 @@ import torch
 
 from imavatar.fields.geometry import Geometry
 from imavatar.fields.texture import Texture
-from imavatar.losses import MOUTH_SHADOW, HeadSupervision
-from imavatar.training.head_samples import HeadSurface, mouth_points, sample_face_distances
+from imavatar.losses import MOUTH_SHADOW, NEAR_HEAD, HeadSupervision
+from imavatar.training.head_samples import HeadSurface, jittered_vertices, mouth_points, sample_face_distances
 from imavatar.training.objective import Objective
 from imavatar.types import DeformationFields
 from oracles_ellipsoid_head import ellipsoid
@@ -74,6 +74,18 @@ def test_mouth_points_lie_around_the_vertices_of_the_mouth():
     assert points.shape == (200, 3)
     assert torch.cdist(points, head.vertices[head.mouth]).min(dim=1).values.max() < 0.05
     assert len(mouth_points(sphere_head(), 200, generator())) == 0
+
+
+def test_points_around_a_head_have_its_fields_and_say_whether_they_lie_at_its_skin():
+    head = sphere_head(mobile=lambda v: v[:, 1] > 0.1).supervision
+    points, fields, at_skin = jittered_vertices(head, 600, generator())
+    off = (points.norm(dim=1) - RADIUS).abs()
+    assert off[at_skin].max() < NEAR_HEAD**0.5
+    assert off[~at_skin].min() > 0.5 * NEAR_HEAD**0.5
+    assert 0.5 < at_skin.float().mean() < 0.9
+    upper, lower = points[:, 1] > 0.3, points[:, 1] < -0.1
+    assert (fields.shapedirs[upper] == 0.01).all()
+    assert (fields.shapedirs[lower] == 0.0).all()
 
 
 @pytest.fixture

@@ -61,7 +61,9 @@ def train_run(args: argparse.Namespace) -> None:
     run = build.build_run(config, avatar, flame, dataset, device)
     logger.info("training on %s: %d frames, run folder %s", device, len(dataset), folder.root)
     surface = build.build_head_surface(flame, head)
-    start = _start_epoch(args, config, run, folder, surface)
+    start = _start_epoch(
+        args, config, run, folder, lambda: build.build_warm_start_surface(config, flame, surface, dataset)
+    )
     folder.train.mkdir(parents=True, exist_ok=True)
     folder.config.write_text(resolved)
     log = ScalarLog(folder.train, wandb_workspace=args.wandb_workspace, run_name=config.train.methodname)
@@ -101,7 +103,7 @@ def _should_train(folder, n_epochs: int, resolved: str, is_continue: bool) -> bo
     )
 
 
-def _start_epoch(args, config, run, folder, surface) -> int:
+def _start_epoch(args, config, run, folder, first_surface) -> int:
     """Load what --is_continue asks for, else warm-start; returns the first epoch to train."""
     import torch
 
@@ -117,7 +119,7 @@ def _start_epoch(args, config, run, folder, surface) -> int:
     if config.train.warm_start_steps > 0:
         warm_start(
             run.avatar,
-            surface,
+            first_surface(),
             n_steps=config.train.warm_start_steps,
             bound=config.model.ray_tracer.object_bounding_sphere,
             generator=torch.Generator().manual_seed(config.train.seed),

@@ -9,14 +9,15 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
-from imavatar.losses import HeadSupervision
+from imavatar.losses import NEAR_HEAD, HeadSupervision
 from imavatar.rendering.mesh_queries import signed_distance
 from imavatar.types import DeformationFields
 
 SURFACE_SPREADS = (0.01, 0.05)
 """Standard deviations, model units, of the samples around the surface."""
 
-VERTEX_SPREADS = (0.004, 0.03, 0.1)
+VERTEX_SPREADS = (0.004, 0.03, 0.2)
+"""Around the head's vertices; the last one reaches into hair."""
 SAMPLES_PER_SPREAD = 30000
 FIELDS_SAMPLES, FIELDS_SPREADS = 30000, (0.0, 0.01, 0.05)
 FACE_SPREADS = (0.005, 0.03)
@@ -53,14 +54,14 @@ def sample_fields(head: HeadSupervision, generator: torch.Generator) -> tuple[Fl
 
 def jittered_vertices(
     head: HeadSupervision, n: int, generator: torch.Generator
-) -> tuple[Float[Tensor, "n 3"], DeformationFields]:
-    """Points around the head's vertices, and the fields of the vertex nearest to each."""
+) -> tuple[Float[Tensor, "n 3"], DeformationFields, Bool[Tensor, " n"]]:
+    """Points around the head's vertices, the fields of the vertex nearest to each, and which points lie at the skin."""
     rows = torch.randint(len(head.vertices), (n,), generator=generator)
     spread = torch.tensor(VERTEX_SPREADS)[torch.randint(3, (n, 1), generator=generator)]
     jitter = torch.randn(n, 3, generator=generator) * spread
     points = head.vertices[rows.to(head.vertices.device)] + jitter.to(head.vertices)
-    _, vertex = head.nearest(points)
-    return points, head.fields[vertex]
+    squared_distance, vertex = head.nearest(points)
+    return points, head.fields[vertex], squared_distance < NEAR_HEAD
 
 
 def mouth_points(head: HeadSurface, n: int, generator: torch.Generator) -> Float[Tensor, "n 3"]:

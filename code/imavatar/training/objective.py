@@ -71,8 +71,8 @@ class Objective:
             values["eikonal"] = self._eikonal(avatar, render, generator)
             table["eikonal"] = weights.eikonal
         if weights.head_fields > 0:
-            points, target = jittered_vertices(self.surface.supervision, self.head_points, generator)
-            values["head_fields"] = losses.head_fields_loss(avatar.deformer(points), target)
+            points, target, at_skin = jittered_vertices(self.surface.supervision, self.head_points, generator)
+            values["head_fields"] = losses.head_fields_loss(avatar.deformer(points), target, at_skin)
             table["head_fields"] = weights.head_fields
         if weights.head_distance > 0:
             values["head_distance"] = self._head_distance(avatar, generator)
