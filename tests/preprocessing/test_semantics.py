@@ -36,3 +36,24 @@ def test_only_skin_coloured_pixels_are_neck():
     labels = label_semantics(np.ones((260, 200)), _face(), rgb)
     assert labels[158, 100] == NECK
     assert labels[168, 100] == CLOTH
+
+
+def test_hair_that_hangs_below_the_chin_is_hair_and_a_patch_of_its_colour_on_the_clothes_is_not():
+    brown = (60, 40, 25)
+    rgb = np.full((260, 200, 3), (210, 160, 140), dtype=np.uint8)
+    rgb[:45] = rgb[:, :55] = rgb[:, 145:] = brown
+    rgb[165:, 55:145] = 20, 30, 160
+    rgb[220:240, 90:110] = brown
+    labels = label_semantics(np.ones((260, 200)), _face(), rgb)
+    for column in (30, 170):
+        assert (labels[[60, 140, 200, 250], column] == HAIR).all()
+    assert labels[200, 100] == CLOTH
+    assert labels[230, 100] == CLOTH
+
+
+def test_clothes_of_another_colour_than_the_hair_are_cloth_up_to_the_chin():
+    rgb = np.full((260, 200, 3), (210, 160, 140), dtype=np.uint8)
+    rgb[:45] = rgb[:, :55] = rgb[:, 145:] = 60, 40, 25
+    rgb[155:] = 230, 230, 235
+    labels = label_semantics(np.ones((260, 200)), _face(), rgb)
+    assert (labels[200:, 20:180] == CLOTH).all()

@@ -43,6 +43,7 @@ NECK_REACH = 0.45
 FOREHEAD_REACH = 0.25
 FOREHEAD_HALF_WIDTH = 0.3
 """Where skin is looked for above the outline, in heights of the face."""
+HAIR_DISTANCE = 2.5
 FOREHEAD_DISTANCE = 1.5
 """Hair is nearer to the forehead's colours than cloth is to the neck's."""
 
@@ -70,6 +71,7 @@ def label_semantics(
     labels[person & neck] = NECK
     labels[person & outline] = SKIN
     if rgb is not None:
+        labels[_hanging_hair(labels, rgb)] = HAIR
         labels[person & _forehead(face, outline, size, rgb)] = SKIN
     for label, loop in LOOPS:
         labels[person & fill(face.points[list(loop)], height, width)] = label
@@ -112,6 +114,17 @@ def _forehead(face: FaceLandmarks, outline: np.ndarray, size: float, rgb) -> np.
     _, part = cv2.connectedComponents(opened)
     inside = part[outline & (opened == 1)]
     return above & (part == np.bincount(inside).argmax()) if len(inside) else np.zeros_like(outline)
+
+
+def _hanging_hair(labels: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """Below the chin: what looks like the hair above it and hangs together with that."""
+    hair = labels == HAIR
+    similar = hair | ((labels == CLOTH) & _looks_like(rgb, hair, HAIR_DISTANCE))
+    opened = cv2.morphologyEx(similar.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
+    opened = cv2.morphologyEx(opened, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+    _, part = cv2.connectedComponents(opened)
+    joined = np.unique(part[hair & (opened == 1)])
+    return (labels == CLOTH) & np.isin(part, joined[joined > 0])
 
 
 def _looks_like(rgb: np.ndarray, sample: np.ndarray, distance: float = SKIN_DISTANCE) -> np.ndarray:
