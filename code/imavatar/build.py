@@ -147,6 +147,7 @@ def build_renderer(config: Config, avatar: Avatar, *, supersample: int | None = 
         search=build_search(config, "proxy"),
         chunk=config.plot.chunk,
         supersample=config.plot.supersample if supersample is None else supersample,
+        silhouette_blur=config.plot.silhouette_blur,
     )
 
 

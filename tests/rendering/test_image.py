@@ -6,7 +6,7 @@ import torch
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.correspondence import CorrespondenceSettings
-from imavatar.rendering.image import ImageRenderer, subpixels
+from imavatar.rendering.image import ImageRenderer, RenderedImage, soften_silhouette, subpixels
 from imavatar.rendering.paper_search import PaperSearch
 from imavatar.types import Camera
 from oracles_fields import posed_head, tiny_deformer, tiny_geometry, tiny_texture
@@ -87,6 +87,32 @@ def test_supersampled_depths_are_means_over_what_is_covered(avatar):
     partly = (twice.alpha > 0) & (twice.alpha < 1)
     assert partly.any()
     assert (twice.depth[partly] > 2).all()
+
+
+def image_of(alpha: torch.Tensor, colour: float) -> RenderedImage:
+    """One colour where covered, on white."""
+    rgb = (alpha * colour + (1 - alpha))[..., None].expand(-1, -1, 3)
+    return RenderedImage(rgb, torch.zeros_like(rgb), alpha, alpha)
+
+
+def test_a_softened_edge_is_a_gaussian_step_of_the_same_colour():
+    alpha = (torch.arange(41) >= 20).double().expand(9, -1)
+    soft = soften_silhouette(image_of(alpha, -0.5), 2.0)
+    expected = 0.5 * (1 + torch.erf((torch.arange(41) - 19.5).double() / (2.0 * 2**0.5)))
+    torch.testing.assert_close(soft.alpha, expected.expand(9, -1), rtol=0, atol=0.01)
+    torch.testing.assert_close(soft.rgb, image_of(soft.alpha, -0.5).rgb, rtol=0, atol=1e-12)
+
+
+def test_what_lies_inside_and_outside_of_an_edge_is_not_softened():
+    alpha = torch.zeros(30, 30, dtype=torch.float64)
+    alpha[8:, 8:] = 1
+    image = image_of(alpha, 0.0)
+    pattern = torch.rand(30, 30, 1, generator=torch.Generator().manual_seed(0)).double() * alpha[..., None]
+    image = RenderedImage(image.rgb + pattern, image.normal, image.alpha, image.depth)
+    soft = soften_silhouette(image, 1.0)
+    torch.testing.assert_close(soft.rgb[12:, 12:], image.rgb[12:, 12:], rtol=0, atol=1e-12)
+    torch.testing.assert_close(soft.rgb[:4], image.rgb[:4], rtol=0, atol=1e-12)
+    torch.testing.assert_close(soft.alpha[12:, 12:], image.alpha[12:, 12:], rtol=0, atol=1e-12)
 
 
 def test_samples_lie_evenly_inside_their_pixel():

@@ -91,6 +91,7 @@ class PlotConfig:
     """Images, videos and meshes that are written."""
 
     supersample: int = key(1, between(1, 8))
+    silhouette_blur: float = key(0.0, at_least(0))
     fps: int = key(25, above(0))
     mesh_resolution: int = key(128, at_least(8))
     chunk: int = key(8192, above(0))

@@ -13,6 +13,8 @@ REFINE_RADIUS, REFINE_EPS = 6, 1e-4
 """Guided filter at the model's own resolution: edges of the matte follow those of the image."""
 LOW, HIGH = 0.2, 0.8
 SOLID = 0.5
+STRAND = 0.02
+"""Of the image's height: what is thinner, single strands above all, is no part of a surface."""
 
 
 class Matting:
@@ -54,7 +56,8 @@ def guided_filter(guide: Float[np.ndarray, "h w"], values: Float[np.ndarray, "h 
 
 
 def clean_matte(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-    """The largest connected part without holes; what is not connected to it becomes background."""
+    """The largest connected part without holes and strands; what is not connected to it becomes background."""
+    alpha = _without_strands(alpha)
     solid = (alpha > SOLID).astype(np.uint8)
     count, label, stats, _ = cv2.connectedComponentsWithStats(solid)
     if count <= 1:
@@ -68,3 +71,12 @@ def clean_matte(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     cleaned = np.where(near, alpha, 0.0)
     cleaned[holes] = 1.0
     return cleaned.astype(np.float32)
+
+
+def _without_strands(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """Alpha after a morphological opening; the image's border does not count as an end of the person."""
+    side = 2 * round(STRAND * len(alpha) / 2) + 1
+    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    padded = np.pad(alpha.astype(np.float32), side, mode="edge")
+    opened = cv2.dilate(cv2.erode(padded, disk), disk)
+    return np.minimum(alpha, opened[side:-side, side:-side])

@@ -1,6 +1,6 @@
 """Whole images of an avatar, in chunks of rays."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -28,13 +28,18 @@ class ImageRenderer:
     Args:
         chunk: rays at a time; bounds the memory, does not change the image.
         supersample: rays along each side of a pixel; their colours are averaged.
+        silhouette_blur: standard deviation in pixels by which the edge of the person is softened; see
+            `soften_silhouette`.
     """
 
-    def __init__(self, avatar: Avatar, *, search=None, chunk: int = 8192, supersample: int = 1):
+    def __init__(
+        self, avatar: Avatar, *, search=None, chunk: int = 8192, supersample: int = 1, silhouette_blur: float = 0.0
+    ):
         self.avatar = avatar
         self.search = avatar.search if search is None else search
         self.chunk = chunk
         self.supersample = supersample
+        self.silhouette_blur = silhouette_blur
 
     @torch.no_grad()
     def render(self, camera: Camera, posed: PosedHead, height: int, width: int) -> RenderedImage:
@@ -55,7 +60,37 @@ class ImageRenderer:
             shaded = (surface.rgb, surface.normal, torch.ones_like(hits.depth[hit])[:, None])
             column[hit] = torch.cat([*shaded, hits.depth[hit][:, None]], dim=-1)
             columns.append(column)
-        return _resolve(torch.cat(columns), height, width, self.supersample)
+        image = _resolve(torch.cat(columns), height, width, self.supersample)
+        return soften_silhouette(image, self.silhouette_blur) if self.silhouette_blur > 0 else image
+
+
+def soften_silhouette(image: RenderedImage, sigma: float) -> RenderedImage:
+    """The image with its coverage blurred, as the edge of hair is soft: a surface has a hard one.
+
+    Colours inside stay as they are, those of the widened edge are carried outwards. Normals and depths do not change.
+
+    Args:
+        sigma: standard deviation of the Gaussian, pixels.
+    """
+    coverage = image.alpha[..., None]
+    premultiplied = image.rgb - (1 - coverage)
+    blurred = _gaussian_blur(torch.cat([premultiplied, coverage], dim=-1), sigma)
+    soft = blurred[..., 3:]
+    carried = blurred[..., :3] / soft.clamp(min=1e-6)
+    colour = torch.where(coverage == 1, image.rgb, carried)
+    return replace(image, rgb=soft * colour + (1 - soft), alpha=soft[..., 0])
+
+
+def _gaussian_blur(image: Float[Tensor, "h w c"], sigma: float) -> Float[Tensor, "h w c"]:
+    """Along both axes; beyond its border the image goes on as at it."""
+    reach = max(1, round(3 * sigma))
+    offset = torch.arange(-reach, reach + 1, dtype=image.dtype, device=image.device)
+    kernel = (-0.5 * (offset / sigma).square()).exp()
+    kernel = kernel / kernel.sum()
+    channels = image.permute(2, 0, 1)[:, None]
+    padded = F.pad(channels, (reach,) * 4, mode="replicate")
+    across = F.conv2d(padded, kernel.view(1, 1, 1, -1))
+    return F.conv2d(across, kernel.view(1, 1, -1, 1))[:, 0].permute(1, 2, 0)
 
 
 def subpixels(height: int, width: int, per_side: int, device=None) -> Float[Tensor, "n 2"]:
