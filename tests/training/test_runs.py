@@ -107,6 +107,17 @@ def test_a_finished_run_is_not_trained_again_and_another_one_not_overwritten(roo
     assert (run_folder(root) / "train" / "checkpoints" / "ModelParameters" / "latest.pth").read_bytes() == before
 
 
+def test_a_run_can_start_from_the_head_in_what_its_masks_show(root):
+    states = []
+    for name, n_frames in (("bare", 0), ("dressed", 3)):
+        extra = f"train.methodname = {name}\ntrain.warm_start_steps = 20\ntrain.warm_start_frames = {n_frames}\n"
+        exp_runner_main(["--conf", write_config(root, extra=extra), "--nepoch", "1"])
+        checkpoints = root / "runs" / "sphere" / name / "train" / "train" / "checkpoints"
+        states.append(load_part(checkpoints, "model", "0")["model_state_dict"])
+    key = "geometry_network.lin0.bias"
+    assert not torch.equal(states[0][key], states[1][key])
+
+
 def refusal(capsys, arguments: list[str]) -> str:
     with pytest.raises(SystemExit) as stop:
         exp_runner_main(arguments)
@@ -163,6 +174,12 @@ def test_a_damaged_checkpoint_is_named(root, capsys):
     path.write_bytes(path.read_bytes()[:100])
     capsys.readouterr()
     assert "latest.pth" in refusal(capsys, ["--conf", conf, "--is_eval"])
+
+
+def test_what_a_head_wears_is_not_known_without_semantics(root, capsys):
+    extra = "train.warm_start_steps = 2\ntrain.warm_start_frames = 2\n"
+    error = refusal(capsys, ["--conf", write_config(root, semantics=False, extra=extra)])
+    assert "train.warm_start_frames" in error and "gt_w_seg" in error
 
 
 def test_latent_codes_and_one_canonical_mesh_do_not_go_together(root, capsys):

@@ -128,16 +128,25 @@ class ProxySearch:
             return struck
         start = proxy.interpolate(proxy.vertices, cast[struck])
         self.drift = float(field(start).abs().quantile(0.98))
-        x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays[struck], start)
-        accepted &= (depth - cast.depth[struck]).abs() < FARTHEST_MOVE
-        result.put(struck, cast.depth[struck], start, sdf.abs(), torch.zeros_like(accepted))
-        confirmed = struck[accepted]
-        result.put(confirmed, depth[accepted], x_c[accepted], sdf[accepted], accepted[accepted])
-        result.hit[confirmed] = True
-        return struck[~accepted]
+        left, sdf = self._confirm(deform, field, rays, struck, start, cast.depth[struck], result)
+        rows = struck[left]
+        result.put(rows, cast.depth[rows], start[left], sdf.abs(), torch.zeros_like(rows, dtype=torch.bool))
+        return rows
 
     @staticmethod
-    def _cast_behind(deform, field, proxy, index, rays, unconfirmed, result):
+    def _confirm(deform, field, rays, rows, start, met, result):
+        """Newton on rays that meet the mesh at depths `met`, from canonical points `start`; notes what is confirmed.
+
+        Returns which of the rows are not, and their signed distances.
+        """
+        x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays[rows], start)
+        accepted &= (depth - met).abs() < FARTHEST_MOVE
+        confirmed = rows[accepted]
+        result.put(confirmed, depth[accepted], x_c[accepted], sdf[accepted], accepted[accepted])
+        result.hit[confirmed] = True
+        return ~accepted, sdf[~accepted]
+
+    def _cast_behind(self, deform, field, proxy, index, rays, unconfirmed, result):
         """Newton from the next hit of the mesh where nothing was found at the one before.
 
         Folds, as of lips, are thin: what is seen there may be the sheet behind them. Returns the rays that meet the
@@ -152,14 +161,10 @@ class ProxySearch:
         if len(rows) == 0:
             return rows
         met = passed[struck] + cast.depth
-        x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays[rows], proxy.interpolate(proxy.vertices, cast))
-        accepted &= (depth - met).abs() < FARTHEST_MOVE
-        confirmed = rows[accepted]
-        result.put(confirmed, depth[accepted], x_c[accepted], sdf[accepted], accepted[accepted])
-        result.hit[confirmed] = True
-        left = rows[~accepted]
-        result.depth[left] = met[~accepted]
-        return left
+        start = proxy.interpolate(proxy.vertices, cast)
+        left, _ = self._confirm(deform, field, rays, rows, start, met, result)
+        result.depth[rows[left]] = met[left]
+        return rows[left]
 
     @staticmethod
     def _polish_missed(deform, field, proxy, rays, approach, missed, result):

@@ -62,7 +62,10 @@ def dress(flame: Flame, frames: Iterable[Frame]) -> Float[Tensor, "v 3"]:
 
 
 def look(flame: Flame, frames: Iterable[Frame]) -> Sightings:
-    """Labels of the vertices that face the camera, and distances to the contour of those at it."""
+    """Labels of the vertices that face the camera, and distances to the contour of those at it.
+
+    A vertex outside the image counts as bare: what no frame shows stays where the head model has it.
+    """
     bare, covered, measured = 0.0, 0.0, []
     for frame in frames:
         points, facing = _view(flame, frame)
