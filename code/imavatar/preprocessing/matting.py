@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from imavatar.assets import asset_path
 from imavatar.preprocessing.tflite import TfliteModel
@@ -13,12 +13,17 @@ REFINE_RADIUS, REFINE_EPS = 6, 1e-4
 """Guided filter at the model's own resolution: edges of the matte follow those of the image."""
 LOW, HIGH = 0.2, 0.8
 SOLID = 0.5
+DOUBT_INSIDE, DOUBT_OUTSIDE = 0.03, 0.02
+"""Of the image's height: how far the network's outline may be from the true one, on either side."""
+COLOUR_ROUNDS = 2
+MIN_SURE_PIXELS = 50
+"""Of the person and of the background each; with fewer there is nothing to learn colours from."""
 STRAND = 0.02
 """Of the image's height: what is thinner, single strands above all, is no part of a surface."""
 
 
 class Matting:
-    """Image -> alpha in [0, 1], by the selfie segmentation model, cleaned and sharpened.
+    """Image -> alpha in [0, 1], by the selfie segmentation model; its outline moved to where the colours change.
 
     Args:
         folder: with the model; the assets folder by default.
@@ -38,7 +43,8 @@ class Matting:
         alpha = self._model(image)[0][0, :, :, 0]
         alpha = guided_filter(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), alpha)
         alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
-        return clean_matte(np.clip((alpha - LOW) / (HIGH - LOW), 0, 1))
+        alpha = clean_matte(np.clip((alpha - LOW) / (HIGH - LOW), 0, 1))
+        return clean_matte(outline_by_colour(rgb, alpha))
 
 
 def guided_filter(guide: Float[np.ndarray, "h w"], values: Float[np.ndarray, "h w"]):
@@ -53,6 +59,27 @@ def guided_filter(guide: Float[np.ndarray, "h w"], values: Float[np.ndarray, "h 
     variance = mean(guide * guide) - mean_guide**2
     slope = covariance / (variance + REFINE_EPS)
     return mean(slope) * guide + mean(mean_values - slope * mean_guide)
+
+
+def outline_by_colour(rgb: UInt8[np.ndarray, "h w 3"], alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
+    """A matte of zeros and ones whose outline is where the colours of person and background part (GrabCut).
+
+    The network's outline has the resolution of its small input, and halos around hair that come and go. What is
+    farther from it than the doubt remains as it is, whatever its colour.
+    """
+    person = (alpha > SOLID).astype(np.uint8)
+    sure_person = cv2.erode(person, _disk(DOUBT_INSIDE, len(alpha)))
+    sure_background = cv2.dilate(person, _disk(DOUBT_OUTSIDE, len(alpha))) == 0
+    if min(sure_person.sum(), sure_background.sum()) < MIN_SURE_PIXELS:
+        return person.astype(np.float32)
+    labels = np.where(person == 1, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[sure_person == 1] = cv2.GC_FGD
+    labels[sure_background] = cv2.GC_BGD
+    # Its mixtures of colours start from random clusters: the same frame shall give the same matte.
+    cv2.setRNGSeed(0)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(np.ascontiguousarray(rgb), labels, None, *models, COLOUR_ROUNDS, cv2.GC_INIT_WITH_MASK)
+    return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
 
 
 def clean_matte(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
@@ -75,8 +102,14 @@ def clean_matte(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
 
 def _without_strands(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     """Alpha after a morphological opening; the image's border does not count as an end of the person."""
-    side = 2 * round(STRAND * len(alpha) / 2) + 1
-    disk = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    disk = _disk(STRAND / 2, len(alpha))
+    side = len(disk)
     padded = np.pad(alpha.astype(np.float32), side, mode="edge")
     opened = cv2.dilate(cv2.erode(padded, disk), disk)
     return np.minimum(alpha, opened[side:-side, side:-side])
+
+
+def _disk(radius: float, height: int) -> UInt8[np.ndarray, "d d"]:
+    """A disk for morphology whose radius is a share of an image's height."""
+    side = 2 * round(radius * height) + 1
+    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
