@@ -251,6 +251,7 @@ def build_schedule(config: Config) -> Schedule:
         rate_decay=train.lr_decay,
         warmup_steps=train.warmup_steps,
         texture_first_steps=train.texture_first_steps,
+        gradient_limit=train.gradient_limit,
         anneal_bands=config.model.geometry_network.use_freq_band,
     )
 

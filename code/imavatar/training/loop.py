@@ -18,6 +18,7 @@ from imavatar.rendering.camera import cast_rays
 from imavatar.training.frame_parameters import FrameParameters
 from imavatar.training.logs import ScalarLog
 from imavatar.training.objective import LossWeights, Objective
+from imavatar.training.outliers import limit_outliers
 from imavatar.training.schedules import (
     decaying_weight,
     exponential_decay,
@@ -43,6 +44,7 @@ class Schedule:
     rate_decay: float = 1.0
     warmup_steps: int = 0
     texture_first_steps: int = 0
+    gradient_limit: float = 0.0
     anneal_bands: bool = False
 
     def weights_at(self, epoch: int) -> LossWeights:
@@ -127,7 +129,9 @@ def _train_epoch(run, dataset, objective, schedule, settings, epoch) -> dict[str
         generator = generator_for(settings.seed, epoch, int(frames[0]))
         batch = dataset.batch(frames.tolist(), settings.n_pixels, generator)
         texture_only = step < schedule.texture_first_steps
-        scalars = training_step(run, objective, batch, weights, generator, texture_only)
+        scalars = training_step(
+            run, objective, batch, weights, generator, texture_only, gradient_limit=schedule.gradient_limit
+        )
         for name, value in scalars.items():
             sums[name] = sums.get(name, 0.0) + value / len(batches)
     sums["learning_rate_factor"] = factor
@@ -142,8 +146,9 @@ def training_step(
     weights: LossWeights,
     generator: torch.Generator,
     texture_only: bool = False,
+    gradient_limit: float = 0.0,
 ) -> dict[str, float]:
-    """One step of both optimisers; returns what is logged."""
+    """One step of both optimisers; returns what is logged. `gradient_limit` is that of `limit_outliers`."""
     device = run.flame.v_template.device
     batch = to_device(batch, device)
     posed = run.flame(run.frames.head(batch.frame), run.frames.latent(batch.frame))
@@ -153,8 +158,8 @@ def training_step(
     render = run.avatar.shade(rays, posed, hits, where, colour_trains_geometry=not texture_only)
     deviations = run.frames.deviations(batch.frame)
     terms = objective.terms(run.avatar, render, batch, deviations, weights, generator)
-    _step_optimisers(run, terms)
-    return _scalars(terms, hits, batch)
+    limited = _step_optimisers(run, terms, gradient_limit)
+    return {**_scalars(terms, hits, batch), "limited": float(limited)}
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
@@ -167,21 +172,31 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return Batch(semantics=semantics, **moved)
 
 
-def _step_optimisers(run: Run, terms: LossTerms) -> None:
+def _step_optimisers(run: Run, terms: LossTerms, gradient_limit: float) -> bool:
+    """Follow the loss; returns whether a gradient was limited."""
     total = terms.total
     if not math.isfinite(float(total.detach())):
-        values = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in terms.values.items())
-        raise ImavatarError(
-            f"the loss is not finite ({values}): lower the learning rate, or resume from an "
-            "earlier checkpoint with --is_continue --checkpoint N"
-        )
+        raise _not_finite("the loss", terms)
     run.optimiser.zero_grad(set_to_none=True)
     if run.frame_optimiser is not None:
         run.frame_optimiser.zero_grad(set_to_none=True)
     total.backward()
+    try:
+        limited = limit_outliers(run.optimiser, gradient_limit)
+    except FloatingPointError as error:
+        raise _not_finite("the gradient of the loss", terms) from error
     run.optimiser.step()
     if run.frame_optimiser is not None:
         run.frame_optimiser.step()
+    return limited
+
+
+def _not_finite(what: str, terms: LossTerms) -> ImavatarError:
+    values = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in terms.values.items())
+    return ImavatarError(
+        f"{what} is not finite ({values}): lower the learning rate, or resume from an "
+        "earlier checkpoint with --is_continue --checkpoint N"
+    )
 
 
 def _set_rates(run: Run, factor: float) -> None:
