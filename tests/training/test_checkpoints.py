@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from imavatar.errors import CheckpointError
-from imavatar.training.checkpoints import checkpoint_file, latest_epoch, load_model, load_part, save_checkpoint
+from imavatar.training.checkpoints import checkpoint_file, saved_epoch, load_model, load_part, save_checkpoint
 
 
 def parts(epoch: int = 3) -> dict:
@@ -32,11 +32,11 @@ def test_a_model_is_read_back_bit_for_bit(tmp_path):
     layer = torch.nn.Linear(2, 3)
     load_model(layer, load_part(tmp_path, "model", "latest")["model_state_dict"], tmp_path)
     assert layer.weight.equal(content["model"]["model_state_dict"]["weight"])
-    assert latest_epoch(tmp_path) == 3
+    assert saved_epoch(tmp_path) == 3
 
 
 def test_a_missing_checkpoint_lists_those_that_exist(tmp_path):
-    assert latest_epoch(tmp_path) is None
+    assert saved_epoch(tmp_path) is None
     with pytest.raises(CheckpointError, match="there is no checkpoint"):
         load_part(tmp_path, "model", "latest")
     save_checkpoint(tmp_path, ["latest", "3"], parts())

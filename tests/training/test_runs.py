@@ -80,6 +80,16 @@ def test_a_resumed_run_equals_an_unbroken_one(root):
     assert any(not torch.equal(resumed[name], half[name]) for name in half)
 
 
+def test_a_finished_run_goes_on_from_an_earlier_checkpoint(root):
+    conf = write_config(root)
+    exp_runner_main(["--conf", conf, "--nepoch", "4"])
+    first = model_state(root, "4")
+    checkpoint = run_folder(root) / "train" / "checkpoints" / "ModelParameters" / "4.pth"
+    checkpoint.unlink()
+    exp_runner_main(["--conf", conf, "--nepoch", "4", "--is_continue", "--checkpoint", "2"])
+    assert all(torch.equal(value, first[name]) for name, value in model_state(root, "4").items())
+
+
 def test_evaluation_writes_images_metrics_and_a_mesh(root, capsys):
     conf = write_config(root)
     exp_runner_main(["--conf", conf, "--nepoch", "1"])

@@ -25,7 +25,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--conf", type=Path, required=True, help="configuration file (HOCON)")
     parser.add_argument("--is_eval", action="store_true", help="evaluate on the test sequence")
     parser.add_argument("--nepoch", type=int, help="epochs (default: train.nepoch)")
-    parser.add_argument("--is_continue", action="store_true", help="resume the run's latest state")
+    parser.add_argument("--is_continue", action="store_true", help="resume the run from its --checkpoint")
     parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
     parser.add_argument("--load_path", type=Path, help="folder whose checkpoints/ is loaded instead")
     parser.add_argument("--only_json", action="store_true", help="evaluate without test images")
@@ -50,7 +50,7 @@ def train_run(args: argparse.Namespace) -> None:
     if n_epochs < 1:
         raise ConfigError(f"--nepoch is {n_epochs}, expected at least 1")
     resolved = dump_config(config)
-    if not _should_train(folder, n_epochs, resolved, args.is_continue):
+    if not _should_train(folder, n_epochs, resolved, args):
         return
     torch.manual_seed(config.train.seed)
     device = choose_device()
@@ -82,12 +82,13 @@ def train_run(args: argparse.Namespace) -> None:
     folder.finished.write_text(json.dumps({"epochs": n_epochs, "config": resolved}))
 
 
-def _should_train(folder, n_epochs: int, resolved: str, is_continue: bool) -> bool:
+def _should_train(folder, n_epochs: int, resolved: str, args: argparse.Namespace) -> bool:
     """Whether there is anything to train; a run is never overwritten by accident."""
-    from imavatar.training.checkpoints import latest_epoch
+    from imavatar.training.checkpoints import LATEST, saved_epoch
 
-    trained = latest_epoch(folder.checkpoints)
-    if trained is None or is_continue:
+    from_own = args.is_continue and args.load_path is None
+    trained = saved_epoch(folder.checkpoints, args.checkpoint if from_own else LATEST)
+    if trained is None or args.is_continue:
         if trained is not None and trained >= n_epochs:
             logger.info("nothing to train: %s has %d epochs already", folder.root, trained)
             return False
@@ -107,12 +108,12 @@ def _start_epoch(args, config, run, folder, first_surface) -> int:
     """Load what --is_continue asks for, else warm-start; returns the first epoch to train."""
     import torch
 
-    from imavatar.training.checkpoints import latest_epoch
+    from imavatar.training.checkpoints import saved_epoch
     from imavatar.training.state import load_run
     from imavatar.training.warm_start import warm_start
 
     source = folder.checkpoints if args.load_path is None else args.load_path / "checkpoints"
-    if args.is_continue and (args.load_path is not None or latest_epoch(source) is not None):
+    if args.is_continue and (args.load_path is not None or saved_epoch(source) is not None):
         epoch = load_run(source, args.checkpoint, run)
         logger.info("resuming at epoch %d from %s", epoch, source)
         return epoch

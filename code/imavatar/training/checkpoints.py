@@ -62,11 +62,11 @@ def load_part(folder: Path, part: str, name: str) -> dict[str, Any]:
     return content
 
 
-def latest_epoch(folder: Path) -> int | None:
-    """Epoch of the latest checkpoint, or None where there is none."""
-    if not checkpoint_file(folder, "model", LATEST).exists():
+def saved_epoch(folder: Path, name: str = LATEST) -> int | None:
+    """Epoch of a checkpoint, or None where there is none of this name."""
+    if not checkpoint_file(folder, "model", name).exists():
         return None
-    return int(load_part(folder, "model", LATEST)["epoch"])
+    return int(load_part(folder, "model", name)["epoch"])
 
 
 def load_model(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
