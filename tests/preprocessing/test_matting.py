@@ -79,6 +79,22 @@ def test_colours_that_mislead_move_the_outline_by_no_more_than_the_doubt(person)
     assert not refined[distance > RADIUS + DOUBT_OUTSIDE * SIZE + 1].any()
 
 
+def test_strands_beyond_the_edge_leave_no_ragged_outline():
+    """Colours of person and wall alternate at random within two pixels of the edge."""
+    truth, distance = disk(RADIUS)
+    mixed = np.random.default_rng(0).random(truth.shape) < 0.5
+    image = np.where(np.abs(distance - RADIUS) < 2, mixed, truth)[..., None]
+    image = np.where(image, np.array((90, 60, 40)), np.array((210, 200, 180))).astype(np.uint8)
+    refined = outline_by_colour(image, truth.astype(np.float32)) > 0.5
+    assert perimeter(refined) <= 1.05 * perimeter(truth)
+    assert not (refined != truth)[np.abs(distance - RADIUS) > 2].any()
+
+
+def perimeter(mask: np.ndarray) -> int:
+    """Sides that pixels inside share with pixels outside."""
+    return int((mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum())
+
+
 def test_the_outline_is_the_same_every_time():
     image, alpha = picture((120, 110, 100), (150, 140, 130), noise=25), disk(RADIUS + 2)[0].astype(np.float32)
     np.testing.assert_array_equal(outline_by_colour(image, alpha), outline_by_colour(image, alpha))

@@ -18,6 +18,8 @@ DOUBT_INSIDE, DOUBT_OUTSIDE = 0.03, 0.02
 COLOUR_ROUNDS = 2
 MIN_SURE_PIXELS = 50
 """Of the person and of the background each; with fewer there is nothing to learn colours from."""
+RAGGED = 0.01
+"""Of the image's height: standard deviation of the Gaussian that smooths an outline found by colours."""
 STRAND = 0.02
 """Of the image's height: what is thinner, single strands above all, is no part of a surface."""
 
@@ -65,7 +67,8 @@ def outline_by_colour(rgb: UInt8[np.ndarray, "h w 3"], alpha: Float[np.ndarray, 
     """A matte of zeros and ones whose outline is where the colours of person and background part (GrabCut).
 
     The network's outline has the resolution of its small input, and halos around hair that come and go. What is
-    farther from it than the doubt remains as it is, whatever its colour.
+    farther from it than the doubt remains as it is, whatever its colour. Along hair colours part at every strand, in
+    each frame at others: the outline is smoothed.
     """
     person = (alpha > SOLID).astype(np.uint8)
     sure_person = cv2.erode(person, _disk(DOUBT_INSIDE, len(alpha)))
@@ -79,7 +82,9 @@ def outline_by_colour(rgb: UInt8[np.ndarray, "h w 3"], alpha: Float[np.ndarray, 
     cv2.setRNGSeed(0)
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(np.ascontiguousarray(rgb), labels, None, *models, COLOUR_ROUNDS, cv2.GC_INIT_WITH_MASK)
-    return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+    person = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+    smooth = cv2.GaussianBlur(person, (0, 0), RAGGED * len(alpha), borderType=cv2.BORDER_REPLICATE)
+    return (smooth > SOLID).astype(np.float32)
 
 
 def clean_matte(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:

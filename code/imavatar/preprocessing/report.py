@@ -14,7 +14,7 @@ from imavatar.preprocessing.frame_analysis import AnalysedVideo
 from imavatar.preprocessing.tracking import TrackingResult
 
 REPORT_NAME = "report.json"
-FORMAT = 2
+FORMAT = 3
 """Raised when the result of the same request changes, so that it is made anew."""
 
 
@@ -123,8 +123,8 @@ def existing_report(target: Path, request: dict, overwrite: bool) -> PreprocessR
         if isinstance(tree, dict) and tree.get("request") == request:
             return _parse_report(tree, path)
     raise DataError(
-        f"{target}: exists already, made from another video or with other options; choose another --subject or --out, "
-        "or replace it with --overwrite"
+        f"{target}: exists already, made from another video, with other options or by another version; "
+        "choose another --subject or --out, or replace it with --overwrite"
     )
 
 
