@@ -84,8 +84,8 @@ def look(flame: Flame, frames: Iterable[Frame]) -> Sightings:
 def spread_thickness(sightings: Sightings, faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, " v"]:
     """A smooth thickness over a mesh that follows what was measured and is zero where bare skin was seen.
 
-    Hair rises from the skin like a rounded edge, steeper than the smoothest surface between a hairline and a contour,
-    which is a ramp: the mean of that ramp and of what was measured nearby, carried up to the hairline, is geometric.
+    Hair has its full thickness close to the hairline. The smoothest surface between a hairline and a contour is a ramp,
+    which is too thin wherever no contour was measured: what was measured is therefore carried up to the bare skin.
     """
     is_bare = sightings.bare > sightings.covered
     known = ~np.isnan(sightings.thickness) & ~is_bare
@@ -95,7 +95,7 @@ def spread_thickness(sightings: Sightings, faces: Int[np.ndarray, "f 3"]) -> Flo
         np.clip(spsolve((diags_array(weight) + SMOOTHNESS * laplacian).tocsc(), measured), 0.0, THICKEST)
         for weight in (known + BARE_WEIGHT * is_bare + SHRINKAGE, known + SHRINKAGE)
     )
-    return np.where(is_bare, ramp, np.sqrt(ramp * full))
+    return np.where(is_bare, ramp, full)
 
 
 def _smooth_directions(normals: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "v 3"]:
