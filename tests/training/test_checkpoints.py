@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from imavatar.errors import CheckpointError
-from imavatar.training.checkpoints import checkpoint_file, saved_epoch, load_model, load_part, save_checkpoint
+from imavatar.training.checkpoints import checkpoint_file, load_model, load_part, save_checkpoint, saved_epoch
 
 
 def parts(epoch: int = 3) -> dict:
