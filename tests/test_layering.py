@@ -15,7 +15,7 @@ LAYERS = [
     {"rendering", "data"},
     {"losses"},
     {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer"},
-    {"config"},
+    {"config", "parity"},
     {"build"},
     {"cli"},
 ]

@@ -122,6 +122,18 @@ def test_semantics_overrule_what_the_head_cannot_know():
     assert not soft.skinned.any()
 
 
+def test_the_authors_count_hair_and_cloth_near_the_head_only_and_shape_the_mouth_too():
+    semantics = torch.zeros(4, 9)
+    for row, part in enumerate((SemanticClass.HAIR, SemanticClass.HAIR, SemanticClass.MOUTH_INTERIOR)):
+        semantics[row, part] = 1
+    distance = torch.tensor([0.5, 0.0005, 0.0005, 0.0005])
+    targets = losses.field_targets(supervision(), distance, torch.zeros(4, dtype=torch.long), semantics, compat=True)
+    assert targets.skinned.tolist() == [False, True, False, True]
+    assert targets.corrected.tolist() == targets.shaped.tolist() == [False, True, True, True]
+    assert targets.fields.weights[1].argmax() == 2  # ghost, global, neck
+    assert targets.fields.posedirs[2].abs().sum() == 0
+
+
 def test_the_distance_to_the_head_counts_on_skin_alone():
     semantics = torch.zeros(3, 9)
     semantics[:2, SemanticClass.SKIN] = 1

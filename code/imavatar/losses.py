@@ -83,11 +83,16 @@ def field_targets(
     squared_distance: Float[Tensor, " m"],
     vertex: Int[Tensor, " m"],
     semantics: Float[Tensor, "m 9"] | None,
+    compat: bool = False,
 ) -> FieldTargets:
     """Fields of the nearest vertex; with semantics, what the head cannot know is overruled.
 
     Hair follows the neck joint and cloth the ghost bone (the global joint without one); mouth
     interior and glasses get zero pose correctives and no skinning loss.
+
+    Args:
+        compat: count as the authors' code does: only points near the head, and of these the mouth's interior too for
+            the blendshapes.
     """
     near = squared_distance.detach() < NEAR_HEAD
     fields = head.fields[vertex]
@@ -102,8 +107,11 @@ def field_targets(
     weights[hair] = F.one_hot(torch.tensor(first_joint + Joint.NECK), n_bones).to(weights)
     weights[cloth] = F.one_hot(torch.tensor(0), n_bones).to(weights)
     posedirs[mouth] = 0
+    overruled = DeformationFields(fields.shapedirs, posedirs, weights)
+    if compat:
+        return FieldTargets(overruled, skinned=near & ~mouth, corrected=near, shaped=near)
     return FieldTargets(
-        fields=DeformationFields(fields.shapedirs, posedirs, weights),
+        fields=overruled,
         skinned=(near | hair | cloth) & ~mouth,
         corrected=near | mouth,
         shaped=near & ~mouth,

@@ -86,6 +86,15 @@ def test_a_row_that_starts_at_a_root_stays_there():
     assert result.converged.all()
 
 
+def test_the_last_iterate_is_returned_where_asked_for_and_is_the_best_of_rows_that_converge():
+    start = points(N, scale=0.3)
+    best, last = solve_mixture(start), solve_mixture(start, keep_best=False)
+    assert torch.equal(best.residual, last.residual)
+    assert torch.equal(best.x[best.converged], last.x[best.converged])
+    actual = mixture(last.x, torch.arange(N)).norm(dim=-1)
+    assert (actual[~best.converged] > best.residual[~best.converged]).any()
+
+
 def test_a_row_whose_residual_exceeds_the_limit_is_given_up():
     evaluated = []
 

@@ -60,8 +60,10 @@ def test_a_ray_that_misses_the_bounding_sphere_never_hits(training):
     rays = rays_from(EYE, torch.tensor([[2.0, 0.0, 0.0], [0.0, 3.0, 0.0]], dtype=torch.float64))
     hits = search(rays, torch.ones(2, dtype=torch.bool) if training else None)
     closest = -(rays.origins * rays.directions).sum(dim=-1)
-    assert not (hits.hit | hits.converged).any()
+    assert not hits.hit.any()
     torch.testing.assert_close(hits.depth, closest if training else torch.zeros_like(closest))
+    assert hits.converged.all()
+    torch.testing.assert_close(hits.sdf, rays.at(hits.depth).norm(dim=-1) - RADIUS)
 
 
 def test_a_ray_that_starts_inside_the_surface_takes_its_first_sample():
@@ -70,6 +72,14 @@ def test_a_ray_that_starts_inside_the_surface_takes_its_first_sample():
     assert hits.hit.all()
     torch.testing.assert_close(hits.depth, torch.zeros(4, dtype=torch.float64))
     torch.testing.assert_close(hits.x_c, rays.origins, rtol=0, atol=1e-9)
+
+
+def test_a_ray_that_starts_inside_is_searched_between_its_last_sample_and_its_first_where_asked_for():
+    rays = rays_from(points(4, scale=0.1), EYE)
+    wrapping = PaperSearch(n_secant_steps=40, correspondence=EXACT, wrap=True)
+    hits = wrapping(IdentityDeformer(), SphereField(RADIUS), rays, None)
+    leaves = ray_sphere_interval(rays.origins, rays.directions, RADIUS)[1]
+    torch.testing.assert_close(hits.depth, leaves, rtol=0, atol=1e-6)
 
 
 def test_a_ray_that_starts_inside_the_bounding_sphere_still_finds_the_surface():

@@ -122,7 +122,7 @@ def save_head(path: Path, head: HeadAssets) -> None:
 
 def _read_npz(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise AssetError(f"{path} cannot be read as a head model ({error}); make it anew") from error

@@ -16,7 +16,7 @@ RowFunction = Callable[[Float[Tensor, "m 3"], Int[Tensor, " m"]], Float[Tensor, 
 
 @dataclass(frozen=True)
 class RootResult(TensorRecord):
-    """The best iterate of each row, the norm of its residual, and whether it is small enough."""
+    """An iterate of each row, the least norm of its residuals, and whether that is small enough."""
 
     x: Float[Tensor, "n 3"]
     residual: Float[Tensor, " n"]
@@ -32,6 +32,7 @@ def broyden(
     max_steps: int = 10,
     tolerance: float = 1e-5,
     divergence: float = 1.0,
+    keep_best: bool = True,
 ) -> RootResult:
     """Roots by Broyden's good method (rank-1 updates of the inverse Jacobian), SPEC section 5.
 
@@ -41,6 +42,8 @@ def broyden(
     Args:
         function: residuals of points [m, 3]; gets the rows' indices [m] as its second argument.
         inverse_jacobian: start of the inverse Jacobian of each row.
+        keep_best: return the iterate of least residual, as the method means to. Without it the last
+            one, which differs where a row has not converged: what the authors' code returns.
     """
     best = x.clone()
     best_norm = torch.full_like(x[:, 0], float("inf"))
@@ -57,7 +60,8 @@ def broyden(
         new_value = function(point, rows)
         norm = new_value.norm(dim=-1)
         better = norm < best_norm[rows]
-        best[rows[better]] = point[better]
+        kept = better | (not keep_best)
+        best[rows[kept]] = point[kept]
         best_norm[rows[better]] = norm[better]
         inverse = good_broyden_update(inverse, step, new_value - value)
         keep = (norm >= tolerance) & (norm < divergence)

@@ -10,7 +10,7 @@ from torch import Tensor
 from imavatar.anatomy import N_JOINTS
 from imavatar.fields.deformer import BoundDeformer
 from imavatar.numerics.linalg import inverse_3x3, transform_points
-from imavatar.numerics.root_finding import broyden
+from imavatar.numerics.root_finding import RootResult, broyden
 from imavatar.types import TensorRecord
 
 INITIAL_BONES = {N_JOINTS: (0, 1, 2), N_JOINTS + 1: (0, 2, 3)}
@@ -22,11 +22,12 @@ NO_SURFACE = 1.0
 
 @dataclass(frozen=True)
 class CorrespondenceSettings:
-    """Of Broyden's method: steps, residual norm to reach, residual norm to give up at."""
+    """Of Broyden's method: steps, residual norm to reach, residual norm to give up at; see `broyden` for the last."""
 
     max_steps: int = 10
     tolerance: float = 1e-5
     divergence: float = 1.0
+    keep_best: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,36 @@ class Correspondence(TensorRecord):
 
 
 @torch.no_grad()
+def rigid_guesses(deform: BoundDeformer, x_d: Float[Tensor, "n 3"]) -> Float[Tensor, "k n 3"]:
+    """Deformed points taken rigidly back to the canonical pose with each of three bones."""
+    bones = INITIAL_BONES[len(deform.transforms)]
+    back = torch.linalg.solve(
+        deform.transforms[list(bones)].mT, deform.canonical_transforms[list(bones)].mT
+    ).mT  # T_canon T^-1
+    n, k = len(x_d), len(bones)
+    return transform_points(back[:, None].expand(-1, n, -1, -1), x_d.expand(k, n, 3))
+
+
+@torch.no_grad()
+def canonical_candidates(
+    deform: BoundDeformer, x_d: Float[Tensor, "n 3"], settings: CorrespondenceSettings
+) -> RootResult:
+    """Solutions of d(x_c) = x_d from all guesses; rows are those of the guesses one after the other, [k n]."""
+    start = rigid_guesses(deform, x_d)
+    target = x_d.repeat(len(start), 1)
+    start = start.flatten(0, 1)
+    return broyden(
+        lambda point, rows: deform(point) - target[rows],
+        start,
+        inverse_3x3(deform.blended_rotation(start)),
+        max_steps=settings.max_steps,
+        tolerance=settings.tolerance,
+        divergence=settings.divergence,
+        keep_best=settings.keep_best,
+    )
+
+
+@torch.no_grad()
 def find_canonical(
     deform: BoundDeformer,
     sdf: Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]],
@@ -46,22 +77,8 @@ def find_canonical(
     settings: CorrespondenceSettings,
 ) -> Correspondence:
     """Solve d(x_c) = x_d from three bones' rigid guesses; keep the root of least signed distance."""
-    bones = INITIAL_BONES[len(deform.transforms)]
-    back = torch.linalg.solve(
-        deform.transforms[list(bones)].mT, deform.canonical_transforms[list(bones)].mT
-    ).mT  # T_canon T^-1
-    n, k = len(x_d), len(bones)
-    start = transform_points(back[:, None].expand(-1, n, -1, -1), x_d.expand(k, n, 3))
-    start = start.reshape(k * n, 3)
-    target = x_d.repeat(k, 1)
-    result = broyden(
-        lambda point, rows: deform(point) - target[rows],
-        start,
-        inverse_3x3(deform.blended_rotation(start)),
-        max_steps=settings.max_steps,
-        tolerance=settings.tolerance,
-        divergence=settings.divergence,
-    )
+    result = canonical_candidates(deform, x_d, settings)
+    n, k = len(x_d), len(INITIAL_BONES[len(deform.transforms)])
     distance = torch.full_like(result.residual, NO_SURFACE)
     distance[result.converged] = sdf(result.x[result.converged])
     distance, chosen = distance.view(k, n).min(dim=0)

@@ -12,7 +12,11 @@ from imavatar.types import RayBundle, SurfaceHits
 
 
 class PaperSearch:
-    """Uniform samples in a bounding sphere, each solved from three guesses, then secant steps."""
+    """Uniform samples in a bounding sphere, each solved from three guesses, then secant steps.
+
+    Args:
+        wrap: see `find_surface`.
+    """
 
     def __init__(
         self,
@@ -21,11 +25,13 @@ class PaperSearch:
         n_samples: int = 100,
         n_secant_steps: int = 8,
         correspondence: CorrespondenceSettings,
+        wrap: bool = False,
     ):
         self.radius = radius
         self.n_samples = n_samples
         self.n_secant_steps = n_secant_steps
         self.correspondence = correspondence
+        self.wrap = wrap
 
     def reset(self) -> None:
         """Nothing is kept between calls."""
@@ -45,4 +51,5 @@ class PaperSearch:
             n_samples=self.n_samples,
             n_secant_steps=self.n_secant_steps,
             foreground=foreground,
+            wrap=self.wrap,
         )

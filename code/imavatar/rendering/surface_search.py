@@ -1,6 +1,7 @@
 """The paper's surface search: uniform samples along the ray, then secant steps (SPEC section 6)."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from jaxtyping import Bool, Float
@@ -26,19 +27,22 @@ def find_surface(
     n_samples: int = 100,
     n_secant_steps: int = 8,
     foreground: Bool[Tensor, " n"] | None = None,
+    wrap: bool = False,
 ) -> SurfaceHits:
     """First surface point of each ray in a depth interval; no gradient.
 
     A ray without a negative sample, and in training (`foreground` given) every ray outside the
     mask, takes its sample of least signed distance instead. `hit` means that a sample was negative.
     Rays that miss the sphere never hit: their depth is their closest approach in training, 0 in
-    evaluation. A ray that starts inside the surface has its first sample negative and no sample
-    before it: that sample is taken as the surface.
+    evaluation, and where a canonical point is found there its signed distance counts as any other.
+    A ray that starts inside the surface has its first sample negative and no sample before it: that
+    sample is taken as the surface.
 
     Args:
         query: deformed points to canonical ones with their signed distances.
         interval: near and far depth of each ray, and whether it meets the volume searched: what
             `ray_sphere_interval` returns for the paper's bounding sphere of radius 1.2.
+        wrap: search a ray that starts inside between its last sample and its first, as the authors' code does.
     """
     if len(rays) == 0:
         return _empty(rays)
@@ -61,7 +65,7 @@ def find_surface(
     converged = found.converged.view(n_meets, n_samples)[rows, chosen].clone()
     depth = depths[meets][rows, chosen].clone()
 
-    bracketed = (wants_surface & (first > 0)).nonzero()[:, 0]
+    bracketed = (wants_surface & ((first > 0) | wrap)).nonzero()[:, 0]
     if len(bracketed) > 0:
         refined = _refine(query, rays[meets][bracketed], depths[meets], values, first, bracketed, n_secant_steps)
         depth[bracketed], corresponding = refined
@@ -69,7 +73,8 @@ def find_surface(
         sdf[bracketed] = corresponding.sdf
         converged[bracketed] = corresponding.converged
     missing_depth = torch.zeros_like(near) if foreground is None else near
-    return _scatter(meets, missing_depth, depth, hit, x_c, sdf, converged)
+    hits = _scatter(meets, missing_depth, depth, hit, x_c, sdf, converged)
+    return _with_missing(query, rays, meets, hits)
 
 
 def _query_all(query: Query, points: Float[Tensor, "n 3"]) -> Correspondence:
@@ -102,6 +107,17 @@ def _scatter(meets, missing_depth, depth, hit, x_c, sdf, converged) -> SurfaceHi
     full_depth[meets], full_hit[meets], full_x_c[meets] = depth, hit, x_c
     full_sdf[meets], full_converged[meets] = sdf, converged
     return SurfaceHits(full_depth, full_hit, full_x_c, full_sdf, full_converged)
+
+
+def _with_missing(query: Query, rays: RayBundle, meets: Bool[Tensor, " n"], hits: SurfaceHits) -> SurfaceHits:
+    """Canonical points and signed distances of the rays that miss the volume, at their one depth."""
+    missing = (~meets).nonzero()[:, 0]
+    if len(missing) == 0:
+        return hits
+    found = _query_all(query, rays[missing].at(hits.depth[missing]))
+    x_c, sdf, converged = hits.x_c.clone(), hits.sdf.clone(), hits.converged.clone()
+    x_c[missing], sdf[missing], converged[missing] = found.x_c, found.sdf, found.converged
+    return replace(hits, x_c=x_c, sdf=sdf, converged=converged)
 
 
 def _empty(rays: RayBundle) -> SurfaceHits:

@@ -44,11 +44,13 @@ class Objective:
         surface: the canonical head: pseudo ground truth of the deformer, and where its mouth is.
         face: points around the head's face, for `head_distance`.
         head_points: points a step for `head_fields` and `head_distance` each.
+        compat: see `losses.field_targets`.
     """
 
     surface: HeadSurface
     face: DistanceSamples | None = None
     head_points: int = 256
+    compat: bool = False
 
     def terms(
         self,
@@ -89,7 +91,7 @@ class Objective:
         semantics = None if batch.semantics is None else batch.semantics[render.surface_index]
         squared_distance, vertex = self.surface.supervision.nearest(render.x_c)
         if weights.lbs > 0:
-            targets = losses.field_targets(self.surface.supervision, squared_distance, vertex, semantics)
+            targets = losses.field_targets(self.surface.supervision, squared_distance, vertex, semantics, self.compat)
             values["skinning"] = losses.skinning_loss(render.fields, targets, n)
             values["posedirs"] = losses.posedirs_loss(render.fields, targets, n)
             values["shapedirs"] = losses.shapedirs_loss(render.fields, targets, n)

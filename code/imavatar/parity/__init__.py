@@ -1,0 +1,1 @@
+"""Whether this project computes what the authors' implementation computed, on recorded inputs."""
