@@ -16,7 +16,8 @@ def documented() -> dict[str, str]:
     found = {}
     for section in re.split(r"^## ", REFERENCE.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]:
         name = section.split("\n", 1)[0].strip()
-        found.update({f"{name}.{row['key']}": row["default"].strip("`") for row in ROW.finditer(section)})
+        prefix = "" if name == "top level" else f"{name}."
+        found.update({prefix + row["key"]: row["default"].strip("`") for row in ROW.finditer(section)})
     return found
 
 

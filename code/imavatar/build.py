@@ -120,7 +120,10 @@ def build_search(config: Config, name: str) -> Search:
     """A surface search by name: `paper` or `proxy`."""
     tracer, broyden = config.model.ray_tracer, config.model.broyden
     correspondence = CorrespondenceSettings(
-        max_steps=broyden.max_steps, tolerance=broyden.tolerance, divergence=broyden.divergence
+        max_steps=broyden.max_steps,
+        tolerance=broyden.tolerance,
+        divergence=broyden.divergence,
+        keep_best=not config.compat,
     )
     if name == "paper":
         return PaperSearch(
@@ -128,6 +131,7 @@ def build_search(config: Config, name: str) -> Search:
             n_samples=tracer.n_steps,
             n_secant_steps=tracer.n_secant_steps,
             correspondence=correspondence,
+            wrap=config.compat,
         )
     return ProxySearch(
         radius=tracer.object_bounding_sphere,
@@ -222,7 +226,7 @@ def build_objective(config: Config, head: HeadSurface) -> Objective:
     face = None
     if config.loss.head_distance_weight > 0:
         face = sample_face_distances(head, torch.Generator().manual_seed(config.train.seed))
-    return Objective(head, face)
+    return Objective(head, face, compat=config.compat)
 
 
 def build_schedule(config: Config) -> Schedule:

@@ -222,3 +222,4 @@ class Config:
     plot: PlotConfig = field(default_factory=PlotConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    compat: bool = False  # the authors' behaviour where this project differs on purpose
