@@ -82,7 +82,7 @@ def canonical_head(*, ghost: bool = False, n_expression: int = N_EXPRESSION, lat
     transforms[Joint.JAW] = rigid_transform(turn, joint - turn @ joint)
     return PosedHead(
         expression=torch.zeros(1, n_expression, dtype=torch.float64),
-        jaw=torch.tensor([[CANONICAL_JAW_ANGLE, 0.0, 0.0]], dtype=torch.float64),
+        condition=torch.tensor([[0.0] * n_expression + [CANONICAL_JAW_ANGLE, 0.0, 0.0]], dtype=torch.float64),
         pose_feature=0.2 * normal(1, POSE_FEATURE_SIZE, seed=7),
         bone_transforms=_with_ghost(transforms, ghost)[None],
         latent=torch.zeros(1, latent_size, dtype=torch.float64),
@@ -95,9 +95,10 @@ def posed_head(
     """A frame with random rigid transforms, expression, pose features and latent code."""
     turns = axis_angle_to_matrix(amplitude * normal(N_JOINTS, 3, seed=seed))
     shifts = 0.3 * amplitude * normal(N_JOINTS, 3, seed=seed + 1)
+    expression = normal(1, n_expression, seed=seed + 2)
     return PosedHead(
-        expression=normal(1, n_expression, seed=seed + 2),
-        jaw=amplitude * normal(1, 3, seed=seed + 3),
+        expression=expression,
+        condition=torch.cat([expression, amplitude * normal(1, 3, seed=seed + 3)], dim=1),
         pose_feature=amplitude * normal(1, POSE_FEATURE_SIZE, seed=seed + 4),
         bone_transforms=_with_ghost(rigid_transform(turns, shifts), ghost)[None],
         latent=normal(1, latent_size, seed=seed + 5),

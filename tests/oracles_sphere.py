@@ -23,7 +23,7 @@ class RecordingFlame:
         transforms[:, 0, 0, 3] = head.expression[:, 0]
         return PosedHead(
             expression=head.expression,
-            jaw=head.pose[:, 6:9],
+            condition=torch.cat([head.expression, head.pose[:, 6:9]], dim=1),
             pose_feature=torch.zeros(len(head), 36),
             bone_transforms=transforms,
             latent=torch.zeros(len(head), 0) if latent is None else latent,

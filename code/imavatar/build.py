@@ -256,6 +256,7 @@ def build_schedule(config: Config) -> Schedule:
         warmup_steps=train.warmup_steps,
         texture_first_steps=train.texture_first_steps,
         gradient_limit=train.gradient_limit,
+        condition_noise=train.condition_noise,
         anneal_bands=config.model.geometry_network.use_freq_band,
     )
 

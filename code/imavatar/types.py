@@ -79,11 +79,12 @@ class PosedHead(TensorRecord):
     """What the fields need to know of a frame.
 
     `bone_transforms` map template space (model units) to deformed space, relative to the rest pose; the ghost bone,
-    where used, comes first. `latent` is zero wide where no latent code is used.
+    where used, comes first. `latent` is zero wide where no latent code is used. `condition` is what colours depend on:
+    the expression and the jaw's rotation.
     """
 
     expression: Float[Tensor, "b e"]
-    jaw: Float[Tensor, "b 3"]
+    condition: Float[Tensor, "b c"]
     pose_feature: Float[Tensor, "b 36"]
     bone_transforms: Float[Tensor, "b j 4 4"]
     latent: Float[Tensor, "b l"]

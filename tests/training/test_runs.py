@@ -66,6 +66,18 @@ def test_the_loss_falls(root, options):
     assert values[-1] < 0.8 * values[0]
 
 
+def test_noise_on_what_colours_depend_on_changes_the_run_and_is_the_same_every_time(root):
+    states = []
+    for name, noise in (("without", 0.0), ("once", 2.0), ("again", 2.0)):
+        extra = f"train.methodname = {name}\ntrain.condition_noise = {noise}\ntrain.gradient_limit = 3.0\n"
+        exp_runner_main(["--conf", write_config(root, extra=extra), "--nepoch", "1"])
+        checkpoints = root / "runs" / "sphere" / name / "train" / "train" / "checkpoints"
+        states.append(load_part(checkpoints, "model", "1")["model_state_dict"])
+    without, once, again = (state["rendering_network.lin0.weight_v"] for state in states)
+    assert torch.equal(once, again)
+    assert not torch.equal(once, without)
+
+
 def test_a_resumed_run_equals_an_unbroken_one(root):
     conf = write_config(root)
     exp_runner_main(["--conf", conf, "--nepoch", "2"])

@@ -71,7 +71,7 @@ def test_regression_reaches_a_minimum_and_says_where_it_ended():
 
 def test_blendshapes_that_are_linear_in_the_hidden_layer_are_solved_exactly():
     identity = torch.eye(4).expand(1, 6, 4, 4)
-    canonical = PosedHead(torch.zeros(1, 50), torch.zeros(1, 3), torch.zeros(1, 36), identity, torch.zeros(1, 0))
+    canonical = PosedHead(torch.zeros(1, 50), torch.zeros(1, 53), torch.zeros(1, 36), identity, torch.zeros(1, 0))
     deformer, truth = Deformer(canonical, (16, 16)), Deformer(canonical, (16, 16))
     truth.load_state_dict(deformer.state_dict())
     torch.nn.init.normal_(truth.blendshapes.weight, 0, 0.1)

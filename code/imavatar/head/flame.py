@@ -91,7 +91,7 @@ class Flame(nn.Module):
             latent = shaped.new_zeros(len(head), 0)
         return PosedHead(
             expression=head.expression,
-            jaw=head.rotation_vector(Joint.JAW),
+            condition=torch.cat([head.expression, head.rotation_vector(Joint.JAW)], dim=-1),
             pose_feature=pose_feature,
             bone_transforms=transforms,
             latent=latent,

@@ -116,8 +116,7 @@ def probe_quantities(avatar: Avatar, posed: PosedHead, probe: Arrays) -> Arrays:
         "query_mask": selected.converged,
     }
     if "normals" in probe:
-        condition = torch.cat([posed.expression, posed.jaw], dim=1)
-        found["rgb"] = avatar.texture(x, probe["normals"], condition, features)
+        found["rgb"] = avatar.texture(x, probe["normals"], posed.condition, features)
     return found
 
 

@@ -128,8 +128,7 @@ class Avatar(nn.Module):
         seen = (x_c, normal, features)
         if not colour_trains_geometry:
             seen = tuple(value.detach() for value in seen)
-        condition = torch.cat([head.expression, head.jaw], dim=-1)
-        rgb = self.texture(seen[0], seen[1], condition, seen[2])
+        rgb = self.texture(seen[0], seen[1], head.condition, seen[2])
         return SurfaceShading(x_c, rgb, normal, gradient)
 
     def _attach_on_surface(self, bound, head, rays, x_c):

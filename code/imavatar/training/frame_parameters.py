@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from imavatar.anatomy import Joint, pose_slice
 from imavatar.types import Camera, HeadParameters
 
 LATENT_SIZE = 32
@@ -80,6 +81,11 @@ class FrameParameters(nn.Module):
         world_from_camera = world_from_camera.to(self.camera_pose.weight.dtype)
         world_from_camera[:, :3, 3] = self.camera_pose(frame)
         return replace(tracked, world_from_camera=world_from_camera)
+
+    def condition_spread(self) -> Float[Tensor, " c"]:
+        """Standard deviations over the tracked frames of what colours depend on: expression, jaw rotation."""
+        jaw = self.tracked_pose[:, pose_slice(Joint.JAW)]
+        return torch.cat([self.tracked_expression, jaw], dim=1).std(dim=0, correction=0)
 
     def deviations(self, frame: Int[Tensor, " b"]) -> dict[str, Tensor]:
         """Plain sums of squared differences from the tracked values, of what is optimised."""

@@ -45,6 +45,7 @@ class Schedule:
     warmup_steps: int = 0
     texture_first_steps: int = 0
     gradient_limit: float = 0.0
+    condition_noise: float = 0.0
     anneal_bands: bool = False
 
     def weights_at(self, epoch: int) -> LossWeights:
@@ -66,6 +67,26 @@ class Schedule:
         """Factor of all learning rates, `step` steps after the start of the run."""
         factor = milestone_factor(int(epoch), self.rate_milestones, self.rate_factor)
         return factor * exponential_decay(epoch, n_epochs, self.rate_decay) * warm_up(step, self.warmup_steps)
+
+    def step_options(self, step: int) -> "StepOptions":
+        """What holds for a step, `step` steps after the start of the run."""
+        return StepOptions(step < self.texture_first_steps, self.gradient_limit, self.condition_noise)
+
+
+@dataclass(frozen=True)
+class StepOptions:
+    """How a step differs from the paper's.
+
+    Args:
+        texture_only: colours teach the texture alone.
+        gradient_limit: see `limit_outliers`.
+        condition_noise: noise on what the texture's colours depend on, in standard deviations over the frames: colours
+            then depend on no single number of it, and stay plausible beyond the expressions that were seen.
+    """
+
+    texture_only: bool = False
+    gradient_limit: float = 0.0
+    condition_noise: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -128,10 +149,7 @@ def _train_epoch(run, dataset, objective, schedule, settings, epoch) -> dict[str
         run.avatar.geometry.open_bands = schedule.open_bands_at(progress)
         generator = generator_for(settings.seed, epoch, int(frames[0]))
         batch = dataset.batch(frames.tolist(), settings.n_pixels, generator)
-        texture_only = step < schedule.texture_first_steps
-        scalars = training_step(
-            run, objective, batch, weights, generator, texture_only, gradient_limit=schedule.gradient_limit
-        )
+        scalars = training_step(run, objective, batch, weights, generator, schedule.step_options(step))
         for name, value in scalars.items():
             sums[name] = sums.get(name, 0.0) + value / len(batches)
     sums["learning_rate_factor"] = factor
@@ -145,20 +163,23 @@ def training_step(
     batch: Batch,
     weights: LossWeights,
     generator: torch.Generator,
-    texture_only: bool = False,
-    gradient_limit: float = 0.0,
+    options: StepOptions = StepOptions(),
 ) -> dict[str, float]:
-    """One step of both optimisers; returns what is logged. `gradient_limit` is that of `limit_outliers`."""
+    """One step of both optimisers; returns what is logged."""
     device = run.flame.v_template.device
     batch = to_device(batch, device)
     posed = run.flame(run.frames.head(batch.frame), run.frames.latent(batch.frame))
+    if options.condition_noise > 0:
+        noise = torch.randn(posed.condition.shape, generator=generator).to(posed.condition)
+        noise = options.condition_noise * run.frames.condition_spread() * noise
+        posed = replace(posed, condition=posed.condition + noise)
     rays = cast_rays(run.frames.camera(batch.frame, batch.camera), batch.pixels, batch.rays_frame)
     hits = run.avatar.find_surface(rays.detach(), posed.detach(), batch.foreground)
     where = hits.hit & batch.foreground
-    render = run.avatar.shade(rays, posed, hits, where, colour_trains_geometry=not texture_only)
+    render = run.avatar.shade(rays, posed, hits, where, colour_trains_geometry=not options.texture_only)
     deviations = run.frames.deviations(batch.frame)
     terms = objective.terms(run.avatar, render, batch, deviations, weights, generator)
-    limited = _step_optimisers(run, terms, gradient_limit)
+    limited = _step_optimisers(run, terms, options.gradient_limit)
     return {**_scalars(terms, hits, batch), "limited": float(limited)}
 
 
