@@ -3,7 +3,7 @@
 from setuptools import find_packages, setup
 
 EXTRAS = {
-    "preprocess": ["ai-edge-litert>=2.0"],
+    "preprocess": ["ai-edge-litert>=2.0", "flatbuffers>=23.0"],
     "face-alignment": ["face-alignment>=1.5"],
     "openhead": [],
     "synthetic": ["mitsuba>=3.6"],

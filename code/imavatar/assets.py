@@ -112,9 +112,9 @@ ASSETS = {
             "finds the face in a video",
         ),
         _model(
-            "face_landmark",
-            "face_landmark/face_landmark.tflite",
-            "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+            "face_landmark_with_attention",
+            "face_landmark/face_landmark_with_attention.tflite",
+            "e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4",
             "468 landmarks of a face",
         ),
         _model(

@@ -42,8 +42,8 @@ class LandmarkEmbedding:
 
 
 def embedding_path(head_path: Path) -> Path:
-    """Where the embedding of a head file is kept: beside it."""
-    return head_path.with_name(f"{head_path.stem}.landmarks.npz")
+    """Where the embedding of a head file is kept: beside it, under the name of the model that found the landmarks."""
+    return head_path.with_name(f"{head_path.stem}.landmarks_with_attention.npz")
 
 
 def save_embedding(path: Path, embedding: LandmarkEmbedding, assets: HeadAssets) -> None:

@@ -9,10 +9,10 @@ from jaxtyping import Float
 
 from imavatar.assets import asset_path
 from imavatar.head.mesh_points import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
+from imavatar.preprocessing.attention_mesh import AttentionMesh
 from imavatar.preprocessing.detection import Detection, FaceDetector
 from imavatar.preprocessing.tflite import TfliteModel
 
-N_POINTS = 468
 FACE_MARGIN, EYE_MARGIN = 1.5, 2.3
 """Side of the crop over the longer side of the face's box, and over the width of the eye."""
 MIN_SCORE = 0.5
@@ -93,7 +93,7 @@ class FaceLandmarker:
             return asset_path(name) if folder is None else folder / f"{name}.tflite"
 
         self._detector = FaceDetector(model_path("face_detector"))
-        self._landmarks = TfliteModel(model_path("face_landmark"))
+        self._landmarks = AttentionMesh(model_path("face_landmark_with_attention"))
         self._iris = TfliteModel(model_path("iris_landmark"))
         self._last: Float[np.ndarray, "468 2"] | None = None
 
@@ -133,11 +133,10 @@ class FaceLandmarker:
     def _in_region(self, rgb, region: Region):
         """Points and score of the face in a region, or None where the model sees none."""
         size = self._landmarks.input_size
-        points, logit = self._landmarks(region.crop(rgb, size))
-        score = 1 / (1 + np.exp(-float(logit.ravel()[0])))
+        crop_points, logit = self._landmarks(region.crop(rgb, size))
+        score = 1 / (1 + np.exp(-logit))
         if score < MIN_SCORE:
             return None
-        crop_points = points.reshape(N_POINTS, 3)[:, :2].astype(np.float64)
         return apply_affine(region.to_image(size), crop_points), score
 
     def _iris_points(self, rgb, points, corners, *, mirrored: bool) -> Float[np.ndarray, "5 2"]:

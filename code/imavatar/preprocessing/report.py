@@ -14,7 +14,7 @@ from imavatar.preprocessing.frame_analysis import AnalysedVideo
 from imavatar.preprocessing.tracking import TrackingResult
 
 REPORT_NAME = "report.json"
-FORMAT = 3
+FORMAT = 4
 """Raised when the result of the same request changes, so that it is made anew."""
 
 

@@ -1,0 +1,200 @@
+"""The landmark model that looks at lips and eyes once more, without the operators that only its makers' runtime has.
+
+The coarse mesh alone is a tenth of the mouth off where a mouth is wide open, and takes lowered lids for half open ones.
+The full model crops lips and eyes out of its features by a matrix that follows from the coarse landmarks, and regresses
+them again. Its three operators of its own are a few lines of geometry; what lies before and between them is cut out of
+the file as two models that LiteRT runs.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import Float
+
+from imavatar.errors import AssetError
+from imavatar.preprocessing.tflite import Network
+
+N_POINTS = 468
+FILE_IDENTIFIER = b"TFL3"
+AGAIN = "delete it and run: python scripts/fetch_assets.py"
+MATRIX_OF, CROP_OF, MAP_BACK = "Landmarks2TransformMatrix", "TransformTensorBilinear", "TransformLandmarks"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of the face that is looked at again: the mesh's points in it, and how its crop lies."""
+
+    points: np.ndarray
+    left: int
+    right: int
+    angle: float
+    scale: tuple[float, float]
+    size: tuple[int, int]
+
+
+class AttentionMesh:
+    """A crop of a face -> 468 points and the logit of a face being there.
+
+    Raises:
+        AssetError: LiteRT is not installed, or the file is not this model.
+    """
+
+    def __init__(self, path: Path):
+        graph = _Graph(path)
+        matrices, crops, maps = (graph.custom(name) for name in (MATRIX_OF, CROP_OF, MAP_BACK))
+        if not matrices or len(crops) != len(matrices) or len({op.inputs[0] for op in crops}) != 1:
+            raise AssetError(f"{path} is another model than the face landmarks with attention; {AGAIN}")
+        self._parts = [_part(graph.options(op)) for op in matrices]
+        back = {part: [] for part in range(len(self._parts))}
+        for op in maps:
+            fitting = [k for k, part in enumerate(self._parts) if graph.rows(op.inputs[0]) == len(part.points)]
+            free = next((k for k in fitting if not back[k]), None)
+            if free is not None:
+                back[free] = [op.inputs[0], op.inputs[1]]
+        if not all(back.values()):
+            raise AssetError(f"{path} is another model than the face landmarks with attention; {AGAIN}")
+        mesh, flag = graph.outputs(3 * N_POINTS), graph.outputs(1)
+        self._coarse = Network(
+            graph.cut(graph.inputs, [crops[0].inputs[0], mesh, flag, *(op.inputs[0] for op in matrices)]), path
+        )
+        self._fine = Network(
+            graph.cut(
+                [*(op.outputs[0] for op in crops), *(op.outputs[0] for op in matrices)],
+                [tensor for part in back for tensor in back[part]],
+            ),
+            path,
+        )
+
+    @property
+    def input_size(self) -> int:
+        """Side of the square crop, pixels."""
+        return self._coarse.input_size
+
+    def __call__(self, crop: Float[np.ndarray, "s s 3"]) -> tuple[Float[np.ndarray, "468 2"], float]:
+        """Points in pixels of the crop (values 0...1), and the logit."""
+        features, mesh, flag, *landmarks = self._coarse([crop])
+        transforms = [
+            crop_matrix(part, points.reshape(-1, 3)) for part, points in zip(self._parts, landmarks, strict=True)
+        ]
+        crops = [crop_features(features, m, part.size) for m, part in zip(transforms, self._parts, strict=True)]
+        fine = self._fine([*crops, *transforms])
+        points = mesh.reshape(-1, 3)[:, :2].astype(np.float64)
+        for part, local, matrix in zip(self._parts, fine[::2], fine[1::2], strict=True):
+            points[part.points] = local @ matrix[:2, :2].T + matrix[:2, 3]
+        return points, float(flag.ravel()[0])
+
+
+def crop_matrix(part: Part, landmarks: Float[np.ndarray, "468 3"]) -> Float[np.ndarray, "4 4"]:
+    """From pixels of a part's crop to those of the features: the box of its points, turned with the part, enlarged."""
+    x, y = (landmarks[part.right] - landmarks[part.left])[:2]
+    angle = np.arctan2(y, x) - part.angle
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    upright = landmarks[part.points, :2] @ turn
+    low, high = upright.min(axis=0), upright.max(axis=0)
+    extent = (high - low) * part.scale
+    matrix = np.eye(4)
+    matrix[:2, :2] = turn * (extent / part.size)
+    matrix[:2, 3] = turn @ ((low + high) / 2 - extent / 2)
+    return matrix
+
+
+def crop_features(
+    features: Float[np.ndarray, "h w c"], matrix: Float[np.ndarray, "4 4"], size: tuple[int, int]
+) -> Float[np.ndarray, "v u c"]:
+    """Features at the crop's pixel centres, bilinear; beyond the border as at it."""
+    row, column = np.mgrid[: size[1], : size[0]] + 0.5
+    x, y = (matrix[k, 0] * column + matrix[k, 1] * row + matrix[k, 3] - 0.5 for k in range(2))
+    options = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
+    maps = x.astype(np.float32), y.astype(np.float32)
+    channels = [cv2.remap(np.ascontiguousarray(features[..., c]), *maps, **options) for c in range(features.shape[2])]
+    return np.stack(channels, axis=-1)
+
+
+def _part(options: dict) -> Part:
+    return Part(
+        points=np.array(options["subset_idxs"]),
+        left=options["left_rotation_idx"],
+        right=options["right_rotation_idx"],
+        angle=options["target_rotation_radians"],
+        scale=(options["scale_x"], options["scale_y"]),
+        size=(options["output_width"], options["output_height"]),
+    )
+
+
+class _Graph:
+    """A TensorFlow Lite file as its list of operators, of which parts can be cut out as files of their own."""
+
+    def __init__(self, path: Path):
+        try:
+            from ai_edge_litert import schema_py_generated as schema
+        except ImportError as error:
+            raise AssetError(
+                "the face models need LiteRT, which is not installed; run: pip install -e .[preprocess]"
+            ) from error
+        self._schema, self.path = schema, path
+        self._content = path.read_bytes()
+        if self._content[4:8] != FILE_IDENTIFIER:
+            raise AssetError(f"{path} is not a TensorFlow Lite model; {AGAIN}")
+        try:
+            self._model = self._parse()
+            self._graph = self._model.subgraphs[0]
+        except (ValueError, IndexError, TypeError, AttributeError, struct.error) as error:
+            raise AssetError(f"{path} is damaged ({error}); {AGAIN}") from error
+        self.inputs = list(self._graph.inputs)
+
+    def _parse(self):
+        return self._schema.ModelT.InitFromObj(self._schema.Model.GetRootAs(self._content, 0))
+
+    def custom(self, name: str) -> list:
+        """Operators of a name that is not TensorFlow Lite's own."""
+        codes = self._model.operatorCodes
+        return [op for op in self._graph.operators if codes[op.opcodeIndex].customCode == name.encode()]
+
+    def options(self, op) -> dict:
+        """Of a custom operator."""
+        from flatbuffers import flexbuffers
+
+        return flexbuffers.Loads(bytes(op.customOptions))
+
+    def rows(self, tensor: int) -> int:
+        """Second dimension of a tensor [1, n, ...]."""
+        return int(self._graph.tensors[tensor].shape[1])
+
+    def outputs(self, size: int) -> int:
+        """The model's output with a number of values."""
+        for tensor in self._graph.outputs:
+            if int(np.prod(self._graph.tensors[tensor].shape)) == size:
+                return tensor
+        raise AssetError(f"{self.path} has no output of {size} values; {AGAIN}")
+
+    def cut(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+        """The operators between tensors as a model."""
+        import flatbuffers
+
+        model = self._parse()
+        graph = model.subgraphs[0]
+        needed = _operators_between(graph.operators, inputs, outputs)
+        graph.operators = [graph.operators[index] for index in needed]
+        graph.inputs, graph.outputs = list(inputs), list(outputs)
+        model.signatureDefs = model.metadata = None
+        builder = flatbuffers.Builder(len(self._content))
+        builder.Finish(model.Pack(builder), FILE_IDENTIFIER)
+        return bytes(builder.Output())
+
+
+def _operators_between(operators: list, inputs: Iterable[int], outputs: Iterable[int]) -> list[int]:
+    """Indices of the operators that the outputs need, given the inputs, in order."""
+    maker = {tensor: index for index, op in enumerate(operators) for tensor in op.outputs}
+    given, needed, open_tensors = set(inputs), set(), list(outputs)
+    while open_tensors:
+        tensor = open_tensors.pop()
+        index = maker.get(tensor)
+        if tensor in given or index is None or index in needed:
+            continue
+        needed.add(index)
+        open_tensors.extend(operators[index].inputs)
+    return sorted(needed)
