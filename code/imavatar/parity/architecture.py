@@ -16,10 +16,9 @@ from imavatar.head.flame import Flame
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.paper_search import PaperSearch
+from imavatar.training.frame_parameters import LATENT_SIZE
 
 HEAD_PREFIXES = ("FLAMEServer.", "deformer_network.FLAMEServer.")
-LATENT_SIZE = 32
-CONDITION_POSE = 3
 OCTAVE_SIZE = encoded_size(1) - encoded_size(0)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from imavatar.errors import DataError
 from imavatar.head.assets import HeadAssets, load_head
+from imavatar.training.checkpoints import UNREADABLE
 
 HEAD_NAMES = ("head_model.npz", "head_model.pkl")
 CHECKPOINT_NAME = "reference_checkpoint.pth"
@@ -68,8 +69,6 @@ def load_fixture(folder: Path) -> Fixture:
 
 
 def _load_state(path: Path) -> Arrays:
-    from imavatar.training.checkpoints import UNREADABLE
-
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
         return dict(content["model_state_dict"])
