@@ -176,6 +176,19 @@ def build_warm_start_surface(config: Config, flame: Flame, head: HeadSurface, da
     return replace(head, supervision=HeadSupervision(vertices, head.supervision.fields))
 
 
+def build_frame_parameters(config: Config, dataset: FaceDataset) -> FrameParameters:
+    """Parameters of the training frames, as tracked."""
+    train = config.train
+    indices = list(range(len(dataset)))
+    return FrameParameters(
+        dataset.head(indices),
+        dataset.camera(indices),
+        optimised=Optimised(train.optimize_expression, train.optimize_camera, train.optimize_latent_code),
+        latent_size=config.model.geometry_network.condition_in,
+        generator=torch.Generator().manual_seed(train.seed),
+    )
+
+
 def build_run(config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset, device: torch.device) -> Run:
     """Networks, per-frame parameters and their optimisers."""
     train = config.train
@@ -184,15 +197,7 @@ def build_run(config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset
             "model.ray_tracer.search = proxy keeps one canonical surface for all frames, but "
             "model.geometry_network.condition_in gives each frame its own: use search = paper"
         )
-    indices = list(range(len(dataset)))
-    generator = torch.Generator().manual_seed(train.seed)
-    frames = FrameParameters(
-        dataset.head(indices),
-        dataset.camera(indices),
-        optimised=Optimised(train.optimize_expression, train.optimize_camera, train.optimize_latent_code),
-        latent_size=config.model.geometry_network.condition_in,
-        generator=generator,
-    ).to(device)
+    frames = build_frame_parameters(config, dataset).to(device)
     groups = parameter_groups(config, avatar)
     tables = frames.trainable()
     frame_optimiser = torch.optim.SparseAdam(tables, lr=train.learning_rate_cam) if tables else None

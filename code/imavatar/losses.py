@@ -88,7 +88,8 @@ def field_targets(
     """Fields of the nearest vertex; with semantics, what the head cannot know is overruled.
 
     Hair follows the neck joint and cloth the ghost bone (the global joint without one); mouth
-    interior and glasses get zero pose correctives and no skinning loss.
+    interior and glasses get zero pose correctives and no skinning loss; they and cloth get zero
+    expression blendshapes.
 
     Args:
         compat: count as the authors' code does: only points near the head, and of these the mouth's interior too for
@@ -107,14 +108,16 @@ def field_targets(
     weights[hair] = F.one_hot(torch.tensor(first_joint + Joint.NECK), n_bones).to(weights)
     weights[cloth] = F.one_hot(torch.tensor(0), n_bones).to(weights)
     posedirs[mouth] = 0
-    overruled = DeformationFields(fields.shapedirs, posedirs, weights)
     if compat:
+        overruled = DeformationFields(fields.shapedirs, posedirs, weights)
         return FieldTargets(overruled, skinned=near & ~mouth, corrected=near, shaped=near)
+    shapedirs = fields.shapedirs.clone()
+    shapedirs[mouth | cloth] = 0
     return FieldTargets(
-        fields=overruled,
+        fields=DeformationFields(shapedirs, posedirs, weights),
         skinned=(near | hair | cloth) & ~mouth,
         corrected=near | mouth,
-        shaped=near & ~mouth,
+        shaped=near | mouth | cloth,
     )
 
 

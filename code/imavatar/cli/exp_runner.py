@@ -114,7 +114,7 @@ def _start_epoch(args, config, run, folder, first_surface) -> int:
 
     source = folder.checkpoints if args.load_path is None else args.load_path / "checkpoints"
     if args.is_continue and (args.load_path is not None or saved_epoch(source) is not None):
-        epoch = load_run(source, args.checkpoint, run)
+        epoch = load_run(source, args.checkpoint, run, foreign=args.load_path is not None)
         logger.info("resuming at epoch %d from %s", epoch, source)
         return epoch
     if config.train.warm_start_steps > 0:

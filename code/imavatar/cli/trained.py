@@ -3,26 +3,35 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from imavatar import build
 from imavatar.cli.common import choose_device
 from imavatar.config import Config, load_config
+from imavatar.data.subject import N_SHAPE
 from imavatar.errors import AssetError, ImavatarError
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.rendering.avatar import Avatar
+from imavatar.training.checkpoint_head import check_topology
+from imavatar.training.checkpoints import checkpoint_file, entry, load_model, load_part
 from imavatar.training.run_folder import RunFolder
-from imavatar.training.state import load_avatar
+from imavatar.training.state import ModelCheckpoint, read_model
 
 
 @dataclass(frozen=True)
 class Trained:
-    """An avatar with all that is needed to render it; `latent` [1, l] is the first frame's code."""
+    """An avatar with all that is needed to render it; `latent` [1, l] is the first frame's code.
+
+    `checkpoints` is the folder that it was read from, `checkpoint` its name there.
+    """
 
     config: Config
     folder: RunFolder
+    checkpoints: Path
+    checkpoint: str
     head: HeadAssets
     flame: Flame
     avatar: Avatar
@@ -36,15 +45,36 @@ def load_trained(conf: Path, subject: str | None, checkpoint: str, load_path: Pa
     build.check_class_names(config)
     folder = build.build_run_folder(config)
     device = choose_device()
-    shape = build.build_dataset(config, "train", only_json=True).shape_params
-    head = build.build_head_assets(config)
-    flame = build.build_flame(config, head, shape).to(device)
-    avatar = build.build_avatar(config, flame).to(device)
     source = folder.checkpoints if load_path is None else load_path / "checkpoints"
-    epoch, latent = load_avatar(source, checkpoint, avatar)
+    model = read_model(source, checkpoint)
+    head = build.build_head_assets(config)
+    flame = _head_of(model, config, head).to(device)
+    avatar = build.build_avatar(config, flame).to(device)
+    load_model(avatar, model.fields, model.path)
     if config.model.geometry_network.use_freq_band:
-        avatar.geometry.open_bands = float(epoch)
-    return Trained(config, folder, head, flame, avatar, latent.to(device), epoch)
+        avatar.geometry.open_bands = float(model.epoch)
+    latent = _first_latent(source, checkpoint, avatar).to(device)
+    return Trained(config, folder, source, checkpoint, head, flame, avatar, latent, model.epoch)
+
+
+def _head_of(model: ModelCheckpoint, config: Config, head: HeadAssets) -> Flame:
+    """The head of the shape that the avatar was trained with; of a checkpoint without it, of its training data's."""
+    template = model.head.get("v_template")
+    if template is None:
+        return build.build_flame(config, head, build.build_dataset(config, "train", only_json=True).shape_params)
+    flame = build.build_flame(config, head, torch.zeros(N_SHAPE))
+    check_topology(model.head, flame, model.path)
+    flame.v_template.copy_(template)
+    return flame
+
+
+def _first_latent(folder: Path, checkpoint: str, avatar: Avatar) -> Float[Tensor, "1 l"]:
+    """The latent code of the first training frame, which stands for unseen ones (SPEC section 10)."""
+    if avatar.geometry.latent_size == 0:
+        return torch.zeros(1, 0)
+    path = checkpoint_file(folder, "inputs", checkpoint)
+    table = entry(load_part(folder, "inputs", checkpoint), "latent_codes_state_dict", path)
+    return entry(table, "weight", path)[:1]
 
 
 def keypoint_detector():

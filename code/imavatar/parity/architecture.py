@@ -16,9 +16,9 @@ from imavatar.head.flame import Flame
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.paper_search import PaperSearch
+from imavatar.training.checkpoint_head import split_head
 from imavatar.training.frame_parameters import LATENT_SIZE
 
-HEAD_PREFIXES = ("FLAMEServer.", "deformer_network.FLAMEServer.")
 OCTAVE_SIZE = encoded_size(1) - encoded_size(0)
 
 
@@ -80,9 +80,8 @@ def build_avatar(state: dict[str, Tensor], flame: Flame, *, compat: bool) -> Ava
         ),
         PaperSearch(correspondence=correspondence, wrap=compat),
     )
-    own = {name: value for name, value in state.items() if not name.startswith(HEAD_PREFIXES)}
     try:
-        avatar.load_state_dict(own)
+        avatar.load_state_dict(split_head(state)[0])
     except RuntimeError as error:
         raise DataError(f"the checkpoint's weights fit no avatar: {error}") from error
     return avatar

@@ -66,7 +66,16 @@ def saved_epoch(folder: Path, name: str = LATEST) -> int | None:
     """Epoch of a checkpoint, or None where there is none of this name."""
     if not checkpoint_file(folder, "model", name).exists():
         return None
-    return int(load_part(folder, "model", name)["epoch"])
+    path = checkpoint_file(folder, "model", name)
+    return int(entry(load_part(folder, "model", name), "epoch", path))
+
+
+def entry(content: Mapping[str, Any], key: str, path: Path) -> Any:
+    """An entry of a checkpoint's part that must be there."""
+    if key not in content:
+        found = ", ".join(map(str, content)) or "nothing"
+        raise CheckpointError(f"{path} has no {key}; found {found}")
+    return content[key]
 
 
 def load_model(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
