@@ -115,6 +115,8 @@ def test_semantics_overrule_what_the_head_cannot_know():
     targets = losses.field_targets(supervision(), far, torch.zeros(4, dtype=torch.long), semantics)
     assert targets.skinned.tolist() == [True, True, False, False]
     assert targets.corrected.tolist() == [False, False, True, False]
+    assert targets.shaped.tolist() == [False, True, True, False]
+    assert targets.fields.shapedirs.flatten(1).abs().sum(1).tolist() == [150, 0, 0, 150]
     assert targets.fields.weights[0].argmax() == 2  # ghost, global, neck
     assert targets.fields.weights[1].argmax() == 0
     assert targets.fields.posedirs[2].abs().sum() == 0

@@ -192,11 +192,6 @@ def build_frame_parameters(config: Config, dataset: FaceDataset) -> FrameParamet
 def build_run(config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset, device: torch.device) -> Run:
     """Networks, per-frame parameters and their optimisers."""
     train = config.train
-    if config.model.ray_tracer.search == "proxy" and config.model.geometry_network.condition_in:
-        raise ConfigError(
-            "model.ray_tracer.search = proxy keeps one canonical surface for all frames, but "
-            "model.geometry_network.condition_in gives each frame its own: use search = paper"
-        )
     frames = build_frame_parameters(config, dataset).to(device)
     groups = parameter_groups(config, avatar)
     tables = frames.trainable()

@@ -57,13 +57,59 @@ def model_state(root: Path, name: str) -> dict:
 
 
 @pytest.mark.parametrize(
-    "options", [{}, {"search": "paper"}, {"semantics": False, "ghost": False}, {"search": "paper", "latent": 32}]
+    "options",
+    [
+        {},
+        {"search": "paper"},
+        {"semantics": False},
+        {"ghost": False},
+        {"search": "paper", "latent": 32},
+        {"latent": 32, "extra": "train.optimize_latent_code = True\n"},
+        {"extra": "train.batch_size = 4\ntrain.learning_rate = 3.0e-3\n"},
+        {"extra": "dataset.train.img_res = [24, 36]\n"},
+        {"extra": "train.optimize_camera = True\ntrain.optimize_expression = True\n"},
+        {"extra": "loss.flame_distance_weight = 100.0\ntrain.GT_lbs_milestones = [4]\ntrain.alpha_milestones = [4]\n"},
+    ],
 )
 def test_the_loss_falls(root, options):
     exp_runner_main(["--conf", write_config(root, **options), "--nepoch", "8"])
     values = losses(root)
     assert len(values) == 8
     assert values[-1] < 0.8 * values[0]
+
+
+def test_a_file_of_100_expressions_trains_with_all_of_them_or_the_first_50(root):
+    for sub_dir in ("train", "test"):
+        path = root / "sphere" / "sphere" / sub_dir / "flame_params.json"
+        tree = json.loads(path.read_text())
+        for frame in tree["frames"]:
+            frame["expression"] = [0.0] * 100
+        path.write_text(json.dumps(tree))
+    all_of_them = "model.deformer_network.num_exp = 100\nmodel.rendering_network.condition_in = 103\n"
+    for extra, n in (("", 50), (all_of_them + "train.methodname = all\n", 100)):
+        exp_runner_main(["--conf", write_config(root, extra=extra), "--nepoch", "1"])
+        name = "all" if extra else "tiny"
+        folder = root / "runs" / "sphere" / name / "train" / "train" / "checkpoints"
+        state = load_part(folder, "model", "1")["model_state_dict"]
+        assert len(state["deformer_network.blendshapes.weight"]) == 108 + 3 * n
+        assert state["FLAMEServer.shapedirs"].shape[-1] == 100 + n
+
+
+def test_paths_may_contain_the_words_image_and_mask(tmp_path, monkeypatch):
+    root = tmp_path / "image" / "mask image"
+    root.mkdir(parents=True)
+    write_subject(root)
+    save_head(root / "head.npz", ellipsoid_head())
+    monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path / "none"))
+    exp_runner_main(["--conf", write_config(root), "--nepoch", "1"])
+    assert len(losses(root)) == 1
+
+
+def test_several_recordings_train_together(root):
+    extra = "dataset.train.sub_dir = [train, test]\ndataset.train.subsample = [1, 6]\n"
+    exp_runner_main(["--conf", write_config(root, extra=extra), "--nepoch", "1"])
+    folder = root / "runs" / "sphere" / "tiny" / "train+test" / "train" / "checkpoints"
+    assert load_part(folder, "inputs", "1")["flame_pose_state_dict"]["weight"].shape == (5, 15)
 
 
 def test_noise_on_what_colours_depend_on_changes_the_run_and_is_the_same_every_time(root):
@@ -202,7 +248,3 @@ def test_what_a_head_wears_is_not_known_without_semantics(root, capsys):
     extra = "train.warm_start_steps = 2\ntrain.warm_start_frames = 2\n"
     error = refusal(capsys, ["--conf", write_config(root, semantics=False, extra=extra)])
     assert "train.warm_start_frames" in error and "gt_w_seg" in error
-
-
-def test_latent_codes_and_one_canonical_mesh_do_not_go_together(root, capsys):
-    assert "condition_in" in refusal(capsys, ["--conf", write_config(root, latent=32)])

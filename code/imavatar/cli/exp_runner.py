@@ -29,6 +29,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
     parser.add_argument("--load_path", type=Path, help="folder whose checkpoints/ is loaded instead")
     parser.add_argument("--only_json", action="store_true", help="evaluate without test images")
+    parser.add_argument(
+        "--optimised",
+        action="store_true",
+        help="evaluate the training frames with the expressions, poses and cameras that training optimised",
+    )
     parser.add_argument("--wandb_workspace", help="log to this wandb workspace too")
     parser.add_argument("--subject", help="instead of dataset.subject_name")
     return parser
@@ -170,27 +175,52 @@ def evaluate_run(args: argparse.Namespace) -> None:
     from imavatar.evaluation.lpips import load_lpips
 
     trained = load_trained(args.conf, args.subject, args.checkpoint, args.load_path)
-    config = trained.config
-    for sub_dir in config.dataset.test.sub_dir:
-        dataset = build.build_dataset(build.with_test_dir(config, sub_dir), "test", only_json=args.only_json)
-        out = trained.folder.evaluation(sub_dir, trained.epoch)
+    lpips, detect = load_lpips(), keypoint_detector()
+    for name, dataset, latent in _evaluated(trained, args):
+        out = trained.folder.evaluation(name, trained.epoch)
         summary = evaluate(
             dataset,
             trained.flame,
-            build.build_renderer(config, trained.avatar),
+            build.build_renderer(trained.config, trained.avatar),
             out,
-            lpips=load_lpips(),
-            detect=keypoint_detector(),
+            lpips=lpips,
+            detect=detect,
             progress=ProgressLine("frames evaluated"),
-            latent=trained.latent,
-            mesh_resolution=config.plot.mesh_resolution,
-            fps=config.plot.fps,
+            latent=latent,
+            mesh_resolution=trained.config.plot.mesh_resolution,
+            fps=trained.config.plot.fps,
         )
         agreement = _check_search(trained, dataset)
         (out / "search_check.json").write_text(json.dumps(agreement.as_dict(), indent=1))
         print(summary.table())
         print(agreement)
         print(f"results: {out}")
+
+
+def _evaluated(trained, args: argparse.Namespace):
+    """Name of the results, frames, latent codes: of each test sequence, or of what training optimised."""
+    from imavatar import build
+    from imavatar.training.checkpoint_head import check_shape
+    from imavatar.training.checkpoints import checkpoint_file, load_part
+    from imavatar.training.state import load_tables
+
+    config = trained.config
+    if not args.optimised:
+        for sub_dir in config.dataset.test.sub_dir:
+            dataset = build.build_dataset(build.with_test_dir(config, sub_dir), "test", only_json=args.only_json)
+            shape = build.build_flame(config, trained.head, dataset.shape_params).v_template
+            check_shape(shape, trained.flame, f"test sequence {sub_dir}")
+            yield sub_dir, dataset, trained.latent
+        return
+    dataset = build.build_dataset(config, "train", only_json=args.only_json)
+    frames = build.build_frame_parameters(config, dataset)
+    if not frames.trainable():
+        raise ConfigError("--optimised: training optimises no parameter of a frame; see the keys train.optimize_*")
+    part = load_part(trained.checkpoints, "inputs", trained.checkpoint)
+    load_tables(frames, part, checkpoint_file(trained.checkpoints, "inputs", trained.checkpoint))
+    name = "+".join(config.dataset.train.sub_dir) + "_optimised"
+    optimised = dataset.with_parameters(*frames.all_frames(dataset.camera()))
+    yield name, optimised, frames.latent_codes.weight.detach().to(trained.latent.device)
 
 
 def _check_search(trained, dataset):

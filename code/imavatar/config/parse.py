@@ -65,7 +65,7 @@ def _parse_section(cls: type, tree: dict, section: str, file: str):
         if name in known:
             values[name] = _parse_key(known[name], value, wanted[name], path, file)
         elif path in IGNORED_KEYS:
-            logger.debug("%s: %s has no effect: %s", file, path, IGNORED_KEYS[path])
+            logger.info("%s: %s has no effect: %s", file, path, IGNORED_KEYS[path])
         else:
             raise ConfigError(_unknown_key(name, section, list(known), file))
     for name, known_field in known.items():

@@ -38,7 +38,7 @@ IGNORED_KEYS = {
     "model.ray_tracer.sphere_tracing_iters": "the search does not trace spheres",
     "model.ray_tracer.use_sphere_tracing": "the search does not trace spheres",
 }
-"""Keys of the authors' files that change nothing here, and why. Accepted and logged once at debug level."""
+"""Keys of the authors' files that change nothing here, and why. Accepted, and logged when the file is read."""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Frames of a subject as records and training batches. Knows files, not networks."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,6 +112,12 @@ class FaceDataset:
     def head(self, indices: Sequence[int] | None = None) -> HeadParameters:
         """Expressions and poses of frames, a row each; of all frames without indices."""
         return self._head if indices is None else self._head[_rows(indices)]
+
+    def with_parameters(self, head: HeadParameters, camera: Camera) -> "FaceDataset":
+        """The same frames with other expressions, poses and cameras, a row each."""
+        other = copy.copy(self)
+        other._head, other._camera = head, camera
+        return other
 
     def frame(self, index: int) -> Frame:
         """Everything known of one frame."""

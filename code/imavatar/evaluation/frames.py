@@ -73,7 +73,7 @@ def evaluate(
     *,
     lpips: Distance | None = None,
     detect: Detector | None = None,
-    latent: Float[Tensor, "1 l"] | None = None,
+    latent: Float[Tensor, "k l"] | None = None,
     progress: Callable[[int, int], None] | None = None,
     fps: float = FRAMES_PER_SECOND,
     mesh_resolution: int = 192,
@@ -86,7 +86,7 @@ def evaluate(
 
     Args:
         lpips, detect: the networks for LPIPS and landmarks; without them these metrics are null.
-        latent: the code of unseen frames, for avatars that have one.
+        latent: for avatars that have latent codes, one for all frames, or one for each.
         progress: told after every frame how many of how many are done.
     """
     files = _prepare(out)
@@ -94,7 +94,8 @@ def evaluate(
     scores, names = [], []
     for index in range(len(dataset)):
         frame = dataset.frame(index)
-        posed = flame(frame.head.to(device), latent)
+        own = latent if latent is None or len(latent) == 1 else latent[index : index + 1]
+        posed = flame(frame.head.to(device), own)
         rendered = renderer.render(frame.camera.to(device), posed, dataset.height, dataset.width)
         names.append(_write_images(out, frame, rendered, prefixed=_several_folders(dataset)))
         scores.append(_score(frame, rendered, lpips, detect))

@@ -6,6 +6,7 @@ defines the analytic gradient. What cannot be confirmed is looked for by the pap
 short interval of the ray.
 """
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -43,6 +44,9 @@ TRAINING_PERIOD = 4
 FALSE_HIT_REACH = 0.6
 """How far behind its entry a ray outside the mask is searched for its least signed distance."""
 
+PROBED_VERTICES = 1024
+"""At most about so many vertices show how far a mesh is from the surface of a frame with another latent code."""
+
 REFRESH_DRIFT = 1 / 3
 REBUILD_DRIFT = 1.5
 """Of the surface at the mesh's hits (98th percentile), in cells: move the mesh, make it anew."""
@@ -50,6 +54,9 @@ REBUILD_DRIFT = 1.5
 
 class ProxySearch:
     """Finds surface points of one frame's rays; keeps the canonical mesh between calls.
+
+    Frames with latent codes have surfaces of their own: the mesh of the frame before is a first guess where it is
+    near enough, and moved or made anew where it is not. Every point is confirmed on the frame's own surface.
 
     Args:
         radius: rays are searched inside the sphere of this radius.
@@ -68,6 +75,7 @@ class ProxySearch:
         self.correspondence = correspondence
         self.drift = 0.0
         self._proxy: ProxyMesh | None = None
+        self._latent: Tensor | None = None
         self._calls = 0
 
     def reset(self) -> None:
@@ -110,6 +118,9 @@ class ProxySearch:
         return result.hits()
 
     def _fresh_proxy(self, field: BoundGeometry, device) -> ProxyMesh:
+        if self._proxy is not None and not torch.equal(field.latent, self._latent):
+            self.drift = self._distance_to(field)
+        self._latent = field.latent.clone()
         if self._proxy is not None and self.drift > REBUILD_DRIFT * self._proxy.cell:
             self._proxy = None
         if self._proxy is None:
@@ -118,6 +129,13 @@ class ProxySearch:
             self._proxy.project(field)
         self.drift = 0.0
         return self._proxy
+
+    def _distance_to(self, field: BoundGeometry) -> float:
+        """How far the mesh, which is another frame's, is from the surface under the latent code of this one."""
+        vertices = self._proxy.vertices
+        if len(vertices) == 0:
+            return math.inf
+        return float(field(vertices[:: 1 + len(vertices) // PROBED_VERTICES]).abs().quantile(0.98))
 
     def _query(self, deform, field) -> Callable[[Float[Tensor, "n 3"]], Correspondence]:
         return lambda x_d: find_canonical(deform, field, x_d, self.correspondence)

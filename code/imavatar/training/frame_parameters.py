@@ -82,6 +82,12 @@ class FrameParameters(nn.Module):
         world_from_camera[:, :3, 3] = self.camera_pose(frame)
         return replace(tracked, world_from_camera=world_from_camera)
 
+    @torch.no_grad()
+    def all_frames(self, tracked: Camera) -> tuple[HeadParameters, Camera]:
+        """Heads and cameras of all frames, a row each; `tracked` are the data set's cameras."""
+        frame = torch.arange(len(self.tracked_pose), device=self.tracked_pose.device)
+        return self.head(frame), self.camera(frame, tracked)
+
     def condition_spread(self) -> Float[Tensor, " c"]:
         """Standard deviations over the tracked frames of what colours depend on: expression, jaw rotation."""
         jaw = self.tracked_pose[:, pose_slice(Joint.JAW)]

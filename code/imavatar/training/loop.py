@@ -178,7 +178,8 @@ def training_step(
     where = hits.hit & batch.foreground
     render = run.avatar.shade(rays, posed, hits, where, colour_trains_geometry=not options.texture_only)
     deviations = run.frames.deviations(batch.frame)
-    terms = objective.terms(run.avatar, render, batch, deviations, weights, generator)
+    latent = posed.latent[:1].detach()
+    terms = objective.terms(run.avatar, render, batch, deviations, weights, generator, latent)
     limited = _step_optimisers(run, terms, options.gradient_limit)
     return {**_scalars(terms, hits, batch), "limited": float(limited)}
 

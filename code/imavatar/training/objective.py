@@ -60,8 +60,11 @@ class Objective:
         deviations: dict[str, Tensor],
         weights: LossWeights,
         generator: torch.Generator,
+        latent: Float[Tensor, "1 l"] | None = None,
     ) -> LossTerms:
-        """All terms that `weights` asks for."""
+        """All terms that `weights` asks for; `latent` is the code under which the surface is taught off the rays."""
+        if latent is None:
+            latent = batch.rgb.new_zeros(1, avatar.geometry.latent_size)
         values = {
             "rgb": losses.rgb_loss(render, batch),
             "mask": losses.mask_loss(render, batch, weights.alpha),
@@ -70,17 +73,17 @@ class Objective:
         if weights.lbs > 0 or weights.flame_distance > 0:
             self._head_terms(render, batch, weights, values, table)
         if weights.eikonal > 0:
-            values["eikonal"] = self._eikonal(avatar, render, generator)
+            values["eikonal"] = self._eikonal(avatar, render, latent, generator)
             table["eikonal"] = weights.eikonal
         if weights.head_fields > 0:
             points, target, at_skin = jittered_vertices(self.surface.supervision, self.head_points, generator)
             values["head_fields"] = losses.head_fields_loss(avatar.deformer(points), target, at_skin)
             table["head_fields"] = weights.head_fields
         if weights.head_distance > 0:
-            values["head_distance"] = self._head_distance(avatar, generator)
+            values["head_distance"] = self._head_distance(avatar, latent, generator)
             table["head_distance"] = weights.head_distance
         if weights.mouth_interior > 0:
-            values["mouth_interior"] = self._mouth_interior(avatar, batch, generator)
+            values["mouth_interior"] = self._mouth_interior(avatar, batch, latent, generator)
             table["mouth_interior"] = weights.mouth_interior
         for name, value in deviations.items():
             values[name], table[name] = value, getattr(weights, name)
@@ -102,20 +105,18 @@ class Objective:
             values["flame_distance"] = losses.flame_distance_loss(squared_distance, semantics)
             table["flame_distance"] = weights.flame_distance
 
-    def _head_distance(self, avatar, generator) -> Tensor:
+    def _head_distance(self, avatar, latent, generator) -> Tensor:
         """Mean difference of the signed distances near the face from those to the head."""
         face = self.face.draw(self.head_points, generator)
-        latent = face.points.new_zeros(1, avatar.geometry.latent_size)
         return (avatar.geometry.sdf(face.points, latent) - face.distances).abs().mean()
 
-    def _mouth_interior(self, avatar, batch, generator) -> Tensor:
+    def _mouth_interior(self, avatar, batch, latent, generator) -> Tensor:
         """Difference of the colours inside the mouth from its shadow, the jaw opened by a random angle.
 
         A recording in which nobody opens the mouth wide leaves the texture there to chance. Only the texture learns
         from this, and little: what the recording shows outweighs it.
         """
         points = mouth_points(self.surface, MOUTH_POINTS, generator)
-        latent = points.new_zeros(1, avatar.geometry.latent_size)
         with torch.no_grad():
             _, features, gradient = avatar.geometry.with_gradient(points, latent)
         opening = WIDEST_JAW * torch.rand(1, generator=generator).to(points)
@@ -123,12 +124,11 @@ class Objective:
         condition = torch.cat([batch.head.expression[:1], jaw], dim=1)
         return losses.mouth_interior_loss(avatar.texture(points, F.normalize(gradient, dim=1), condition, features))
 
-    def _eikonal(self, avatar, render, generator) -> Tensor:
+    def _eikonal(self, avatar, render, latent, generator) -> Tensor:
         """Unit gradients at the surface points, near the head, and anywhere in the unit cube."""
         near = _scatter_points(self.surface.vertices, EIKONAL_POINTS // 2, 0.05, generator)
         anywhere = torch.rand(EIKONAL_POINTS // 2, 3, generator=generator) * 2 - 1
         points = torch.cat([near, anywhere.to(near)])
-        latent = near.new_zeros(1, avatar.geometry.latent_size)
         gradient = avatar.geometry.with_gradient(points, latent, features=False)[2]
         return losses.eikonal_loss(torch.cat([render.geometry_gradient, gradient]))
 

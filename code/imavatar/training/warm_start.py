@@ -24,17 +24,17 @@ FINAL_RATE = 0.05
 
 
 def warm_start(avatar: Avatar, head: HeadSurface, *, n_steps: int, bound: float, generator: torch.Generator) -> None:
-    """Regress the signed distance to the head's mesh, and the deformer to its vertices' fields.
+    """Regress the signed distance to the head's mesh, under any latent code, and the deformer to its vertices' fields.
 
     Args:
         n_steps: of each of the two regressions.
         bound: half the side of the cube in which distances are sampled, model units.
     """
     samples = sample_distances(head, bound, generator)
-    latent = torch.zeros(1, avatar.geometry.latent_size).to(samples.points)
 
     def sdf_loss() -> Tensor:
         some = samples.draw(SDF_BATCH, generator)
+        latent = torch.rand(1, avatar.geometry.latent_size, generator=generator).to(some.points)
         return (avatar.geometry.sdf(some.points, latent) - some.distances).abs().mean()
 
     final = regress([(list(avatar.geometry.parameters()), SDF_RATE)], sdf_loss, n_steps)
