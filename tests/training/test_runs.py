@@ -1,7 +1,6 @@
 """Whole runs on a rendered sphere: learning, resuming, evaluating, and what the runner refuses."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -11,49 +10,7 @@ from imavatar.head.assets import save_head
 from imavatar.training.checkpoints import load_part
 from oracles_ellipsoid_head import ellipsoid_head
 from oracles_subject import write_subject
-
-CONFIG = """
-train {{ exps_folder = "{root}/runs", methodname = tiny, nepoch = 4, num_pixels = 96, learning_rate = 1.0e-3
-         optimize_camera = False, warm_start_steps = 0, save_every = 1 }}
-plot {{ mesh_resolution = 24, supersample = 1 }}
-loss {{ flame_distance_weight = 0.0, gt_w_seg = {semantics}, eikonal_weight = 0.1, head_fields_weight = 0.1 }}
-dataset {{ data_folder = "{root}", subject_name = sphere
-          train {{ sub_dir = [train], img_res = [32, 32] }}, test {{ sub_dir = [test], img_res = [32, 32] }} }}
-model {{ feature_vector_size = 8, head_model = "{root}/head.npz"
-        geometry_network {{ dims = [64, 64, 64], skip_in = [2], multires = 2, condition_in = {latent} }}
-        rendering_network {{ dims = [32, 32], multires_pnts = 2 }}
-        ray_tracer {{ search = {search}, n_steps = 12, n_secant_steps = 4, proxy_resolution = 24 }}
-        deformer_network {{ dims = [16, 16], ghostbone = {ghost} }} }}
-"""
-
-
-@pytest.fixture
-def root(tmp_path, monkeypatch) -> Path:
-    write_subject(tmp_path)
-    save_head(tmp_path / "head.npz", ellipsoid_head())
-    monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path / "none"))
-    return tmp_path
-
-
-def write_config(root: Path, *, search="proxy", semantics=True, ghost=True, latent=0, extra="") -> str:
-    text = CONFIG.format(root=root, search=search, semantics=semantics, ghost=ghost, latent=latent)
-    path = root / "tiny.conf"
-    path.write_text(text + extra)
-    return str(path)
-
-
-def run_folder(root: Path) -> Path:
-    return root / "runs" / "sphere" / "tiny" / "train"
-
-
-def losses(root: Path) -> list[float]:
-    lines = (run_folder(root) / "train" / "train.csv").read_text().splitlines()
-    column = lines[0].split(",").index("loss")
-    return [float(line.split(",")[column]) for line in lines[1:]]
-
-
-def model_state(root: Path, name: str) -> dict:
-    return load_part(run_folder(root) / "train" / "checkpoints", "model", name)["model_state_dict"]
+from tiny_runs import losses, model_state, run_folder, write_config
 
 
 @pytest.mark.parametrize(
@@ -248,3 +205,47 @@ def test_what_a_head_wears_is_not_known_without_semantics(root, capsys):
     extra = "train.warm_start_steps = 2\ntrain.warm_start_frames = 2\n"
     error = refusal(capsys, ["--conf", write_config(root, semantics=False, extra=extra)])
     assert "train.warm_start_frames" in error and "gt_w_seg" in error
+
+
+def test_a_run_goes_on_from_a_model_alone(root, caplog):
+    exp_runner_main(["--conf", write_config(root), "--nepoch", "2"])
+    source = root / "theirs"
+    (source / "checkpoints" / "ModelParameters").mkdir(parents=True)
+    state = {"epoch": 2, "model_state_dict": model_state(root, "2")}
+    torch.save(state, source / "checkpoints" / "ModelParameters" / "latest.pth")
+    conf = write_config(root, extra="train.methodname = other\n")
+    exp_runner_main(["--conf", conf, "--nepoch", "3", "--is_continue", "--load_path", str(source)])
+    assert caplog.text.count("starts anew") == 3
+    folder = root / "runs" / "sphere" / "other" / "train" / "train" / "checkpoints"
+    first = load_part(folder, "model", "2")["model_state_dict"]
+    assert all(torch.equal(value, state["model_state_dict"][name]) for name, value in first.items())
+    assert load_part(folder, "model", "3")["epoch"] == 3
+
+
+def test_parameters_of_other_frames_start_anew_from_a_foreign_run_and_stop_a_resumed_one(root, capsys, caplog):
+    optimised = "train.optimize_camera = True\n"
+    exp_runner_main(["--conf", write_config(root, extra=optimised), "--nepoch", "1"])
+    fewer = optimised + "dataset.train.subsample = 2\n"
+    capsys.readouterr()
+    error = refusal(capsys, ["--conf", write_config(root, extra=fewer), "--nepoch", "2", "--is_continue"])
+    assert "flame_pose has the shape (4, 15), expected (2, 15)" in error or "(4, 50)" in error
+    source = str(run_folder(root) / "train")
+    conf = write_config(root, extra=fewer + "train.methodname = other\n")
+    exp_runner_main(["--conf", conf, "--nepoch", "2", "--is_continue", "--load_path", source])
+    assert caplog.text.count("starts anew") == 2
+
+
+def test_optimised_parameters_are_evaluated_on_the_frames_that_they_are_of(root, capsys):
+    conf = write_config(root, extra="train.optimize_camera = True\ntrain.learning_rate_cam = 1.0e-2\n")
+    exp_runner_main(["--conf", conf, "--nepoch", "2"])
+    exp_runner_main(["--conf", conf, "--is_eval", "--optimised"])
+    out = run_folder(root) / "eval" / "train_optimised" / "epoch_2"
+    first = json.loads((out / "metrics.json").read_text())["mean"]["psnr"]
+    path = run_folder(root) / "train" / "checkpoints" / "InputParameters" / "latest.pth"
+    inputs = torch.load(path)
+    inputs["camera_pose_state_dict"]["weight"][:, 0] += 0.2
+    torch.save(inputs, path)
+    exp_runner_main(["--conf", conf, "--is_eval", "--optimised"])
+    assert json.loads((out / "metrics.json").read_text())["mean"]["psnr"] < first - 0.5
+    capsys.readouterr()
+    assert "train.optimize_" in refusal(capsys, ["--conf", write_config(root), "--is_eval", "--optimised"])

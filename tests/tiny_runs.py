@@ -1,0 +1,40 @@
+"""Runs of a few seconds on the rendered sphere: their configuration, and what they leave behind."""
+
+from pathlib import Path
+
+from imavatar.training.checkpoints import load_part
+
+CONFIG = """
+train {{ exps_folder = "{root}/runs", methodname = tiny, nepoch = 4, num_pixels = 96, learning_rate = 1.0e-3
+         optimize_camera = False, warm_start_steps = 0, save_every = 1 }}
+plot {{ mesh_resolution = 24, supersample = 1 }}
+loss {{ flame_distance_weight = 0.0, gt_w_seg = {semantics}, eikonal_weight = 0.1, head_fields_weight = 0.1 }}
+dataset {{ data_folder = "{root}", subject_name = sphere
+          train {{ sub_dir = [train], img_res = [32, 32] }}, test {{ sub_dir = [test], img_res = [32, 32] }} }}
+model {{ feature_vector_size = 8, head_model = "{root}/head.npz"
+        geometry_network {{ dims = [64, 64, 64], skip_in = [2], multires = 2, condition_in = {latent} }}
+        rendering_network {{ dims = [32, 32], multires_pnts = 2 }}
+        ray_tracer {{ search = {search}, n_steps = 12, n_secant_steps = 4, proxy_resolution = 24 }}
+        deformer_network {{ dims = [16, 16], ghostbone = {ghost} }} }}
+"""
+
+
+def write_config(root: Path, *, search="proxy", semantics=True, ghost=True, latent=0, extra="") -> str:
+    text = CONFIG.format(root=root, search=search, semantics=semantics, ghost=ghost, latent=latent)
+    path = root / "tiny.conf"
+    path.write_text(text + extra)
+    return str(path)
+
+
+def run_folder(root: Path) -> Path:
+    return root / "runs" / "sphere" / "tiny" / "train"
+
+
+def losses(root: Path) -> list[float]:
+    lines = (run_folder(root) / "train" / "train.csv").read_text().splitlines()
+    column = lines[0].split(",").index("loss")
+    return [float(line.split(",")[column]) for line in lines[1:]]
+
+
+def model_state(root: Path, name: str) -> dict:
+    return load_part(run_folder(root) / "train" / "checkpoints", "model", name)["model_state_dict"]
