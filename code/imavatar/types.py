@@ -115,12 +115,24 @@ class SurfaceHits(TensorRecord):
 
 
 @dataclass(frozen=True)
+class SolutionQuality(TensorRecord):
+    """How well the points with an implicit gradient solve their equations: what a diagnosis of a run needs.
+
+    `residual` is in model units; a `singular` point has no gradient (SPEC section 7).
+    """
+
+    residual: Float[Tensor, " k"]
+    singular: Bool[Tensor, " k"]
+
+
+@dataclass(frozen=True)
 class RenderOutput:
     """Per ray: colour [-1, 1], deformed-space normal, signed distance, hits. Per surface point: the fields.
 
     `surface_index` holds the rays that have a surface point; `rgb` is 1 (white) and `normal` 0 on the others. `sdf` is
     the signed distance that the mask loss uses, with its implicit gradient (SPEC section 7). `geometry_gradient` is
-    the gradient of the signed distance at the surface points.
+    the gradient of the signed distance at the surface points. `quality` is of the points with an implicit gradient, none
+    where gradients are off.
     """
 
     rgb: Float[Tensor, "n 3"]
@@ -131,6 +143,7 @@ class RenderOutput:
     x_c: Float[Tensor, "m 3"]
     geometry_gradient: Float[Tensor, "m 3"]
     fields: DeformationFields
+    quality: SolutionQuality
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """The implicit function theorem, in its only home: gradients of points found by a search."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from imavatar.numerics.linalg import inverse_3x3, matvec, pointwise_jacobian
@@ -12,11 +13,23 @@ SINGULAR_DETERMINANT = 1e-6
 """Below this determinant of the residual's Jacobian a point keeps its value without a gradient."""
 
 
-def attach_implicit_gradient(
+@dataclass(frozen=True)
+class ImplicitRoot:
+    """Points with the gradient of a solution, and how good a solution they are.
+
+    `residual` is the norm at each point, without a gradient; where not `regular` there is no gradient.
+    """
+
+    x: Float[Tensor, "n 3"]
+    residual: Float[Tensor, " n"]
+    regular: Bool[Tensor, " n"]
+
+
+def implicit_root(
     residual: Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n 3"]],
     root: Float[Tensor, "n 3"],
     jacobian: Float[Tensor, "n 3 3"] | None = None,
-) -> Float[Tensor, "n 3"]:
+) -> ImplicitRoot:
     """Give `root` the gradient of the solution of residual(x; s) = 0.
 
     The value is unchanged, bit for bit. By the implicit function theorem
@@ -38,4 +51,14 @@ def attach_implicit_gradient(
     inverse = inverse_3x3(torch.where(regular[:, None, None], jacobian, identity))
     inverse = inverse * regular[:, None, None]
     value = residual(root)
-    return root - matvec(inverse, value - value.detach())
+    x = root - matvec(inverse, value - value.detach())
+    return ImplicitRoot(x, value.detach().norm(dim=-1), regular)
+
+
+def attach_implicit_gradient(
+    residual: Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n 3"]],
+    root: Float[Tensor, "n 3"],
+    jacobian: Float[Tensor, "n 3 3"] | None = None,
+) -> Float[Tensor, "n 3"]:
+    """The points of `implicit_root` alone."""
+    return implicit_root(residual, root, jacobian).x

@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from imavatar.fields.deformer import BoundDeformer, Deformer
 from imavatar.fields.geometry import BoundGeometry, Geometry
 from imavatar.fields.texture import Texture
-from imavatar.numerics.implicit import attach_implicit_gradient
+from imavatar.numerics.implicit import ImplicitRoot, implicit_root
 from imavatar.numerics.linalg import inverse_3x3, matvec, orthonormal_complement
 from imavatar.types import (
     DeformationFields,
     PosedHead,
     RayBundle,
     RenderOutput,
+    SolutionQuality,
     SurfaceHits,
     TensorRecord,
     concatenate,
@@ -29,12 +30,17 @@ Search = Callable[[BoundDeformer, BoundGeometry, RayBundle, Bool[Tensor, " n"] |
 
 @dataclass(frozen=True)
 class SurfaceShading(TensorRecord):
-    """What is seen at surface points; `x_c` carries the implicit gradient."""
+    """What is seen at surface points; `x_c` carries the implicit gradient.
+
+    `residual` (model units) and `singular` say how well it solves its equations; zero where gradients are off.
+    """
 
     x_c: Float[Tensor, "m 3"]
     rgb: Float[Tensor, "m 3"]
     normal: Float[Tensor, "m 3"]
     gradient: Float[Tensor, "m 3"]
+    residual: Float[Tensor, " m"]
+    singular: Bool[Tensor, " m"]
 
 
 class Avatar(nn.Module):
@@ -96,7 +102,7 @@ class Avatar(nn.Module):
         Args:
             colour_trains_geometry: without it, the colours' gradient reaches the texture only.
         """
-        index, surfaces, sdf = [], [], hits.sdf.clone()
+        index, surfaces, qualities, sdf = [], [], [], hits.sdf.clone()
         for frame in range(len(posed)):
             head = posed[frame : frame + 1]
             bound = self.deformer.bind(head)
@@ -106,10 +112,15 @@ class Avatar(nn.Module):
             surfaces.append(self.shade_surface(bound, head, rays[rows], hits.x_c[rows], colour_trains_geometry))
             others = (of_frame & ~where & hits.converged).nonzero()[:, 0]
             if torch.is_grad_enabled() and len(others) > 0:
-                sdf[others] = self._off_surface_sdf(bound, head, rays[others], hits[others])
+                root = self._attach_off_surface(bound, rays[others], hits[others])
+                sdf[others] = self.geometry.sdf(root.x, head.latent)
+                qualities.append(SolutionQuality(root.residual, ~root.regular))
         surface = concatenate(surfaces)
         fields = self.deformer(surface.x_c.detach())
-        return _assemble(rays, hits, sdf, torch.cat(index), surface, fields)
+        if torch.is_grad_enabled():
+            qualities.append(SolutionQuality(surface.residual, surface.singular))
+        quality = concatenate(qualities) if qualities else _no_quality(hits.depth)
+        return _assemble(rays, hits, sdf, torch.cat(index), surface, fields, quality)
 
     def shade_surface(
         self,
@@ -120,8 +131,10 @@ class Avatar(nn.Module):
         colour_trains_geometry: bool = True,
     ) -> SurfaceShading:
         """Shading of surface points of one frame."""
+        residual, singular = x_c.new_zeros(len(x_c)), x_c.new_zeros(len(x_c), dtype=torch.bool)
         if torch.is_grad_enabled():
-            x_c = self._attach_on_surface(bound, head, rays, x_c)
+            root = self._attach_on_surface(bound, head, rays, x_c)
+            x_c, residual, singular = root.x, root.residual, ~root.regular
         _, jacobian = bound.with_jacobian(x_c)
         _, features, gradient = self.geometry.with_gradient(x_c, head.latent)
         normal = deformed_normal(gradient, jacobian)
@@ -129,9 +142,9 @@ class Avatar(nn.Module):
         if not colour_trains_geometry:
             seen = tuple(value.detach() for value in seen)
         rgb = self.texture(seen[0], seen[1], head.condition, seen[2])
-        return SurfaceShading(x_c, rgb, normal, gradient)
+        return SurfaceShading(x_c, rgb, normal, gradient, residual, singular)
 
-    def _attach_on_surface(self, bound, head, rays, x_c):
+    def _attach_on_surface(self, bound, head, rays, x_c) -> ImplicitRoot:
         """F = [d(x_c) - r_o along two directions orthogonal to the ray; f(x_c)]."""
         first, second = orthonormal_complement(rays.directions)
         with torch.no_grad():
@@ -145,15 +158,15 @@ class Avatar(nn.Module):
             sdf = self.geometry.sdf(x, head.latent)
             return torch.stack([(first * offset).sum(-1), (second * offset).sum(-1), sdf], dim=-1)
 
-        return attach_implicit_gradient(residual, x_c, jacobian)
+        return implicit_root(residual, x_c, jacobian)
 
-    def _off_surface_sdf(self, bound, head, rays, hits):
-        """f at the solution of F = d(x_c) - (r_o + t r_d) with t constant."""
+    @staticmethod
+    def _attach_off_surface(bound, rays, hits) -> ImplicitRoot:
+        """The solution of F = d(x_c) - (r_o + t r_d) with t constant."""
         with torch.no_grad():
             _, jacobian = bound.with_jacobian(hits.x_c)
         target = rays.at(hits.depth)
-        x_c = attach_implicit_gradient(lambda x: bound(x) - target, hits.x_c, jacobian)
-        return self.geometry.sdf(x_c, head.latent)
+        return implicit_root(lambda x: bound(x) - target, hits.x_c, jacobian)
 
 
 def deformed_normal(gradient: Float[Tensor, "n 3"], jacobian: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3"]:
@@ -168,6 +181,7 @@ def _assemble(
     index: Int[Tensor, " m"],
     surface: SurfaceShading,
     fields: DeformationFields,
+    quality: SolutionQuality,
 ) -> RenderOutput:
     white = torch.ones_like(rays.origins)
     return RenderOutput(
@@ -179,4 +193,9 @@ def _assemble(
         x_c=surface.x_c,
         geometry_gradient=surface.gradient,
         fields=fields,
+        quality=quality,
     )
+
+
+def _no_quality(like: Float[Tensor, " n"]) -> SolutionQuality:
+    return SolutionQuality(like.new_zeros(0), like.new_zeros(0, dtype=torch.bool))

@@ -36,6 +36,10 @@ class PaperSearch:
     def reset(self) -> None:
         """Nothing is kept between calls."""
 
+    def staleness(self) -> dict[str, float]:
+        """Nothing is kept that could age."""
+        return {}
+
     def __call__(
         self,
         deform: BoundDeformer,

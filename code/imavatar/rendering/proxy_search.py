@@ -8,6 +8,7 @@ short interval of the ray.
 
 import math
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -52,6 +53,19 @@ REBUILD_DRIFT = 1.5
 """Of the surface at the mesh's hits (98th percentile), in cells: move the mesh, make it anew."""
 
 
+@dataclass
+class ProxyAge:
+    """Staleness of the mesh: its largest distance from the surface (98th percentile at the hits, in cells), how often
+    it was moved and made anew, for how many calls it was used as it is, now and at most.
+    """
+
+    drift: float = 0.0
+    moved: int = 0
+    rebuilt: int = 0
+    calls: int = 0
+    most_calls: int = 0
+
+
 class ProxySearch:
     """Finds surface points of one frame's rays; keeps the canonical mesh between calls.
 
@@ -77,11 +91,17 @@ class ProxySearch:
         self._proxy: ProxyMesh | None = None
         self._latent: Tensor | None = None
         self._calls = 0
+        self._age = ProxyAge()
 
     def reset(self) -> None:
         """Forget the mesh: the next call makes a new one."""
         self._proxy = None
         self._calls = 0
+        self._age = ProxyAge()
+
+    def staleness(self) -> dict[str, float]:
+        """How far the mesh has been from the surface since `reset`, and how often it was moved or made anew."""
+        return {f"proxy_{name}": float(value) for name, value in asdict(self._age).items()}
 
     @torch.no_grad()
     def __call__(
@@ -121,12 +141,20 @@ class ProxySearch:
         if self._proxy is not None and not torch.equal(field.latent, self._latent):
             self.drift = self._distance_to(field)
         self._latent = field.latent.clone()
+        if self._proxy is not None:
+            self._age.drift = max(self._age.drift, self.drift / self._proxy.cell)
         if self._proxy is not None and self.drift > REBUILD_DRIFT * self._proxy.cell:
             self._proxy = None
         if self._proxy is None:
             self._proxy = ProxyMesh(field, resolution=self.resolution, bound=self.radius, device=device)
+            self._age.rebuilt += 1
+            self._age.calls = 0
         elif self.drift > REFRESH_DRIFT * self._proxy.cell:
             self._proxy.project(field)
+            self._age.moved += 1
+            self._age.calls = 0
+        self._age.calls += 1
+        self._age.most_calls = max(self._age.most_calls, self._age.calls)
         self.drift = 0.0
         return self._proxy
 
