@@ -17,5 +17,9 @@ class CheckpointError(ImavatarError):
     """A checkpoint is missing, broken, or belongs to another configuration."""
 
 
+class TrainingError(ImavatarError):
+    """A training cannot go on: what it computes is not finite, or nothing is left to learn from."""
+
+
 class AssetError(ImavatarError):
     """A file that the project does not ship is missing, cannot be fetched, or is not what it should be."""

@@ -131,8 +131,8 @@ class RenderOutput:
 
     `surface_index` holds the rays that have a surface point; `rgb` is 1 (white) and `normal` 0 on the others. `sdf` is
     the signed distance that the mask loss uses, with its implicit gradient (SPEC section 7). `geometry_gradient` is
-    the gradient of the signed distance at the surface points. `quality` is of the points with an implicit gradient, none
-    where gradients are off.
+    the gradient of the signed distance at the surface points. `quality` is of the points with an implicit
+    gradient, none where gradients are off.
     """
 
     rgb: Float[Tensor, "n 3"]

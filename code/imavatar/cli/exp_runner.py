@@ -47,6 +47,7 @@ def train_run(args: argparse.Namespace) -> None:
     from imavatar.config import dump_config, load_config
     from imavatar.training.logs import ScalarLog
     from imavatar.training.loop import train
+    from imavatar.training.visibility import check_heads
 
     config = build.with_subject(load_config(args.conf), args.subject)
     build.check_class_names(config)
@@ -62,6 +63,7 @@ def train_run(args: argparse.Namespace) -> None:
     dataset = build.build_dataset(config, "train")
     head = build.build_head_assets(config)
     flame = build.build_flame(config, head, dataset.shape_params).to(device)
+    check_heads(flame, dataset)
     avatar = build.build_avatar(config, flame).to(device)
     run = build.build_run(config, avatar, flame, dataset, device)
     logger.info("training on %s: %d frames, run folder %s", device, len(dataset), folder.root)

@@ -26,11 +26,20 @@ def cast_rays(camera: Camera, pixels: Float[Tensor, "n 2"], frame: Int[Tensor, "
 
 def project(camera: Camera, points: Float[Tensor, "b v 3"]) -> Float[Tensor, "b v 2"]:
     """Pixel coordinates of world points, each row by its own camera."""
-    camera_from_world = torch.linalg.inv(camera.world_from_camera)
-    local = transform_points(camera_from_world[:, None].expand(-1, points.shape[1], -1, -1), points)
+    local = _in_camera(camera, points)
     fx, fy, cx, cy = (value[:, None] for value in camera.intrinsics.unbind(dim=-1))
     x, y, z = local.unbind(dim=-1)
     return torch.stack([cx + fx * x / z, cy + fy * y / z], dim=-1)
+
+
+def view_depth(camera: Camera, points: Float[Tensor, "b v 3"]) -> Float[Tensor, "b v"]:
+    """Distance of world points before the camera, along its axis; negative behind it."""
+    return -_in_camera(camera, points)[..., 2]
+
+
+def _in_camera(camera: Camera, points: Float[Tensor, "b v 3"]) -> Float[Tensor, "b v 3"]:
+    camera_from_world = torch.linalg.inv(camera.world_from_camera)
+    return transform_points(camera_from_world[:, None].expand(-1, points.shape[1], -1, -1), points)
 
 
 def pixel_grid(height: int, width: int, device=None) -> Float[Tensor, "n 2"]:

@@ -141,7 +141,7 @@ class ProxySearch:
         if self._proxy is not None and not torch.equal(field.latent, self._latent):
             self.drift = self._distance_to(field)
         self._latent = field.latent.clone()
-        if self._proxy is not None:
+        if self._proxy is not None and self._proxy.cell > 0:
             self._age.drift = max(self._age.drift, self.drift / self._proxy.cell)
         if self._proxy is not None and self.drift > REBUILD_DRIFT * self._proxy.cell:
             self._proxy = None

@@ -10,12 +10,20 @@ import torch
 
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.sampling import generator_for
-from imavatar.errors import ImavatarError
+from imavatar.errors import TrainingError
 from imavatar.head.flame import Flame
 from imavatar.losses import LossTerms
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays
+from imavatar.training.finiteness import (
+    NotFiniteError,
+    StepTensors,
+    first_not_finite,
+    gradients_finite,
+    parameters_not_finite,
+)
 from imavatar.training.frame_parameters import FrameParameters
+from imavatar.training.health import EpochHealth, health_line
 from imavatar.training.logs import ScalarLog
 from imavatar.training.objective import LossWeights, Objective
 from imavatar.training.outliers import limit_outliers
@@ -127,12 +135,31 @@ def train(
     """Train from `start_epoch`; `save(e)` is called before epoch e and once at the end."""
     started = time.monotonic()
     for epoch in range(start_epoch, settings.n_epochs):
-        save(epoch)
-        totals = _train_epoch(run, dataset, objective, schedule, settings, epoch)
+        _save_finite(run, epoch, save)
+        try:
+            totals = _train_epoch(run, dataset, objective, schedule, settings, epoch)
+        except NotFiniteError as error:
+            raise TrainingError(f"{error}; {_last_good(epoch)}") from error
         log.log(epoch, totals)
         logger.info("%s", _progress(epoch, start_epoch, settings.n_epochs, totals, time.monotonic() - started))
+        logger.info("    %s", health_line(totals))
         preview(epoch + 1)
-    save(settings.n_epochs)
+    _save_finite(run, settings.n_epochs, save)
+
+
+def _save_finite(run: Run, epoch: int, save: Callable[[int], None]) -> None:
+    """Save, unless that would put weights that are lost in the place of the last good ones."""
+    lost = parameters_not_finite(run.frames, run.avatar)
+    if lost is not None:
+        raise TrainingError(f"{lost} is not finite after the last step of epoch {epoch}; {_last_good(epoch - 1)}")
+    save(epoch)
+
+
+def _last_good(epoch: int) -> str:
+    return (
+        f"the checkpoint `latest`, from before epoch {epoch + 1}, is good: lower train.learning_rate or set "
+        "train.gradient_limit = 3 and go on with --is_continue, from an earlier epoch N with --checkpoint N"
+    )
 
 
 def _train_epoch(run, dataset, objective, schedule, settings, epoch) -> dict[str, float]:
@@ -142,6 +169,7 @@ def _train_epoch(run, dataset, objective, schedule, settings, epoch) -> dict[str
     batches = order.split(settings.batch_size)
     weights = schedule.weights_at(epoch)
     sums: dict[str, float] = {}
+    health = EpochHealth()
     for number, frames in enumerate(batches):
         step, progress = epoch * len(batches) + number, epoch + number / len(batches)
         factor = schedule.rate_at(progress, settings.n_epochs, step)
@@ -149,12 +177,12 @@ def _train_epoch(run, dataset, objective, schedule, settings, epoch) -> dict[str
         run.avatar.geometry.open_bands = schedule.open_bands_at(progress)
         generator = generator_for(settings.seed, epoch, int(frames[0]))
         batch = dataset.batch(frames.tolist(), settings.n_pixels, generator)
-        scalars = training_step(run, objective, batch, weights, generator, schedule.step_options(step))
+        scalars = training_step(run, objective, batch, weights, generator, schedule.step_options(step), health)
         for name, value in scalars.items():
             sums[name] = sums.get(name, 0.0) + value / len(batches)
     sums["learning_rate_factor"] = factor
     sums["alpha"] = weights.alpha
-    return sums
+    return {**sums, **health.scalars(), **run.avatar.search.staleness()}
 
 
 def training_step(
@@ -164,8 +192,13 @@ def training_step(
     weights: LossWeights,
     generator: torch.Generator,
     options: StepOptions = StepOptions(),
+    health: EpochHealth | None = None,
 ) -> dict[str, float]:
-    """One step of both optimisers; returns what is logged."""
+    """One step of both optimisers; returns what is logged.
+
+    Raises:
+        NotFiniteError: the loss or a gradient is not finite; no step is made then.
+    """
     device = run.flame.v_template.device
     batch = to_device(batch, device)
     posed = run.flame(run.frames.head(batch.frame), run.frames.latent(batch.frame))
@@ -180,7 +213,9 @@ def training_step(
     deviations = run.frames.deviations(batch.frame)
     latent = posed.latent[:1].detach()
     terms = objective.terms(run.avatar, render, batch, deviations, weights, generator, latent)
-    limited = _step_optimisers(run, terms, options.gradient_limit)
+    limited = _step_optimisers(run, StepTensors(batch, posed, rays, hits, render, terms), options.gradient_limit)
+    if health is not None:
+        health.add(hits, batch, render)
     return {**_scalars(terms, hits, batch), "limited": float(limited)}
 
 
@@ -194,31 +229,31 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
     return Batch(semantics=semantics, **moved)
 
 
-def _step_optimisers(run: Run, terms: LossTerms, gradient_limit: float) -> bool:
+def _step_optimisers(run: Run, step: StepTensors, gradient_limit: float) -> bool:
     """Follow the loss; returns whether a gradient was limited."""
-    total = terms.total
-    if not math.isfinite(float(total.detach())):
-        raise _not_finite("the loss", terms)
+    total = step.terms.total
     run.optimiser.zero_grad(set_to_none=True)
     if run.frame_optimiser is not None:
         run.frame_optimiser.zero_grad(set_to_none=True)
+    if not math.isfinite(float(total.detach())):
+        raise _not_finite(run, step, "the loss")
     total.backward()
     try:
         limited = limit_outliers(run.optimiser, gradient_limit)
     except FloatingPointError as error:
-        raise _not_finite("the gradient of the loss", terms) from error
+        raise _not_finite(run, step, "a gradient of the loss") from error
+    if not gradients_finite(run.frames.trainable()):
+        raise _not_finite(run, step, "a gradient of the loss")
     run.optimiser.step()
     if run.frame_optimiser is not None:
         run.frame_optimiser.step()
     return limited
 
 
-def _not_finite(what: str, terms: LossTerms) -> ImavatarError:
-    values = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in terms.values.items())
-    return ImavatarError(
-        f"{what} is not finite ({values}): lower the learning rate, or resume from an "
-        "earlier checkpoint with --is_continue --checkpoint N"
-    )
+def _not_finite(run: Run, step: StepTensors, what: str) -> NotFiniteError:
+    frames = step.batch.frame.tolist()
+    first = first_not_finite(run.avatar, run.frames, step)
+    return NotFiniteError(f"{what} is not finite, in a step on frame(s) {frames} of the data set. First: {first}")
 
 
 def _set_rates(run: Run, factor: float) -> None:
@@ -236,7 +271,6 @@ def _scalars(terms: LossTerms, hits, batch: Batch) -> dict[str, float]:
     either = (hits.hit | batch.foreground).float().sum()
     scalars["loss"] = float(terms.total.detach())
     scalars["mask_iou"] = float(both / either.clamp(min=1))
-    scalars["converged"] = float(hits.converged.float().mean())
     return scalars
 
 
