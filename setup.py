@@ -22,7 +22,7 @@ setup(
     packages=find_packages("code"),
     python_requires=">=3.10",
     install_requires=[
-        "torch>=2.4",
+        "torch>=2.9",
         "numpy>=1.26",
         "scipy>=1.11",
         "pyhocon>=0.3.60",

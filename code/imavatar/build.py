@@ -257,6 +257,7 @@ def build_schedule(config: Config) -> Schedule:
         texture_first_steps=train.texture_first_steps,
         gradient_limit=train.gradient_limit,
         condition_noise=train.condition_noise,
+        centred_frames=train.centred_frames,
         anneal_bands=config.model.geometry_network.use_freq_band,
     )
 

@@ -5,11 +5,15 @@ from dataclasses import replace
 import pytest
 import torch
 
+from imavatar.head.flame import Flame
+from imavatar.numerics.implicit import implicit_root
 from imavatar.rendering.avatar import Avatar, deformed_normal
 from imavatar.rendering.correspondence import CorrespondenceSettings, find_canonical
 from imavatar.rendering.paper_search import PaperSearch
-from imavatar.types import RayBundle, concatenate
+from imavatar.types import HeadParameters, RayBundle, concatenate
+from oracles_ellipsoid_head import ellipsoid_head
 from oracles_fields import (
+    N_EXPRESSION,
     AffineDeformer,
     SphereField,
     frontal_rays,
@@ -25,7 +29,7 @@ from oracles_fields import (
 EXACT = PaperSearch(
     n_samples=40, n_secant_steps=40, correspondence=CorrespondenceSettings(max_steps=40, tolerance=1e-13)
 )
-STEP = 1e-6
+STEP = 1e-4
 
 
 def tiny_avatar() -> Avatar:
@@ -55,12 +59,20 @@ def seen(avatar, rays, posed) -> dict[str, torch.Tensor]:
     }
 
 
-def compare(values, before, after, derivative, names):
+def slopes(function) -> dict[str, torch.Tensor]:
+    """Derivatives by s at 0 of the values of function(s): central differences of fourth order."""
+    far_before, before, after, far_after = (function(s * STEP) for s in (-2, -1, 1, 2))
+    return {
+        name: (8 * (after[name] - before[name]) - (far_after[name] - far_before[name])) / (12 * STEP) for name in before
+    }
+
+
+def compare(values, slope, derivative, names):
     for name in names:
         weights = normal(*values[name].shape, seed=11)
-        expected = ((after[name] - before[name]) * weights).sum() / (2 * STEP)
+        expected = (slope[name] * weights).sum()
         actual = derivative((values[name] * weights).sum())
-        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-6, msg=lambda m, name=name: f"{name}: {m}")
+        torch.testing.assert_close(actual, expected, rtol=1e-6, atol=1e-8, msg=lambda m, name=name: f"{name}: {m}")
         assert expected.abs() > 1e-6, name
 
 
@@ -76,11 +88,9 @@ WEIGHTS = [
 SURFACE = ("x_c", "depth", "normal", "rgb", "gradient")
 
 
-@pytest.mark.parametrize("weight", WEIGHTS)
-@pytest.mark.parametrize("where", ["on the surface", "off the surface"])
-def test_gradients_of_weights_are_the_differences_of_searches_done_anew(weight, where):
+def check_weight(weight: str, on: bool) -> None:
+    """Compare a gradient with differences of whole searches."""
     avatar = tiny_avatar()
-    on = where == "on the surface"
     rays = ON if on else PASSING
     parameter = avatar.get_parameter(weight)
     direction = normal(*parameter.shape, seed=12)
@@ -88,53 +98,113 @@ def test_gradients_of_weights_are_the_differences_of_searches_done_anew(weight, 
     assert len(values["depth"]) == (len(rays) if on else 0)
     with torch.no_grad():
         # Without gradients `shade` hands on the search's own distances.
-        before, after = (seen(moved(avatar, weight, direction, s), rays, POSED) for s in (-STEP, STEP))
+        slope = slopes(lambda s: seen(moved(avatar, weight, direction, s), rays, POSED))
 
     def derivative(loss):
         (gradient,) = torch.autograd.grad(loss, parameter, retain_graph=True)
         return (gradient * direction).sum()
 
-    compare(values, before, after, derivative, SURFACE if on else ("sdf",))
+    compare(values, slope, derivative, SURFACE if on else ("sdf",))
 
 
-@pytest.mark.parametrize("name", ["expression", "pose_feature", "bone_transforms", "origins"])
+@pytest.mark.parametrize("weight", WEIGHTS)
+@pytest.mark.parametrize("where", ["on the surface", "off the surface"])
+def test_gradients_of_weights_are_the_differences_of_searches_done_anew(weight, where):
+    check_weight(weight, where == "on the surface")
+
+
+@pytest.mark.parametrize("weight", ["geometry_network.lin1.bias", "deformer_network.blendshapes.weight"])
+def test_the_proof_fails_where_the_correction_has_the_wrong_sign(weight, monkeypatch):
+    def flipped(residual, root, jacobian=None):
+        found = implicit_root(residual, root, jacobian)
+        return replace(found, x=2 * found.x.detach() - found.x)
+
+    monkeypatch.setattr("imavatar.rendering.avatar.implicit_root", flipped)
+    with pytest.raises(AssertionError, match="x_c"):
+        check_weight(weight, True)
+    if weight.startswith("deformer"):
+        with pytest.raises(AssertionError, match="sdf"):
+            check_weight(weight, False)
+
+
+@pytest.mark.parametrize("name", ["expression", "pose_feature", "bone_transforms", "origins", "directions"])
 @pytest.mark.parametrize("where", ["on the surface", "off the surface"])
 def test_gradients_of_frames_and_cameras_are_the_differences_of_searches_done_anew(name, where):
     avatar = tiny_avatar()
     on = where == "on the surface"
     rays = ON if on else PASSING
-    start = rays.origins if name == "origins" else getattr(POSED, name)
+    of_ray = name in ("origins", "directions")
+    start = getattr(rays if of_ray else POSED, name)
     direction = normal(*start.shape, seed=13)
     if name == "bone_transforms":
         direction[..., 3, :] = 0
 
     def at(value):
-        if name == "origins":
-            # The search's interval moves with a camera; depth itself is a constant only off the surface.
-            return replace(rays, origins=value), POSED
-        return rays, replace(POSED, **{name: value})
+        if name == "directions":
+            value = torch.nn.functional.normalize(value, dim=-1)
+        return (replace(rays, **{name: value}), POSED) if of_ray else (rays, replace(POSED, **{name: value}))
 
     leaf = start.clone().requires_grad_()
     values = seen(avatar, *at(leaf))
     with torch.no_grad():
-        if name == "origins" and not on:
-            before, after = (at_constant_depth(avatar, start + s * direction, rays) for s in (-STEP, STEP))
+        if of_ray and not on:
+            # The search's interval moves with a camera; depth itself is a constant only off the surface.
+            slope = slopes(lambda s: at_constant_depth(avatar, at(start + s * direction)[0], rays))
         else:
-            before, after = (seen(avatar, *at(start + s * direction)) for s in (-STEP, STEP))
+            slope = slopes(lambda s: seen(avatar, *at(start + s * direction)))
 
     def derivative(loss):
         (gradient,) = torch.autograd.grad(loss, leaf, retain_graph=True)
         return (gradient * direction).sum()
 
-    compare(values, before, after, derivative, SURFACE if on else ("sdf",))
+    compare(values, slope, derivative, SURFACE if on else ("sdf",))
 
 
-def at_constant_depth(avatar, origins, rays):
-    """Distances at the depths found from the unmoved camera, by a fresh correspondence search."""
+def at_constant_depth(avatar, moved_rays, rays):
+    """Distances at the depths found on the unmoved rays, by a fresh correspondence search."""
     depth = avatar.find_surface(rays, POSED, None).depth
-    x_d = replace(rays, origins=origins).at(depth)
+    x_d = moved_rays.at(depth)
     found = find_canonical(avatar.deformer.bind(POSED), avatar.field(POSED), x_d, EXACT.correspondence)
     return {"sdf": found.sdf}
+
+
+@pytest.mark.parametrize("name", ["expression", "pose"])
+def test_gradients_of_expression_and_pose_go_through_the_head_model(name):
+    flame = Flame(ellipsoid_head(), torch.zeros(100, dtype=torch.float64), n_expression=N_EXPRESSION)
+    geometry = tiny_geometry(1, noise=0.01, widths=(32, 32, 32), n_octaves=1)
+    deformer = tiny_deformer(1, noise=0.02, canonical=flame.canonical_head)
+    avatar = Avatar(geometry, deformer, tiny_texture(1, noise=0.1), EXACT)
+    start = {"expression": 0.3 * normal(1, N_EXPRESSION, seed=3), "pose": 0.05 * normal(1, 15, seed=4)}
+    direction = normal(*start[name].shape, seed=13)
+
+    def at(value):
+        return flame(HeadParameters(**{**start, name: value}))
+
+    leaf = start[name].clone().requires_grad_()
+    values = seen(avatar, ON, at(leaf))
+    with torch.no_grad():
+        slope = slopes(lambda s: seen(avatar, ON, at(start[name] + s * direction)))
+
+    def derivative(loss):
+        (gradient,) = torch.autograd.grad(loss, leaf, retain_graph=True)
+        return (gradient * direction).sum()
+
+    compare(values, slope, derivative, SURFACE)
+
+
+@pytest.mark.parametrize("weight", ["rendering_network.lin0.weight_v", "rendering_network.condition_bottleneck.weight"])
+def test_gradients_of_the_texture_are_the_differences_of_colours(weight):
+    avatar = tiny_avatar()
+    parameter = avatar.get_parameter(weight)
+    direction = normal(*parameter.shape, seed=12)
+    values = seen(avatar, ON, POSED)
+    with torch.no_grad():
+        slope = slopes(lambda s: seen(moved(avatar, weight, direction, s), ON, POSED))
+
+    def derivative(loss):
+        return (torch.autograd.grad(loss, parameter)[0] * direction).sum()
+
+    compare(values, slope, derivative, ("rgb",))
 
 
 def test_normals_of_an_ellipsoid_are_the_closed_form():

@@ -70,3 +70,15 @@ def test_latent_codes_start_uniform_and_the_same_for_the_same_seed():
     assert codes.equal(second.latent(torch.arange(N)))
     assert codes.min() >= 0 and codes.max() <= 1 and codes.shape == (N, 32)
     assert [p.shape for p in first.trainable()] == [(N, 32)]
+
+
+def test_what_all_frames_have_in_common_is_left_to_the_avatar():
+    module, head, camera = frames(camera=True)
+    with torch.no_grad():
+        module.camera_pose.weight += torch.tensor([0.1, -0.2, 0.3])
+        module.flame_pose.weight[0, 4] += 0.5
+    module.centre()
+    torch.testing.assert_close(module.camera_pose.weight, camera.world_from_camera[:, :3, 3], atol=1e-6, rtol=0)
+    deviation = (module.flame_pose.weight - head.pose)[:, 4]
+    torch.testing.assert_close(deviation, torch.tensor([0.4, -0.1, -0.1, -0.1, -0.1]), atol=1e-6, rtol=0)
+    assert module.expression.weight.equal(head.expression)

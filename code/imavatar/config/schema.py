@@ -81,6 +81,7 @@ class TrainConfig:
     warmup_steps: int = key(0, at_least(0))
     texture_first_steps: int = key(0, at_least(0))
     gradient_limit: float = key(0.0, at_least(0))  # 0: none
+    centred_frames: bool = False
     condition_noise: float = key(0.0, at_least(0))  # 0: none
     warm_start_steps: int = key(0, at_least(0))  # 0: start from the sphere
     warm_start_frames: int = key(0, at_least(0))

@@ -24,6 +24,7 @@ from imavatar.fields.mlp import (
     softplus_slope,
 )
 from imavatar.numerics.linalg import inverse_3x3, matvec
+from imavatar.numerics.precision import full_precision
 from imavatar.numerics.skinning import blend_transforms
 from imavatar.types import DeformationFields, PosedHead
 
@@ -105,9 +106,10 @@ class BoundDeformer:
         self.deformer = deformer
         self.transforms = posed.bone_transforms[0]
         self.canonical_transforms = deformer.canonical_transforms
-        contraction = self._contraction(posed)
-        self.displacement_weight = contraction @ deformer.blendshapes.weight  # [3, w]
-        self.displacement_bias = contraction @ deformer.blendshapes.bias  # [3]
+        with full_precision(self.transforms.device):
+            contraction = self._contraction(posed)
+            self.displacement_weight = contraction @ deformer.blendshapes.weight  # [3, w]
+            self.displacement_bias = contraction @ deformer.blendshapes.bias  # [3]
 
     def _contraction(self, posed: PosedHead) -> Float[Tensor, "3 o"]:
         """Rows that take the blendshape head's outputs to E psi + P^T (Theta - Theta^canon)."""

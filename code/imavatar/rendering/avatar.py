@@ -13,6 +13,7 @@ from imavatar.fields.geometry import BoundGeometry, Geometry
 from imavatar.fields.texture import Texture
 from imavatar.numerics.implicit import ImplicitRoot, implicit_root
 from imavatar.numerics.linalg import inverse_3x3, matvec, orthonormal_complement
+from imavatar.numerics.precision import full_precision
 from imavatar.types import (
     DeformationFields,
     PosedHead,
@@ -112,7 +113,8 @@ class Avatar(nn.Module):
             surfaces.append(self.shade_surface(bound, head, rays[rows], hits.x_c[rows], colour_trains_geometry))
             others = (of_frame & ~where & hits.converged).nonzero()[:, 0]
             if torch.is_grad_enabled() and len(others) > 0:
-                root = self._attach_off_surface(bound, rays[others], hits[others])
+                with full_precision(sdf.device):
+                    root = self._attach_off_surface(bound, rays[others], hits[others])
                 sdf[others] = self.geometry.sdf(root.x, head.latent)
                 qualities.append(SolutionQuality(root.residual, ~root.regular))
         surface = concatenate(surfaces)
@@ -133,9 +135,11 @@ class Avatar(nn.Module):
         """Shading of surface points of one frame."""
         residual, singular = x_c.new_zeros(len(x_c)), x_c.new_zeros(len(x_c), dtype=torch.bool)
         if torch.is_grad_enabled():
-            root = self._attach_on_surface(bound, head, rays, x_c)
+            with full_precision(x_c.device):
+                root = self._attach_on_surface(bound, head, rays, x_c)
             x_c, residual, singular = root.x, root.residual, ~root.regular
-        _, jacobian = bound.with_jacobian(x_c)
+        with full_precision(x_c.device):
+            _, jacobian = bound.with_jacobian(x_c)
         _, features, gradient = self.geometry.with_gradient(x_c, head.latent)
         normal = deformed_normal(gradient, jacobian)
         seen = (x_c, normal, features)

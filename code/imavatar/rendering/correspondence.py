@@ -10,6 +10,7 @@ from torch import Tensor
 from imavatar.anatomy import N_JOINTS
 from imavatar.fields.deformer import BoundDeformer
 from imavatar.numerics.linalg import inverse_3x3, transform_points
+from imavatar.numerics.precision import full_precision
 from imavatar.numerics.root_finding import RootResult, broyden
 from imavatar.types import TensorRecord
 
@@ -55,18 +56,19 @@ def canonical_candidates(
     deform: BoundDeformer, x_d: Float[Tensor, "n 3"], settings: CorrespondenceSettings
 ) -> RootResult:
     """Solutions of d(x_c) = x_d from all guesses; rows are those of the guesses one after the other, [k n]."""
-    start = rigid_guesses(deform, x_d)
-    target = x_d.repeat(len(start), 1)
-    start = start.flatten(0, 1)
-    return broyden(
-        lambda point, rows: deform(point) - target[rows],
-        start,
-        inverse_3x3(deform.blended_rotation(start)),
-        max_steps=settings.max_steps,
-        tolerance=settings.tolerance,
-        divergence=settings.divergence,
-        keep_best=settings.keep_best,
-    )
+    with full_precision(x_d.device):
+        start = rigid_guesses(deform, x_d)
+        target = x_d.repeat(len(start), 1)
+        start = start.flatten(0, 1)
+        return broyden(
+            lambda point, rows: deform(point) - target[rows],
+            start,
+            inverse_3x3(deform.blended_rotation(start)),
+            max_steps=settings.max_steps,
+            tolerance=settings.tolerance,
+            divergence=settings.divergence,
+            keep_best=settings.keep_best,
+        )
 
 
 @torch.no_grad()

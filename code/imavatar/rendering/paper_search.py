@@ -6,6 +6,7 @@ from torch import Tensor
 from imavatar.fields.deformer import BoundDeformer
 from imavatar.fields.geometry import BoundGeometry
 from imavatar.numerics.intersection import ray_sphere_interval
+from imavatar.numerics.precision import full_precision
 from imavatar.rendering.correspondence import CorrespondenceSettings, find_canonical
 from imavatar.rendering.surface_search import find_surface
 from imavatar.types import RayBundle, SurfaceHits
@@ -48,12 +49,13 @@ class PaperSearch:
         foreground: Bool[Tensor, " n"] | None,
     ) -> SurfaceHits:
         """Hits of rays of one frame."""
-        return find_surface(
-            lambda x_d: find_canonical(deform, field, x_d, self.correspondence),
-            rays,
-            interval=ray_sphere_interval(rays.origins, rays.directions, self.radius),
-            n_samples=self.n_samples,
-            n_secant_steps=self.n_secant_steps,
-            foreground=foreground,
-            wrap=self.wrap,
-        )
+        with full_precision(rays.origins.device):
+            return find_surface(
+                lambda x_d: find_canonical(deform, field, x_d, self.correspondence),
+                rays,
+                interval=ray_sphere_interval(rays.origins, rays.directions, self.radius),
+                n_samples=self.n_samples,
+                n_secant_steps=self.n_secant_steps,
+                foreground=foreground,
+                wrap=self.wrap,
+            )

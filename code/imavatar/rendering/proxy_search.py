@@ -18,6 +18,7 @@ from imavatar.fields.deformer import BoundDeformer
 from imavatar.fields.geometry import BoundGeometry
 from imavatar.numerics.intersection import ray_sphere_interval
 from imavatar.numerics.linalg import inverse_3x3, matvec
+from imavatar.numerics.precision import full_precision
 from imavatar.rendering.correspondence import (
     Correspondence,
     CorrespondenceSettings,
@@ -112,6 +113,10 @@ class ProxySearch:
         foreground: Bool[Tensor, " n"] | None,
     ) -> SurfaceHits:
         """Hits of rays of one frame; conventions as in `surface_search.find_surface`."""
+        with full_precision(rays.origins.device):
+            return self._find(deform, field, rays, foreground)
+
+    def _find(self, deform, field, rays, foreground) -> SurfaceHits:
         proxy = self._fresh_proxy(field, rays.origins.device)
         near, far, meets = ray_sphere_interval(rays.origins, rays.directions, self.radius)
         result = _Result(rays, near)

@@ -88,6 +88,18 @@ class FrameParameters(nn.Module):
         frame = torch.arange(len(self.tracked_pose), device=self.tracked_pose.device)
         return self.head(frame), self.camera(frame, tracked)
 
+    @torch.no_grad()
+    def centre(self) -> None:
+        """Take the mean deviation from the tracked values out of every table that is optimised.
+
+        What all frames have in common is the avatar's to learn: were it in these tables, frames that were not trained,
+        which have tracked values, would show the avatar displaced by it.
+        """
+        tracked = (self.tracked_expression, self.tracked_pose, self.tracked_centre)
+        for table, values in zip((self.expression, self.flame_pose, self.camera_pose), tracked, strict=True):
+            if table.weight.requires_grad:
+                table.weight -= (table.weight - values).mean(dim=0)
+
     def condition_spread(self) -> Float[Tensor, " c"]:
         """Standard deviations over the tracked frames of what colours depend on: expression, jaw rotation."""
         jaw = self.tracked_pose[:, pose_slice(Joint.JAW)]

@@ -54,6 +54,7 @@ class Schedule:
     texture_first_steps: int = 0
     gradient_limit: float = 0.0
     condition_noise: float = 0.0
+    centred_frames: bool = False
     anneal_bands: bool = False
 
     def weights_at(self, epoch: int) -> LossWeights:
@@ -78,7 +79,9 @@ class Schedule:
 
     def step_options(self, step: int) -> "StepOptions":
         """What holds for a step, `step` steps after the start of the run."""
-        return StepOptions(step < self.texture_first_steps, self.gradient_limit, self.condition_noise)
+        return StepOptions(
+            step < self.texture_first_steps, self.gradient_limit, self.condition_noise, self.centred_frames
+        )
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class StepOptions:
     Args:
         texture_only: colours teach the texture alone.
         gradient_limit: see `limit_outliers`.
+        centred_frames: see `FrameParameters.centre`.
         condition_noise: noise on what the texture's colours depend on, in standard deviations over the frames: colours
             then depend on no single number of it, and stay plausible beyond the expressions that were seen.
     """
@@ -95,6 +99,7 @@ class StepOptions:
     texture_only: bool = False
     gradient_limit: float = 0.0
     condition_noise: float = 0.0
+    centred_frames: bool = False
 
 
 @dataclass(frozen=True)
@@ -214,6 +219,8 @@ def training_step(
     latent = posed.latent[:1].detach()
     terms = objective.terms(run.avatar, render, batch, deviations, weights, generator, latent)
     limited = _step_optimisers(run, StepTensors(batch, posed, rays, hits, render, terms), options.gradient_limit)
+    if options.centred_frames:
+        run.frames.centre()
     if health is not None:
         health.add(hits, batch, render)
     return {**_scalars(terms, hits, batch), "limited": float(limited)}
