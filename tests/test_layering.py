@@ -14,7 +14,7 @@ LAYERS = [
     {"head", "fields"},
     {"rendering", "data"},
     {"losses"},
-    {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer"},
+    {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "inspection"},
     {"config", "parity"},
     {"build"},
     {"cli"},

@@ -13,6 +13,7 @@ from imavatar.fields.geometry import Geometry
 from imavatar.fields.texture import Texture
 from imavatar.head.assets import HeadAssets, find_head, load_head
 from imavatar.head.flame import Flame
+from imavatar.head.landmarks import LandmarkEmbedding, embedding_path, load_embedding
 from imavatar.losses import HeadSupervision
 from imavatar.rendering.avatar import Avatar, Search
 from imavatar.rendering.correspondence import CorrespondenceSettings
@@ -74,6 +75,12 @@ def build_head_assets(config: Config) -> HeadAssets:
     """The head model that the configuration names."""
     name = config.model.head_model
     return load_head(find_head(name, assets.assets_dir(), assets.project_dir() / "flame"))
+
+
+def find_embedding(config: Config, head: HeadAssets) -> LandmarkEmbedding | None:
+    """Where the landmarks lie on the head model that the configuration names; None where nothing says so."""
+    path = embedding_path(find_head(config.model.head_model, assets.assets_dir(), assets.project_dir() / "flame"))
+    return load_embedding(path, head) if path.is_file() else None
 
 
 def build_flame(config: Config, head: HeadAssets, shape_params: torch.Tensor) -> Flame:

@@ -41,7 +41,7 @@ def test_shares_are_of_all_rays_of_the_epoch():
 def test_an_epoch_without_a_hit_ends_the_run_with_advice():
     health = EpochHealth()
     health.add(*step([False] * 3, [True] * 3, [True] * 3))
-    with pytest.raises(TrainingError, match=r"no ray has hit.*world_mat"):
+    with pytest.raises(TrainingError, match=r"no ray has hit.*check_data\.py.*world_mat"):
         health.scalars()
 
 

@@ -2,6 +2,7 @@
 
 from imavatar.cli.animate import animate_main
 from imavatar.cli.build_head import build_head_main
+from imavatar.cli.check_data import check_data_main
 from imavatar.cli.check_parity import check_parity_main
 from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.cli.fetch_assets import fetch_assets_main
@@ -11,6 +12,7 @@ from imavatar.cli.preprocess import preprocess_main
 __all__ = [
     "animate_main",
     "build_head_main",
+    "check_data_main",
     "check_parity_main",
     "exp_runner_main",
     "fetch_assets_main",

@@ -10,7 +10,7 @@ QUANTILES = {"residual_median": 0.5, "residual_90": 0.9, "residual_99": 0.99}
 
 NOTHING_HIT = (
     "no ray has hit the surface for a whole epoch, so that nothing can be learned: the head is not where the cameras "
-    "look, or the surface has vanished. Check world_mat, intrinsics and "
+    "look, or the surface has vanished. Draw the data with scripts/check_data.py; check world_mat, intrinsics and "
     "model.ray_tracer.object_bounding_sphere; start from the head with train.warm_start_steps; lower the learning rate"
 )
 

@@ -49,7 +49,8 @@ def check_heads(flame: Flame, dataset: FaceDataset) -> None:
         return
     raise DataError(
         f"{found}. Check world_mat (world to camera, 1 unit is 250 mm; the camera looks along -z, y is up) and "
-        "intrinsics (in units of the image, the first one negative) in the JSON file of the frames"
+        "intrinsics (in units of the image, the first one negative) in the JSON file of the frames; "
+        "scripts/check_data.py draws them and tells mistaken conventions"
     )
 
 

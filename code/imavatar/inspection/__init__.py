@@ -1,0 +1,1 @@
+"""Looks at a data set before anything is trained on it."""
