@@ -14,6 +14,7 @@ from imavatar.types import DeformationFields
 from oracles_ellipsoid_head import ellipsoid
 
 RADIUS = 0.5
+NO_CODE = torch.zeros(1, 0)
 
 
 def sphere_head(*, mobile=None, mouth=None) -> HeadSurface:
@@ -59,7 +60,7 @@ def head_distance(sdf) -> float:
     surface = sphere_head(mobile=lambda v: v[:, 1] > 0.1)
     objective = Objective(surface, sample_face_distances(surface, generator()))
     avatar = SimpleNamespace(geometry=SimpleNamespace(latent_size=0, sdf=sdf))
-    return float(objective._head_distance(avatar, generator()))
+    return float(objective._head_distance(avatar, NO_CODE, generator()))
 
 
 def test_the_distance_term_is_the_mean_error_of_the_signed_distance():
@@ -105,7 +106,7 @@ def test_the_mouth_term_darkens_the_mouth_however_far_it_opens_and_trains_the_te
     optimiser = torch.optim.Adam(avatar.texture.parameters(), lr=1e-2)
     for _ in range(200):
         optimiser.zero_grad()
-        loss = objective._mouth_interior(avatar, batch(), noise)
+        loss = objective._mouth_interior(avatar, batch(), NO_CODE, noise)
         loss.backward()
         optimiser.step()
     assert all(p.grad is None for p in avatar.geometry.parameters())
@@ -119,6 +120,6 @@ def test_the_mouth_term_darkens_the_mouth_however_far_it_opens_and_trains_the_te
 
 
 def test_the_mouth_term_of_a_head_that_names_no_mouth_is_nothing(avatar):
-    loss = Objective(sphere_head())._mouth_interior(avatar, batch(), generator())
+    loss = Objective(sphere_head())._mouth_interior(avatar, batch(), NO_CODE, generator())
     loss.backward()
     assert float(loss.detach()) == 0.0
