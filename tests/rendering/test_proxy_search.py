@@ -114,6 +114,8 @@ def test_a_surface_that_has_changed_is_found_after_a_reset(scene):
     class Grown:
         """The same field, its surface a little further out."""
 
+        latent = field.latent
+
         def __call__(self, x):
             return field(x) - 0.1
 
@@ -156,8 +158,35 @@ def test_a_mesh_follows_every_frame_it_is_posed_in(scene):
         torch.testing.assert_close(mesh.pose(deform).vertices, deform(mesh.vertices), rtol=0, atol=1e-6)
 
 
+def test_frames_whose_latent_codes_move_the_surface_are_each_found_on_their_own(scene):
+    deform, field = scene
+
+    class Coded:
+        """The same field, its surface further out by a tenth of the code."""
+
+        def __init__(self, code: float):
+            self.latent = torch.tensor([[code]])
+
+        def __call__(self, x):
+            return field(x) - 0.1 * self.latent[0, 0]
+
+        def with_gradient(self, x):
+            value, gradient = field.with_gradient(x)
+            return value - 0.1 * self.latent[0, 0], gradient
+
+    search = proxy()
+    for code in (0.0, 1.0, 0.05, -1.0, 0.0):
+        found, expected = (s(deform, Coded(code), rays(), None) for s in (search, paper()))
+        assert (found.hit != expected.hit).sum() <= 1
+        both = found.hit & expected.hit
+        assert (found.depth - expected.depth)[both].abs().max() < 1e-3
+    assert search.staleness()["proxy_rebuilt"] >= 2
+
+
 def test_a_field_without_a_surface_has_no_hits(scene):
     class Nothing:
+        latent = torch.zeros(1, 0)
+
         def __call__(self, x):
             return torch.ones_like(x[:, 0])
 
