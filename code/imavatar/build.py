@@ -1,5 +1,6 @@
 """Config -> objects: the only place where settings meet constructors."""
 
+import logging
 from dataclasses import replace
 
 import torch
@@ -26,6 +27,8 @@ from imavatar.training.loop import LoopSettings, Run, Schedule
 from imavatar.training.objective import LossWeights, Objective
 from imavatar.training.run_folder import RunFolder
 from imavatar.training.standoff import dress
+
+logger = logging.getLogger(__name__)
 
 MODEL_CLASSES = ("model.implicit_morphable_model.IMavatar",)
 DATASET_CLASSES = ("datasets.real_dataset.FaceDataset",)
@@ -175,9 +178,10 @@ def build_warm_start_surface(config: Config, flame: Flame, head: HeadSurface, da
     if n == 0:
         return head
     if not config.loss.gt_w_seg:
-        raise ConfigError(
-            "train.warm_start_frames needs semantics to tell hair from skin: set loss.gt_w_seg = True, or 0"
+        logger.warning(
+            "without semantics (loss.gt_w_seg) hair can't be told from skin: the warm start is the bare head"
         )
+        return head
     rows = torch.linspace(0, len(dataset) - 1, n).round().long().tolist()
     vertices = dress(flame, (dataset.frame(row) for row in rows))
     return replace(head, supervision=HeadSupervision(vertices, head.supervision.fields))

@@ -8,6 +8,9 @@ from torch import Tensor
 
 from imavatar.anatomy import Joint, pose_slice
 
+LATENT_SIZE = 32
+"""Width of the per-frame latent code where geometry_network.condition_in asks for one."""
+
 
 @dataclass(frozen=True)
 class TensorRecord:

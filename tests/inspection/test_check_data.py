@@ -127,8 +127,11 @@ def as_opencv(matrix, intrinsics):
     matrix[1:] *= -1
 
 
-def in_metres(matrix, intrinsics):
-    matrix[:, 3] /= 4
+def translations(factor):
+    def change(matrix, intrinsics):
+        matrix[:, 3] *= factor
+
+    return change
 
 
 @pytest.mark.parametrize(
@@ -136,7 +139,8 @@ def in_metres(matrix, intrinsics):
     [
         (invert, "world_mat maps camera to world"),
         (as_opencv, "the camera looks along +z with y down"),
-        (in_metres, "translations in metres"),
+        (translations(0.25), "translations in metres"),
+        (translations(250), "translations in millimetres"),
         (set_intrinsics(0.5, 0.5, 0.5, 0.5), "intrinsics of an image of half the size"),
         (set_intrinsics(2, 2, 2, 2), "intrinsics of an image of twice the size"),
     ],

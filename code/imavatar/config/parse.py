@@ -11,9 +11,10 @@ from pyhocon import ConfigFactory
 from pyhocon.exceptions import ConfigException
 
 from imavatar.config.rules import RULE, at_least
-from imavatar.config.schema import IGNORED_KEYS, LATENT_SIZE, Config
+from imavatar.config.schema import IGNORED_KEYS, Config
 from imavatar.config.values import check_value, describe
 from imavatar.errors import ConfigError
+from imavatar.types import LATENT_SIZE
 
 logger = logging.getLogger(__name__)
 

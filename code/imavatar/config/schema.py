@@ -21,9 +21,7 @@ from imavatar.config.rules import (
     one_of,
     required,
 )
-
-LATENT_SIZE = 32
-"""Width of the per-frame latent code where geometry_network.condition_in asks for one."""
+from imavatar.types import LATENT_SIZE
 
 IGNORED_KEYS = {
     "train.plot_freq": "previews are drawn every train.preview_every epochs",

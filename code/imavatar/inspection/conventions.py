@@ -25,6 +25,8 @@ LEAST_ON_MASK = 0.7
 LEAST_WITHIN = 0.8
 """Of the recorded landmarks: a face is inside the box of its head, unless the head is projected much too small."""
 CLEARLY_BETTER = 0.5
+MILLIMETRES = 1000 / HEAD_SCALE
+"""Of one model unit."""
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,13 @@ def _other_axes(camera: Camera) -> Camera:
     return replace(flipped, intrinsics=torch.cat([-fx.abs(), others], dim=1))
 
 
-def _in_metres(camera: Camera) -> Camera:
-    camera_from_world = torch.linalg.inv(camera.world_from_camera)
-    camera_from_world[:, :3, 3] *= HEAD_SCALE
-    return replace(camera, world_from_camera=torch.linalg.inv(camera_from_world))
+def _farther(factor: float) -> Callable[[Camera], Camera]:
+    def read(camera: Camera) -> Camera:
+        camera_from_world = torch.linalg.inv(camera.world_from_camera)
+        camera_from_world[:, :3, 3] *= factor
+        return replace(camera, world_from_camera=torch.linalg.inv(camera_from_world))
+
+    return read
 
 
 RECORDED = Convention("as recorded", "", lambda camera: camera)
@@ -82,8 +87,13 @@ MISTAKES = (
     ),
     Convention(
         "translations in metres",
-        f"multiply the translation of every frame's world_mat by {HEAD_SCALE:g}: 1 unit is {1000 / HEAD_SCALE:g} mm",
-        _in_metres,
+        f"multiply the translation of every frame's world_mat by {HEAD_SCALE:g}: 1 unit is {MILLIMETRES:g} mm",
+        _farther(HEAD_SCALE),
+    ),
+    Convention(
+        "translations in millimetres",
+        f"divide the translation of every frame's world_mat by {MILLIMETRES:g}: 1 unit is {MILLIMETRES:g} mm",
+        _farther(1 / MILLIMETRES),
     ),
     Convention(
         "intrinsics of an image of half the size",

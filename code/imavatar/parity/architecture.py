@@ -17,7 +17,7 @@ from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.paper_search import PaperSearch
 from imavatar.training.checkpoint_head import split_head
-from imavatar.training.frame_parameters import LATENT_SIZE
+from imavatar.types import LATENT_SIZE
 
 OCTAVE_SIZE = encoded_size(1) - encoded_size(0)
 

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float
 
 from imavatar.errors import AssetError
-from imavatar.preprocessing.tflite import Network
+from imavatar.preprocessing.tflite import TfliteModel
 
 N_POINTS = 468
 FILE_IDENTIFIER = b"TFL3"
@@ -58,15 +58,15 @@ class AttentionMesh:
         if not all(back.values()):
             raise AssetError(f"{path} is another model than the face landmarks with attention; {AGAIN}")
         mesh, flag = graph.outputs(3 * N_POINTS), graph.outputs(1)
-        self._coarse = Network(
-            graph.cut(graph.inputs, [crops[0].inputs[0], mesh, flag, *(op.inputs[0] for op in matrices)]), path
+        self._coarse = TfliteModel(
+            path, graph.cut(graph.inputs, [crops[0].inputs[0], mesh, flag, *(op.inputs[0] for op in matrices)])
         )
-        self._fine = Network(
+        self._fine = TfliteModel(
+            path,
             graph.cut(
                 [*(op.outputs[0] for op in crops), *(op.outputs[0] for op in matrices)],
                 [tensor for part in back for tensor in back[part]],
             ),
-            path,
         )
 
     @property
@@ -76,12 +76,12 @@ class AttentionMesh:
 
     def __call__(self, crop: Float[np.ndarray, "s s 3"]) -> tuple[Float[np.ndarray, "468 2"], float]:
         """Points in pixels of the crop (values 0...1), and the logit."""
-        features, mesh, flag, *landmarks = self._coarse([crop])
+        features, mesh, flag, *landmarks = self._coarse(crop)
         transforms = [
             crop_matrix(part, points.reshape(-1, 3)) for part, points in zip(self._parts, landmarks, strict=True)
         ]
         crops = [crop_features(features, m, part.size) for m, part in zip(transforms, self._parts, strict=True)]
-        fine = self._fine([*crops, *transforms])
+        fine = self._fine(*crops, *transforms)
         points = mesh.reshape(-1, 3)[:, :2].astype(np.float64)
         for part, local, matrix in zip(self._parts, fine[::2], fine[1::2], strict=True):
             points[part.points] = local @ matrix[:2, :2].T + matrix[:2, 3]

@@ -103,7 +103,7 @@ class FaceDetector:
         size = self._model.input_size
         resized = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
         regressors, logits = self._model(resized.astype(np.float32) / 127.5 - 1)
-        found = merge(decode(regressors[0], logits[0, :, 0], size))
+        found = merge(decode(regressors, logits[:, 0], size))
         if not found:
             return None
         largest = max(found, key=lambda detection: detection.area)

@@ -42,7 +42,7 @@ class Matting:
         size = self._model.input_size
         small = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA)
         image = small.astype(np.float32) / 255
-        alpha = self._model(image)[0][0, :, :, 0]
+        alpha = self._model(image)[0][:, :, 0]
         alpha = guided_filter(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), alpha)
         alpha = cv2.resize(alpha, (width, height), interpolation=cv2.INTER_CUBIC)
         alpha = clean_matte(np.clip((alpha - LOW) / (HIGH - LOW), 0, 1))

@@ -1,47 +1,26 @@
 """TensorFlow Lite models on LiteRT."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float
 
 from imavatar.errors import AssetError
 
 
 class TfliteModel:
-    """One model: a batch of one image in, its outputs out, each with a leading dimension of one.
-
-    Raises:
-        AssetError: LiteRT is not installed, or the file is not a model.
-    """
-
-    def __init__(self, path: Path, *, n_threads: int = 2):
-        self._interpreter = _load(path, n_threads, model_path=str(path))
-        self._input = self._interpreter.get_input_details()[0]
-        self._outputs = self._interpreter.get_output_details()
-
-    @property
-    def input_size(self) -> int:
-        """Side of the square input image, pixels."""
-        return int(self._input["shape"][1])
-
-    def __call__(self, image: Float[np.ndarray, "s s 3"]) -> list[np.ndarray]:
-        """Run the model on an image in the model's own range."""
-        self._interpreter.set_tensor(self._input["index"], image[None].astype(np.float32))
-        self._interpreter.invoke()
-        return [self._interpreter.get_tensor(output["index"]).copy() for output in self._outputs]
-
-
-class Network:
-    """A model of several inputs and outputs, given as the bytes of a file; leading dimensions of one are left out.
+    """One model of any number of inputs and outputs; their leading dimensions of one are left out.
 
     Args:
-        path: of the file that the model is from, for messages.
+        path: of the file that the model is from.
+        content: what to read instead of the file, which is then named in messages only.
+
+    Raises:
+        AssetError: LiteRT is not installed, or this is not a model.
     """
 
-    def __init__(self, content: bytes, path: Path, *, n_threads: int = 2):
-        self._interpreter = _load(path, n_threads, model_content=content)
+    def __init__(self, path: Path, content: bytes | None = None, *, n_threads: int = 2):
+        source = {"model_path": str(path)} if content is None else {"model_content": content}
+        self._interpreter = _load(path, n_threads, **source)
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()
 
@@ -50,8 +29,8 @@ class Network:
         """Rows of the first input."""
         return int(self._inputs[0]["shape"][1])
 
-    def __call__(self, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Outputs in their order."""
+    def __call__(self, *values: np.ndarray) -> list[np.ndarray]:
+        """Outputs in their order; images are in the model's own range."""
         for tensor, value in zip(self._inputs, values, strict=True):
             self._interpreter.set_tensor(tensor["index"], value[None].astype(np.float32))
         self._interpreter.invoke()

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from imavatar.anatomy import Joint, pose_slice
 from imavatar.types import Camera, HeadParameters
 
-LATENT_SIZE = 32
-
 
 @dataclass(frozen=True)
 class Optimised:
