@@ -14,7 +14,7 @@ LATENT_SIZE = 32
 
 @dataclass(frozen=True)
 class TensorRecord:
-    """Tensors that share their leading dimension: indexed, moved and cast together."""
+    """Tensors, or records of them, that share their leading dimension: indexed, moved and cast together."""
 
     def __getitem__(self, index):
         return self._map(lambda tensor: tensor[index])
@@ -31,14 +31,21 @@ class TensorRecord:
         return self._map(lambda tensor: tensor.detach())
 
     def _map(self, function):
-        return replace(self, **{f.name: function(getattr(self, f.name)) for f in fields(self)})
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return replace(self, **{name: _apply(function, value) for name, value in values.items()})
+
+
+def _apply(function, value):
+    return value._map(function) if isinstance(value, TensorRecord) else function(value)
 
 
 def concatenate(records: list):
     """One record from several of the same type, joined along the leading dimension."""
-    first = records[0]
-    joined = {f.name: torch.cat([getattr(record, f.name) for record in records], dim=0) for f in fields(first)}
-    return replace(first, **joined)
+    joined = {}
+    for field in fields(records[0]):
+        parts = [getattr(record, field.name) for record in records]
+        joined[field.name] = concatenate(parts) if isinstance(parts[0], TensorRecord) else torch.cat(parts, dim=0)
+    return replace(records[0], **joined)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from imavatar.head.flame import Flame
-from imavatar.numerics.implicit import implicit_root
+from imavatar.numerics.implicit import implicit_root, root_cotangent
 from imavatar.rendering.avatar import Avatar, deformed_normal
 from imavatar.rendering.correspondence import CorrespondenceSettings, find_canonical
 from imavatar.rendering.paper_search import PaperSearch
@@ -120,6 +120,7 @@ def test_the_proof_fails_where_the_correction_has_the_wrong_sign(weight, monkeyp
         return replace(found, x=2 * found.x.detach() - found.x)
 
     monkeypatch.setattr("imavatar.rendering.avatar.implicit_root", flipped)
+    monkeypatch.setattr("imavatar.numerics.implicit.root_cotangent", lambda *given: -root_cotangent(*given))
     with pytest.raises(AssertionError, match="x_c"):
         check_weight(weight, True)
     if weight.startswith("deformer"):

@@ -8,6 +8,7 @@ layer: for one frame the two linear heads contract, exactly, to a 3-row matrix.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +67,16 @@ class Deformer(LayerStack):
 
     def forward(self, x_c: Float[Tensor, "n 3"]) -> DeformationFields:
         """The three fields at canonical points."""
-        hidden, weights = self.features(x_c)
+        return self.fields(*self.features(x_c))
+
+    @property
+    def acting_tensors(self) -> list[Tensor]:
+        """Everything that the fields depend on besides the points."""
+        own = (self.blendshapes, self.skinning_linear, self.skinning)
+        return [*super().acting_tensors, *(tensor for layer in own for tensor in (layer.weight, layer.bias))]
+
+    def fields(self, hidden: Float[Tensor, "n w"], weights: Float[Tensor, "n j"]) -> DeformationFields:
+        """The three fields at points whose features are known."""
         blend = self.blendshapes(hidden)
         return DeformationFields(
             shapedirs=blend[:, POSEDIRS_OUTPUTS:].reshape(-1, 3, self.n_expression),
@@ -97,6 +107,16 @@ class Deformer(LayerStack):
         if len(posed) != 1:
             raise ValueError(f"a deformer is bound to one frame, not to {len(posed)}")
         return BoundDeformer(self, posed)
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """Deformed points, J[n, i, k] = d x_d,i / d x_c,k, and the features of the canonical points."""
+
+    x_d: Float[Tensor, "n 3"]
+    jacobian: Float[Tensor, "n 3 3"]
+    hidden: Float[Tensor, "n w"]
+    weights: Float[Tensor, "n j"]
 
 
 class BoundDeformer:
@@ -145,16 +165,21 @@ class BoundDeformer:
         return blend_transforms(self.deformer.features(x_c)[1], self.transforms)[:, :3, :3]
 
     def with_jacobian(self, x_c: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3 3"]]:
-        """Deformed points and J[n, i, k] = d x_d,i / d x_c,k by hand-written forward differentiation.
+        """Deformed points and J[n, i, k] = d x_d,i / d x_c,k; see `evaluate`."""
+        found = self.evaluate(x_c)
+        return found.x_d, found.jacobian
 
-        Differentiable as a whole. Three tangents are pushed through the layers beside the value.
+    def evaluate(self, x_c: Float[Tensor, "n 3"]) -> Deformation:
+        """Points and Jacobians by hand-written forward differentiation, differentiable as a whole.
+
+        Three tangents are pushed through the layers beside the value.
         """
         net = self.deformer
         value = encode(x_c, net.n_octaves)
         tangent = _encoding_tangents(x_c, net.n_octaves)  # [3, n, e]
         for layer in net.layers:
             value, tangent = _layer_with_tangents(layer.weight, layer.bias, value, tangent)
-        offset = F.linear(value, self.displacement_weight, self.displacement_bias)
+        hidden, offset = value, F.linear(value, self.displacement_weight, self.displacement_bias)
         d_offset = tangent @ self.displacement_weight.T  # [3, n, 3]
         middle = net.skinning_linear
         inner, d_inner = _layer_with_tangents(middle.weight, middle.bias, value, tangent)
@@ -170,7 +195,7 @@ class BoundDeformer:
         d_x_0 = (identity - d_canonical) @ undo.transpose(1, 2)
         d_forward = d_weights @ _bone_images(self.transforms, template)
         jacobian = (d_x_0 + d_offset) @ forward[..., :3].transpose(1, 2) + d_forward
-        return x_d, jacobian.transpose(1, 2)
+        return Deformation(x_d, jacobian.transpose(1, 2), hidden, weights)
 
 
 def _bone_images(transforms: Float[Tensor, "j 4 4"], points: Float[Tensor, "n 3"]) -> Float[Tensor, "n j 3"]:

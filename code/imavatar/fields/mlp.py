@@ -1,7 +1,8 @@
 """One multi-layer perceptron for all fields: weight normalisation, a skip connection, softplus or ReLU."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -25,12 +26,19 @@ class WeightNormLinear(nn.Module):
         self.bias = nn.Parameter(plain.bias.detach().clone())
         self.weight_g = nn.Parameter(torch.empty(n_out, 1))
         self.weight_v = nn.Parameter(torch.empty(n_out, n_in))
+        self.held: Tensor | None = None
         self.set_weight(plain.weight.detach())
 
     @property
     def weight(self) -> Float[Tensor, "o i"]:
-        """The weights that act."""
+        """The weights that act; see `held_weights`."""
+        if self.held is not None and (self.held.requires_grad or not self._differentiable):
+            return self.held
         return self.weight_v * (self.weight_g / self.weight_v.norm(dim=1, keepdim=True))
+
+    @property
+    def _differentiable(self) -> bool:
+        return torch.is_grad_enabled() and (self.weight_v.requires_grad or self.weight_g.requires_grad)
 
     @torch.no_grad()
     def set_weight(self, weight: Float[Tensor, "o i"]) -> None:
@@ -40,6 +48,23 @@ class WeightNormLinear(nn.Module):
 
     def forward(self, x: Float[Tensor, "n i"]) -> Float[Tensor, "n o"]:
         return F.linear(x, self.weight, self.bias)
+
+
+@contextmanager
+def held_weights(network: nn.Module) -> Iterator[None]:
+    """Weight-normalised layers compute the weights that act once, for all evaluations inside.
+
+    Their parameters must not change inside. Gradients reach the parameters as ever: once, through the shared weights.
+    Where the weights are held already nothing happens.
+    """
+    layers = [m for m in network.modules() if isinstance(m, WeightNormLinear) and m.held is None]
+    try:
+        for layer in layers:
+            layer.held = layer.weight
+        yield
+    finally:
+        for layer in layers:
+            layer.held = None
 
 
 def linear(n_in: int, n_out: int, weight_norm: bool) -> nn.Module:
@@ -122,6 +147,11 @@ class LayerStack(nn.Module):
     def layers(self) -> list[nn.Module]:
         """The layers in order."""
         return [getattr(self, f"lin{index}") for index in range(self.n_layers)]
+
+    @property
+    def acting_tensors(self) -> list[Tensor]:
+        """Everything that the network's values depend on besides its input."""
+        return [tensor for layer in self.layers for tensor in (layer.weight, layer.bias)]
 
     def layer_input(self, index: int, hidden: Tensor, network_input: Tensor) -> Tensor:
         """What layer `index` receives: the hidden values, at a skip joined by the network's input."""

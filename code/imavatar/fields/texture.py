@@ -35,6 +35,11 @@ class Texture(LayerStack):
         self.n_octaves = n_octaves
         self.condition_bottleneck = nn.Linear(condition_size, bottleneck)
 
+    @property
+    def acting_tensors(self) -> list[Tensor]:
+        """Everything that colours depend on besides what is seen and the condition."""
+        return [*super().acting_tensors, self.condition_bottleneck.weight, self.condition_bottleneck.bias]
+
     def forward(
         self,
         x_c: Float[Tensor, "n 3"],

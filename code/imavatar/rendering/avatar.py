@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from imavatar.fields.deformer import BoundDeformer, Deformer
 from imavatar.fields.geometry import BoundGeometry, Geometry
+from imavatar.fields.mlp import held_weights
 from imavatar.fields.texture import Texture
-from imavatar.numerics.implicit import ImplicitRoot, implicit_root
+from imavatar.numerics.implicit import ImplicitRoot, RootGraph, evaluate_at_root, implicit_root
 from imavatar.numerics.linalg import inverse_3x3, matvec, orthonormal_complement
 from imavatar.numerics.precision import full_precision
 from imavatar.types import (
@@ -33,15 +34,30 @@ Search = Callable[[BoundDeformer, BoundGeometry, RayBundle, Bool[Tensor, " n"] |
 class SurfaceShading(TensorRecord):
     """What is seen at surface points; `x_c` carries the implicit gradient.
 
-    `residual` (model units) and `singular` say how well it solves its equations; zero where gradients are off.
+    `fields` are those at x_c as a constant. `residual` (model units) and `singular` say how well x_c solves its
+    equations; zero where gradients are off.
     """
 
     x_c: Float[Tensor, "m 3"]
     rgb: Float[Tensor, "m 3"]
     normal: Float[Tensor, "m 3"]
     gradient: Float[Tensor, "m 3"]
+    fields: DeformationFields
     residual: Float[Tensor, " m"]
     singular: Bool[Tensor, " m"]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one evaluation of all networks at canonical points gives."""
+
+    x_d: Tensor
+    jacobian: Tensor
+    sdf: Tensor
+    rgb: Tensor
+    normal: Tensor
+    gradient: Tensor
+    fields: DeformationFields
 
 
 class Avatar(nn.Module):
@@ -77,13 +93,14 @@ class Avatar(nn.Module):
     def find_surface(self, rays: RayBundle, posed: PosedHead, foreground: Bool[Tensor, " n"] | None) -> SurfaceHits:
         """Surface hits of rays of several frames. `foreground` is the training's mask, else None."""
         parts, order = [], []
-        for frame in range(len(posed)):
-            rows = (rays.frame == frame).nonzero()[:, 0]
-            head = posed[frame : frame + 1]
-            bound, field = self.deformer.bind(head), self.field(head)
-            mask = None if foreground is None else foreground[rows]
-            parts.append(self.search(bound, field, rays[rows], mask))
-            order.append(rows)
+        with held_weights(self):
+            for frame in range(len(posed)):
+                rows = (rays.frame == frame).nonzero()[:, 0]
+                head = posed[frame : frame + 1]
+                bound, field = self.deformer.bind(head), self.field(head)
+                mask = None if foreground is None else foreground[rows]
+                parts.append(self.search(bound, field, rays[rows], mask))
+                order.append(rows)
         return concatenate(parts)[torch.argsort(torch.cat(order))]
 
     def shade(
@@ -103,6 +120,10 @@ class Avatar(nn.Module):
         Args:
             colour_trains_geometry: without it, the colours' gradient reaches the texture only.
         """
+        with held_weights(self):
+            return self._shade(rays, posed, hits, where, colour_trains_geometry)
+
+    def _shade(self, rays, posed, hits, where, colour_trains_geometry) -> RenderOutput:
         index, surfaces, qualities, sdf = [], [], [], hits.sdf.clone()
         for frame in range(len(posed)):
             head = posed[frame : frame + 1]
@@ -118,11 +139,10 @@ class Avatar(nn.Module):
                 sdf[others] = self.geometry.sdf(root.x, head.latent)
                 qualities.append(SolutionQuality(root.residual, ~root.regular))
         surface = concatenate(surfaces)
-        fields = self.deformer(surface.x_c.detach())
         if torch.is_grad_enabled():
             qualities.append(SolutionQuality(surface.residual, surface.singular))
         quality = concatenate(qualities) if qualities else _no_quality(hits.depth)
-        return _assemble(rays, hits, sdf, torch.cat(index), surface, fields, quality)
+        return _assemble(rays, hits, sdf, torch.cat(index), surface, quality)
 
     def shade_surface(
         self,
@@ -133,36 +153,42 @@ class Avatar(nn.Module):
         colour_trains_geometry: bool = True,
     ) -> SurfaceShading:
         """Shading of surface points of one frame."""
-        residual, singular = x_c.new_zeros(len(x_c)), x_c.new_zeros(len(x_c), dtype=torch.bool)
-        if torch.is_grad_enabled():
-            with full_precision(x_c.device):
-                root = self._attach_on_surface(bound, head, rays, x_c)
-            x_c, residual, singular = root.x, root.residual, ~root.regular
-        with full_precision(x_c.device):
-            _, jacobian = bound.with_jacobian(x_c)
-        _, features, gradient = self.geometry.with_gradient(x_c, head.latent)
-        normal = deformed_normal(gradient, jacobian)
-        seen = (x_c, normal, features)
+        if not torch.is_grad_enabled():
+            seen = self._see(bound, head, x_c, colour_trains_geometry)
+            residual, singular = x_c.new_zeros(len(x_c)), x_c.new_zeros(len(x_c), dtype=torch.bool)
+            return SurfaceShading(x_c, seen.rgb, seen.normal, seen.gradient, seen.fields, residual, singular)
+
+        def graph(x, *given) -> RootGraph:
+            own_head, own_rays = PosedHead(*given[: len(of_head)]), RayBundle(*given[len(of_head) :], rays.frame)
+            seen = self._see(self.deformer.bind(own_head), own_head, x, colour_trains_geometry)
+            residual, jacobian = _on_ray_and_surface(own_rays, seen)
+            fields = seen.fields
+            return RootGraph(
+                residual,
+                jacobian,
+                moving=(seen.rgb, seen.normal, seen.gradient),
+                resting=(fields.shapedirs, fields.posedirs, fields.weights),
+            )
+
+        of_head = (head.expression, head.condition, head.pose_feature, head.bone_transforms, head.latent)
+        with held_weights(self):
+            parameters = [tensor for field in self.children() for tensor in field.acting_tensors]
+            inputs = (*of_head, rays.origins, rays.directions)
+            root, moving, resting = evaluate_at_root(graph, x_c, inputs, parameters)
+        return SurfaceShading(root.x, *moving, DeformationFields(*resting), root.residual, ~root.regular)
+
+    def _see(self, bound, head, x, colour_trains_geometry) -> "_Seen":
+        """Everything at canonical points, as seen in a frame."""
+        with full_precision(x.device):
+            deformed = bound.evaluate(x)
+        sdf, features, gradient = self.geometry.with_gradient(x, head.latent)
+        normal = deformed_normal(gradient, deformed.jacobian)
+        looks = (x, normal, features)
         if not colour_trains_geometry:
-            seen = tuple(value.detach() for value in seen)
-        rgb = self.texture(seen[0], seen[1], head.condition, seen[2])
-        return SurfaceShading(x_c, rgb, normal, gradient, residual, singular)
-
-    def _attach_on_surface(self, bound, head, rays, x_c) -> ImplicitRoot:
-        """F = [d(x_c) - r_o along two directions orthogonal to the ray; f(x_c)]."""
-        first, second = orthonormal_complement(rays.directions)
-        with torch.no_grad():
-            _, jacobian = bound.with_jacobian(x_c)
-            _, gradient = self.field(head).with_gradient(x_c)
-            across = torch.stack([first, second], dim=1) @ jacobian
-            jacobian = torch.cat([across, gradient[:, None]], dim=1)
-
-        def residual(x):
-            offset = bound(x) - rays.origins
-            sdf = self.geometry.sdf(x, head.latent)
-            return torch.stack([(first * offset).sum(-1), (second * offset).sum(-1), sdf], dim=-1)
-
-        return implicit_root(residual, x_c, jacobian)
+            looks = tuple(value.detach() for value in looks)
+        rgb = self.texture(looks[0], looks[1], head.condition, looks[2])
+        fields = self.deformer.fields(deformed.hidden, deformed.weights)
+        return _Seen(deformed.x_d, deformed.jacobian, sdf, rgb, normal, gradient, fields)
 
     @staticmethod
     def _attach_off_surface(bound, rays, hits) -> ImplicitRoot:
@@ -171,6 +197,15 @@ class Avatar(nn.Module):
             _, jacobian = bound.with_jacobian(hits.x_c)
         target = rays.at(hits.depth)
         return implicit_root(lambda x: bound(x) - target, hits.x_c, jacobian)
+
+
+def _on_ray_and_surface(rays: RayBundle, seen: _Seen) -> tuple[Float[Tensor, "m 3"], Float[Tensor, "m 3 3"]]:
+    """F = [d(x_c) - r_o along two directions orthogonal to the ray; f(x_c)], and dF / dx_c."""
+    across = torch.stack(orthonormal_complement(rays.directions), dim=1)
+    with full_precision(seen.x_d.device):
+        residual = torch.cat([matvec(across, seen.x_d - rays.origins), seen.sdf[:, None]], dim=1)
+        jacobian = torch.cat([across @ seen.jacobian, seen.gradient[:, None]], dim=1)
+    return residual, jacobian
 
 
 def deformed_normal(gradient: Float[Tensor, "n 3"], jacobian: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3"]:
@@ -184,7 +219,6 @@ def _assemble(
     sdf: Float[Tensor, " n"],
     index: Int[Tensor, " m"],
     surface: SurfaceShading,
-    fields: DeformationFields,
     quality: SolutionQuality,
 ) -> RenderOutput:
     white = torch.ones_like(rays.origins)
@@ -196,7 +230,7 @@ def _assemble(
         surface_index=index,
         x_c=surface.x_c,
         geometry_gradient=surface.gradient,
-        fields=fields,
+        fields=surface.fields,
         quality=quality,
     )
 
