@@ -3,6 +3,7 @@
 N is the number of rays of the batch; sums over rays and channels are divided by N, except where said.
 """
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -11,7 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from imavatar.anatomy import Joint, SemanticClass
-from imavatar.types import Batch, DeformationFields, RenderOutput
+from imavatar.types import Batch, DeformationFields, RenderOutput, SurfaceHits
 
 NEAR_HEAD = 0.001
 """Squared distance, model units, within which the nearest head vertex gives pseudo ground truth."""
@@ -66,6 +67,15 @@ def mask_loss(render: RenderOutput, batch: Batch, alpha: float) -> Tensor:
     logits = -alpha * render.sdf[rays]
     entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
     return entropy / (alpha * len(batch.foreground))
+
+
+def moves_mask_loss(hits: SurfaceHits, foreground: Bool[Tensor, " n"], alpha: float) -> Bool[Tensor, " n"]:
+    """Rays whose signed distance has a gradient in the mask loss that single precision can tell from none.
+
+    Outside the mask that is sigmoid(-alpha f): background far from the surface, most of an image, has none.
+    """
+    near = hits.sdf * alpha < -math.log(torch.finfo(torch.float32).eps)
+    return ~(hits.hit & foreground) & hits.converged & (foreground | near)
 
 
 @dataclass(frozen=True)

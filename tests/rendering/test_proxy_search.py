@@ -137,6 +137,7 @@ def test_a_sheet_of_the_mesh_that_is_no_surface_does_not_hide_what_is_behind_it(
     curtain = torch.tensor([[-2.0, -2.0, 0.95], [2.0, -2.0, 0.95], [0.0, 4.0, 0.95]])
     mesh.faces = torch.cat([mesh.faces, torch.arange(3)[None] + len(mesh.vertices)])
     mesh.vertices = torch.cat([mesh.vertices, curtain])
+    mesh.gradients = torch.cat([mesh.gradients, torch.tensor([[0.0, 0.0, 1.0]]).expand(3, 3)])
     mesh._index, mesh._features, mesh._posed = None, None, None
     search.drift = 0.0
     found = search(*scene, bundle, None)

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 
+from imavatar.cli.allocator import keep_freed_memory
 from imavatar.errors import ImavatarError
 
 USER_ERROR = 2
@@ -18,6 +19,7 @@ def run_command(command: Callable[[], None]) -> None:
     # Threads of torch's OpenMP that wait: spinning long costs a shared machine, sleeping at once costs an idle one
     # almost half of its speed. Read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    keep_freed_memory()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
     try:
         command()

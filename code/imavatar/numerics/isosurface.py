@@ -35,7 +35,7 @@ def extract_isosurface(
     resolution: int,
     bound: float,
     device: torch.device | str = "cpu",
-    chunk: int = 65536,
+    chunk: int = 8192,
 ) -> tuple[Float[Tensor, "v 3"], Int[Tensor, "f 3"], float]:
     """Vertices and faces of the zero set inside the cube [-bound, bound]^3, and the spacing of the grid.
 

@@ -110,6 +110,7 @@ class Avatar(nn.Module):
         hits: SurfaceHits,
         where: Bool[Tensor, " n"],
         *,
+        wants_sdf: Bool[Tensor, " n"] | None = None,
         colour_trains_geometry: bool = True,
     ) -> RenderOutput:
         """Colours and normals where `where`, signed distances elsewhere, with their gradients.
@@ -118,12 +119,16 @@ class Avatar(nn.Module):
         of a point at constant depth on the ray (SPEC section 7).
 
         Args:
+            wants_sdf: the other rays whose signed distance is to have a gradient; all without it.
             colour_trains_geometry: without it, the colours' gradient reaches the texture only.
         """
+        elsewhere = hits.converged & ~where
+        if wants_sdf is not None:
+            elsewhere = elsewhere & wants_sdf
         with held_weights(self):
-            return self._shade(rays, posed, hits, where, colour_trains_geometry)
+            return self._shade(rays, posed, hits, where, elsewhere, colour_trains_geometry)
 
-    def _shade(self, rays, posed, hits, where, colour_trains_geometry) -> RenderOutput:
+    def _shade(self, rays, posed, hits, where, elsewhere, colour_trains_geometry) -> RenderOutput:
         index, surfaces, qualities, sdf = [], [], [], hits.sdf.clone()
         for frame in range(len(posed)):
             head = posed[frame : frame + 1]
@@ -132,7 +137,7 @@ class Avatar(nn.Module):
             rows = (of_frame & where).nonzero()[:, 0]
             index.append(rows)
             surfaces.append(self.shade_surface(bound, head, rays[rows], hits.x_c[rows], colour_trains_geometry))
-            others = (of_frame & ~where & hits.converged).nonzero()[:, 0]
+            others = (of_frame & elsewhere).nonzero()[:, 0]
             if torch.is_grad_enabled() and len(others) > 0:
                 with full_precision(sdf.device):
                     root = self._attach_off_surface(bound, rays[others], hits[others])

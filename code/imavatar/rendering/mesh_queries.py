@@ -13,7 +13,10 @@ from torch import Tensor
 from imavatar.types import TensorRecord
 
 MAX_DISTANCE = 1.0e3
-APPROACH_STEPS = 48
+APPROACH_STEPS = 16
+APPROACH_VERTICES = 1024
+APPROACH_CHUNK = 2048
+"""Rays and vertices whose distances are compared at a time."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +67,23 @@ class MeshIndex:
     ) -> MeshPoints:
         """Of each ray that misses the mesh: where it comes closest, and the mesh point closest there."""
         points, arrays = self._outputs(len(origins), origins.device)
+        rows = zip(*(values.split(APPROACH_CHUNK) for values in (origins, directions, near, far)), strict=True)
+        start = torch.cat([self._nearest_vertex_depth(*part) for part in rows]) if len(origins) else near
         inputs = [
             wp.from_torch(_vec3(directions), dtype=wp.vec3),
-            wp.from_torch(near.float().contiguous()),
-            wp.from_torch(far.float().contiguous()),
+            wp.from_torch(start.float().contiguous()),
         ]
         self._launch(_approach_kernel, origins, inputs, arrays)
         return self._finish(points)
+
+    def _nearest_vertex_depth(self, origins, directions, near, far) -> Float[Tensor, " n"]:
+        """Depths in [near, far] at which rays come closest to some vertices, evenly taken."""
+        vertices = self.vertices[:: 1 + len(self.vertices) // APPROACH_VERTICES].to(origins)
+        along = directions @ vertices.T - (origins * directions).sum(dim=-1, keepdim=True)
+        depth = along.clamp(min=near[:, None], max=far[:, None])
+        squared = vertices.square().sum(dim=-1) - 2 * origins @ vertices.T + depth * (depth - 2 * along)
+        nearest = squared.argmin(dim=-1, keepdim=True)
+        return depth.gather(1, nearest)[:, 0]
 
     def _outputs(self, n, device):
         points = {
@@ -160,42 +173,30 @@ def _approach_kernel(
     mesh: wp.uint64,
     origins: wp.array(dtype=wp.vec3),
     directions: wp.array(dtype=wp.vec3),
-    near: wp.array(dtype=wp.float32),
-    far: wp.array(dtype=wp.float32),
+    start: wp.array(dtype=wp.float32),
     face: wp.array(dtype=wp.int32),
     uv: wp.array(dtype=wp.vec2),
     depth: wp.array(dtype=wp.float32),
 ):
-    # Unsigned distances are lower bounds of the way to the mesh, so a ray that misses can be
-    # marched by them. Small steps are stretched: near a silhouette they would never arrive.
+    # From a depth that is nearly right: to the mesh, back to the ray, and again. What is known bounds every query.
     i = wp.tid()
-    t = near[i]
+    t = start[i]
     best = float(MAX_DISTANCE)
+    searching = True
     for _ in range(APPROACH_STEPS):
-        if t <= far[i]:
+        if searching:
             point = origins[i] + directions[i] * t
-            query = wp.mesh_query_point_no_sign(mesh, point, MAX_DISTANCE)
-            closest = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
-            distance = wp.length(point - closest)
-            if distance < best:
+            query = wp.mesh_query_point_no_sign(mesh, point, best)
+            searching = query.result
+            if query.result:
+                closest = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
+                distance = wp.length(point - closest)
+                searching = distance < 0.9999 * best
                 best = distance
                 face[i] = query.face
                 uv[i] = wp.vec2(query.u, query.v)
                 depth[i] = t
-            t += wp.max(distance - 0.5 * best, 0.01)
-    for _ in range(3):
-        if best < MAX_DISTANCE:
-            closest = wp.mesh_eval_position(mesh, face[i], uv[i][0], uv[i][1])
-            t = wp.dot(closest - origins[i], directions[i])
-            point = origins[i] + directions[i] * t
-            query = wp.mesh_query_point_no_sign(mesh, point, MAX_DISTANCE)
-            closest = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
-            distance = wp.length(point - closest)
-            if distance <= best:
-                best = distance
-                face[i] = query.face
-                uv[i] = wp.vec2(query.u, query.v)
-                depth[i] = t
+                t = wp.dot(closest - origins[i], directions[i])
 
 
 @wp.kernel

@@ -13,6 +13,7 @@ from imavatar.types import RayBundle
 ON_SURFACE = 5e-5
 ON_RAY = 2e-5
 MAX_SURFACE_STEP = 0.03
+MAX_FIRST_STEP = 0.3
 MAX_POINT_STEP = 0.15
 
 
@@ -22,20 +23,25 @@ def polish_on_ray(
     field: BoundGeometry,
     rays: RayBundle,
     x_c: Float[Tensor, "n 3"],
+    sdf: Float[Tensor, " n"],
+    gradient: Float[Tensor, "n 3"],
     *,
     max_steps: int = 6,
 ) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"], Float[Tensor, " n"], Bool[Tensor, " n"]]:
     """Solve [two components of d(x_c) - r_o orthogonal to the ray; f(x_c)] = 0 from a near guess.
 
-    The first step is Newton's, with the exact Jacobian; the later ones correct its inverse by rank-1 updates, for which
-    values alone are needed: a Jacobian costs as much as four of them.
+    The first step is Newton's, with the deformer's exact Jacobian and a gradient of f near by; the later ones correct
+    the inverse by rank-1 updates, for which values alone are needed: Jacobians and gradients cost several of them.
+
+    Args:
+        sdf: f(x_c) at the guess.
+        gradient: of f at the guess, or near it.
 
     Returns canonical points, depths along the rays, signed distances, and which rows are on the
     ray, on the surface, and entering it (the distance falls along the ray).
     """
     across = torch.stack(orthonormal_complement(rays.directions), dim=1)  # [n, 2, 3]
     x_d, jacobian = deform.with_jacobian(x_c)
-    sdf, gradient = field.with_gradient(x_c)
     inverse = inverse_3x3(torch.cat([across @ jacobian, gradient[:, None]], dim=1))
     residual, depth = _ray_residual(rays, across, x_d, sdf)
     x_c, sdf, residual = x_c.clone(), sdf.clone(), residual.clone()
@@ -72,24 +78,30 @@ def polish_point(
     x_d: Float[Tensor, "n 3"],
     x_c: Float[Tensor, "n 3"],
     *,
-    max_steps: int = 5,
+    max_steps: int = 8,
     tolerance: float = 1e-4,
 ) -> tuple[Float[Tensor, "n 3"], Bool[Tensor, " n"]]:
-    """Solve d(x_c) = x_d from a near guess; returns points and which of them have converged."""
+    """Solve d(x_c) = x_d from a guess; returns points and which of them have converged.
+
+    As above: one exact Jacobian, corrected by rank-1 updates. The guess may be far: the first step may go farther than
+    the others, as most of the way is rigid.
+    """
+    image, jacobian = deform.with_jacobian(x_c)
+    inverse, residual = torch.nan_to_num(inverse_3x3(jacobian)), image - x_d
     x_c = x_c.clone()
-    converged = torch.zeros(len(x_c), dtype=torch.bool, device=x_c.device)
     rows = torch.arange(len(x_c), device=x_c.device)
-    for step in range(max_steps + 1):
-        image, jacobian = deform.with_jacobian(x_c[rows])
-        residual = x_d[rows] - image
-        done = residual.norm(dim=-1) < tolerance
-        converged[rows[done]] = True
-        if step == max_steps or bool(done.all()):
+    longest = MAX_FIRST_STEP
+    for _ in range(max_steps):
+        rows = rows[residual[rows].norm(dim=-1) >= tolerance]
+        if len(rows) == 0:
             break
-        update = torch.nan_to_num(matvec(inverse_3x3(jacobian[~done]), residual[~done]))
-        rows = rows[~done]
-        x_c[rows] += _limit(update, MAX_POINT_STEP)
-    return x_c, converged
+        step = _limit(-torch.nan_to_num(matvec(inverse[rows], residual[rows])), longest)
+        moved = x_c[rows] + step
+        there = deform(moved) - x_d[rows]
+        inverse[rows] = good_broyden_update(inverse[rows], step, there - residual[rows])
+        x_c[rows], residual[rows] = moved, there
+        longest = MAX_POINT_STEP
+    return x_c, residual.norm(dim=-1) < tolerance
 
 
 def _limit(update: Float[Tensor, "n 3"], longest: float) -> Float[Tensor, "n 3"]:

@@ -9,7 +9,7 @@ from imavatar.fields.geometry import BoundGeometry
 from imavatar.numerics.isosurface import extract_isosurface
 from imavatar.rendering.mesh_queries import MeshIndex, MeshPoints
 
-CHUNK = 16384
+CHUNK = 8192
 
 FEATURES_AGE = 4
 """Frames that are posed with the same features of the deformer: in training it moves little in so few steps, and a

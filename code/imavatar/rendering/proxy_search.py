@@ -17,7 +17,6 @@ from torch import Tensor
 from imavatar.fields.deformer import BoundDeformer
 from imavatar.fields.geometry import BoundGeometry
 from imavatar.numerics.intersection import ray_sphere_interval
-from imavatar.numerics.linalg import inverse_3x3, matvec
 from imavatar.numerics.precision import full_precision
 from imavatar.rendering.correspondence import (
     Correspondence,
@@ -177,25 +176,27 @@ class ProxySearch:
         """Newton from the mesh's hits; returns the rays whose hit could not be confirmed."""
         if len(struck) == 0:
             return struck
-        start = proxy.interpolate(proxy.vertices, cast[struck])
-        self.drift = float(field(start).abs().quantile(0.98))
-        left, sdf = self._confirm(deform, field, rays, struck, start, cast.depth[struck], result)
+        met = cast[struck]
+        start = proxy.interpolate(proxy.vertices, met)
+        left, sdf, distance = self._confirm(deform, field, proxy, rays, struck, met, start, met.depth, result)
+        self.drift = float(distance.abs().quantile(0.98))
         rows = struck[left]
         result.put(rows, cast.depth[rows], start[left], sdf.abs(), torch.zeros_like(rows, dtype=torch.bool))
         return rows
 
     @staticmethod
-    def _confirm(deform, field, rays, rows, start, met, result):
-        """Newton on rays that meet the mesh at depths `met`, from canonical points `start`; notes what is confirmed.
+    def _confirm(deform, field, proxy, rays, rows, met, start, met_depth, result):
+        """Newton on rays that meet the mesh at `met`, from canonical points `start`; notes what is confirmed.
 
-        Returns which of the rows are not, and their signed distances.
+        Returns which of the rows are not, their signed distances, and those of all at the start.
         """
-        x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays[rows], start)
-        accepted &= (depth - met).abs() < FARTHEST_MOVE
+        distance, gradient = field(start), proxy.interpolate(proxy.gradients, met)
+        x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays[rows], start, distance, gradient)
+        accepted &= (depth - met_depth).abs() < FARTHEST_MOVE
         confirmed = rows[accepted]
         result.put(confirmed, depth[accepted], x_c[accepted], sdf[accepted], accepted[accepted])
         result.hit[confirmed] = True
-        return ~accepted, sdf[~accepted]
+        return ~accepted, sdf[~accepted], distance
 
     def _cast_behind(self, deform, field, proxy, index, rays, unconfirmed, result):
         """Newton from the next hit of the mesh where nothing was found at the one before.
@@ -211,10 +212,10 @@ class ProxySearch:
         rows, cast = unconfirmed[struck], cast[struck]
         if len(rows) == 0:
             return rows
-        met = passed[struck] + cast.depth
+        depth = passed[struck] + cast.depth
         start = proxy.interpolate(proxy.vertices, cast)
-        left, _ = self._confirm(deform, field, rays, rows, start, met, result)
-        result.depth[rows[left]] = met[left]
+        left, _, _ = self._confirm(deform, field, proxy, rays, rows, cast, start, depth, result)
+        result.depth[rows[left]] = depth[left]
         return rows[left]
 
     @staticmethod
@@ -223,11 +224,7 @@ class ProxySearch:
         if len(missed) == 0:
             return missed
         x_d = rays.at(approach.depth)
-        on_mesh = proxy.interpolate(proxy.vertices, approach)
-        image, jacobian = deform.with_jacobian(on_mesh)
-        step = torch.nan_to_num(matvec(inverse_3x3(jacobian), x_d - image))
-        step = step * (0.3 / step.norm(dim=-1, keepdim=True).clamp(min=0.3))
-        x_c, converged = polish_point(deform, x_d, on_mesh + step)
+        x_c, converged = polish_point(deform, x_d, proxy.interpolate(proxy.vertices, approach))
         sdf = field(x_c)
         result.put(missed, approach.depth, x_c, sdf, converged)
         return missed[converged & (sdf < 0)]

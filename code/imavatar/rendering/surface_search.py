@@ -11,7 +11,7 @@ from imavatar.numerics.intersection import secant_search
 from imavatar.rendering.correspondence import Correspondence
 from imavatar.types import RayBundle, SurfaceHits, concatenate
 
-QUERY_CHUNK = 65536
+QUERY_CHUNK = 8192
 """Points that are solved at once; bounds the memory, does not change the result."""
 
 Query = Callable[[Float[Tensor, "n 3"]], Correspondence]

@@ -11,8 +11,9 @@ import torch
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.sampling import generator_for
 from imavatar.errors import TrainingError
+from imavatar.fields.mlp import held_weights
 from imavatar.head.flame import Flame
-from imavatar.losses import LossTerms
+from imavatar.losses import LossTerms, moves_mask_loss
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays
 from imavatar.training.finiteness import (
@@ -204,6 +205,20 @@ def training_step(
     Raises:
         NotFiniteError: the loss or a gradient is not finite; no step is made then.
     """
+    # One evaluation after another uses the same weights until the optimiser has moved them.
+    with held_weights(run.avatar):
+        tensors = _losses_of(run, objective, batch, weights, generator, options)
+    limited = _step_optimisers(run, tensors, options.gradient_limit)
+    if options.centred_frames:
+        run.frames.centre()
+    batch, hits = tensors.batch, tensors.hits
+    if health is not None:
+        health.add(hits, batch, tensors.render)
+    return {**_scalars(tensors.terms, hits, batch), "limited": float(limited)}
+
+
+def _losses_of(run: Run, objective: Objective, batch: Batch, weights, generator, options: StepOptions) -> StepTensors:
+    """Everything from the batch to its loss terms."""
     device = run.flame.v_template.device
     batch = to_device(batch, device)
     posed = run.flame(run.frames.head(batch.frame), run.frames.latent(batch.frame))
@@ -213,17 +228,18 @@ def training_step(
         posed = replace(posed, condition=posed.condition + noise)
     rays = cast_rays(run.frames.camera(batch.frame, batch.camera), batch.pixels, batch.rays_frame)
     hits = run.avatar.find_surface(rays.detach(), posed.detach(), batch.foreground)
-    where = hits.hit & batch.foreground
-    render = run.avatar.shade(rays, posed, hits, where, colour_trains_geometry=not options.texture_only)
+    render = run.avatar.shade(
+        rays,
+        posed,
+        hits,
+        hits.hit & batch.foreground,
+        wants_sdf=moves_mask_loss(hits, batch.foreground, weights.alpha),
+        colour_trains_geometry=not options.texture_only,
+    )
     deviations = run.frames.deviations(batch.frame)
     latent = posed.latent[:1].detach()
     terms = objective.terms(run.avatar, render, batch, deviations, weights, generator, latent)
-    limited = _step_optimisers(run, StepTensors(batch, posed, rays, hits, render, terms), options.gradient_limit)
-    if options.centred_frames:
-        run.frames.centre()
-    if health is not None:
-        health.add(hits, batch, render)
-    return {**_scalars(terms, hits, batch), "limited": float(limited)}
+    return StepTensors(batch, posed, rays, hits, render, terms)
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
