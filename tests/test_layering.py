@@ -17,6 +17,7 @@ LAYERS = [
     {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "inspection"},
     {"config", "parity"},
     {"build"},
+    {"benchmark"},
     {"cli"},
 ]
 

@@ -139,7 +139,6 @@ def test_a_sheet_of_the_mesh_that_is_no_surface_does_not_hide_what_is_behind_it(
     mesh.vertices = torch.cat([mesh.vertices, curtain])
     mesh.gradients = torch.cat([mesh.gradients, torch.tensor([[0.0, 0.0, 1.0]]).expand(3, 3)])
     mesh._index, mesh._features, mesh._posed = None, None, None
-    search.drift = 0.0
     found = search(*scene, bundle, None)
     assert expected.hit.sum() > 30
     assert torch.equal(found.hit, expected.hit)

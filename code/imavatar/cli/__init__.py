@@ -1,6 +1,7 @@
 """The commands: arguments, logging, exit codes. Each script in `scripts/` calls one function."""
 
 from imavatar.cli.animate import animate_main
+from imavatar.cli.benchmark import benchmark_main
 from imavatar.cli.build_head import build_head_main
 from imavatar.cli.check_data import check_data_main
 from imavatar.cli.check_parity import check_parity_main
@@ -11,6 +12,7 @@ from imavatar.cli.preprocess import preprocess_main
 
 __all__ = [
     "animate_main",
+    "benchmark_main",
     "build_head_main",
     "check_data_main",
     "check_parity_main",

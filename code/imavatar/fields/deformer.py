@@ -22,7 +22,7 @@ from imavatar.fields.mlp import (
     WeightNormLinear,
     initialise_hidden,
     softplus,
-    softplus_slope,
+    softplus_and_slope,
 )
 from imavatar.numerics.linalg import inverse_3x3, matvec
 from imavatar.numerics.precision import full_precision
@@ -205,8 +205,8 @@ def _bone_images(transforms: Float[Tensor, "j 4 4"], points: Float[Tensor, "n 3"
 
 def _layer_with_tangents(weight, bias, value, tangent):
     """softplus(W v + b) and its directional derivatives; tangents are [3, n, width]."""
-    value = softplus(F.linear(value, weight, bias))
-    return value, (tangent @ weight.T) * softplus_slope(value)
+    value, slope = softplus_and_slope(F.linear(value, weight, bias))
+    return value, (tangent @ weight.T) * slope
 
 
 def _encoding_tangents(x_c: Float[Tensor, "n 3"], n_octaves: int) -> Float[Tensor, "3 n e"]:

@@ -14,7 +14,7 @@ from imavatar.fields.mlp import (
     assign_weight,
     initialise_hidden,
     softplus,
-    softplus_slope,
+    softplus_and_slope,
 )
 
 
@@ -73,15 +73,13 @@ class Geometry(LayerStack):
         self, x_c: Float[Tensor, "n 3"], latent: Float[Tensor, "1 l"] | None = None
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n f"]]:
         """Signed distances and features."""
-        hidden, _ = self._hidden(x_c, latent)
-        output = self.layers[-1](hidden[-1])
+        output = self.layers[-1](self._last_hidden(x_c, latent))
         return output[:, 0], output[:, 1:]
 
     def sdf(self, x_c: Float[Tensor, "n 3"], latent: Float[Tensor, "1 l"] | None = None) -> Float[Tensor, " n"]:
         """Signed distances alone; the features' rows of the last layer are not evaluated."""
-        hidden, _ = self._hidden(x_c, latent)
         last = self.layers[-1]
-        return F.linear(hidden[-1], last.weight[:1], last.bias[:1])[:, 0]
+        return F.linear(self._last_hidden(x_c, latent), last.weight[:1], last.bias[:1])[:, 0]
 
     def with_gradient(
         self,
@@ -95,14 +93,14 @@ class Geometry(LayerStack):
         Differentiable as a whole: no graph of a graph is needed for losses on the gradient. With
         `features=False` the features are zero columns wide.
         """
-        hidden, weights = self._hidden(x_c, latent)
+        value, slopes, weights = self._with_slopes(x_c, latent)
         last = self.layers[-1]
         rows = slice(None) if features else slice(0, 1)
-        output = F.linear(hidden[-1], last.weight[rows], last.bias[rows])
+        output = F.linear(value, last.weight[rows], last.bias[rows])
         gradient = last.weight[:1].expand(len(x_c), -1)
         by_skip = None
         for index in reversed(range(len(weights))):
-            gradient = (gradient * softplus_slope(hidden[index])) @ weights[index]
+            gradient = (gradient * slopes[index]) @ weights[index]
             if index in self.skip_in:
                 gradient = gradient / math.sqrt(2)
                 part = gradient[:, -self.d_in :]
@@ -114,17 +112,26 @@ class Geometry(LayerStack):
         by_point = encoding_pullback(by_encoding, x_c, self.n_octaves, self.open_bands)
         return output[:, 0], output[:, 1:], by_point
 
-    def _hidden(self, x_c, latent) -> tuple[list[Tensor], list[Tensor]]:
-        """Values after each hidden layer, and the layers' weights."""
+    def _last_hidden(self, x_c, latent) -> Float[Tensor, "n w"]:
+        """Values after the last hidden layer; those before are not kept."""
         network_input = self.network_input(x_c, latent)
-        value, hidden, weights = network_input, [], []
+        value = network_input
         for index, layer in enumerate(self.layers[:-1]):
-            value = self.layer_input(index, value, network_input)
+            value = softplus(layer(self.layer_input(index, value, network_input)))
+        return value
+
+    def _with_slopes(self, x_c, latent) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+        """Values after the last hidden layer, the activations' slopes in each, and the layers' weights."""
+        network_input = self.network_input(x_c, latent)
+        value, slopes, weights = network_input, [], []
+        for index, layer in enumerate(self.layers[:-1]):
             weight = layer.weight
-            value = softplus(F.linear(value, weight, layer.bias))
-            hidden.append(value)
+            value, slope = softplus_and_slope(
+                F.linear(self.layer_input(index, value, network_input), weight, layer.bias)
+            )
+            slopes.append(slope)
             weights.append(weight)
-        return hidden, weights
+        return value, slopes, weights
 
 
 class BoundGeometry:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 SOFTPLUS_BETA = 100.0
 NEGLIGIBLE = 40.0
@@ -98,7 +99,8 @@ class _Softplus(torch.autograd.Function):
     @staticmethod
     def forward(ctx, x: Tensor) -> Tensor:
         grown = (x * SOFTPLUS_BETA).clamp_(-NEGLIGIBLE, NEGLIGIBLE).exp_()
-        value = grown.add_(1).log_().mul_(1 / SOFTPLUS_BETA).maximum(x)
+        value = grown.add_(1).log_().mul_(1 / SOFTPLUS_BETA)
+        torch.maximum(value, x, out=value)
         ctx.save_for_backward(value)
         return value
 
@@ -111,6 +113,37 @@ class _Softplus(torch.autograd.Function):
 def softplus(x: Tensor) -> Tensor:
     """softplus with beta = 100, log(1 + exp(beta x)) / beta: almost a ReLU but smooth."""
     return _Softplus.apply(x)
+
+
+class _SoftplusAndSlope(torch.autograd.Function):
+    """Both from one exponential; the slope is all that either derivative needs."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor]:
+        grown = (x * SOFTPLUS_BETA).clamp_(-NEGLIGIBLE, NEGLIGIBLE).exp_().add_(1)
+        slope = grown.reciprocal().neg_().add_(1)
+        value = grown.log_().mul_(1 / SOFTPLUS_BETA)
+        torch.maximum(value, x, out=value)
+        ctx.save_for_backward(slope)
+        ctx.set_materialize_grads(False)
+        return value, slope
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, by_value: Tensor | None, by_slope: Tensor | None) -> Tensor | None:
+        (slope,) = ctx.saved_tensors
+        if by_slope is None:
+            return None if by_value is None else by_value * slope
+        # The slope is a logistic function: its derivative is beta slope (1 - slope).
+        by_x = (1 - slope).mul_(by_slope).mul_(SOFTPLUS_BETA)
+        if by_value is not None:
+            by_x += by_value
+        return by_x.mul_(slope)
+
+
+def softplus_and_slope(x: Tensor) -> tuple[Tensor, Tensor]:
+    """`softplus` and its derivative."""
+    return _SoftplusAndSlope.apply(x)
 
 
 def softplus_slope(activated: Tensor) -> Tensor:

@@ -11,6 +11,10 @@ from imavatar.rendering.mesh_queries import MeshIndex, MeshPoints
 
 CHUNK = 8192
 
+PROBED_VERTICES = 160
+"""About so many vertices tell how far a mesh is off the surface."""
+GRADIENTS_AGE = 6
+"""Projections that are made with the same gradients."""
 FEATURES_AGE = 4
 """Frames that are posed with the same features of the deformer: in training it moves little in so few steps, and a
 mesh is a first guess anyway."""
@@ -36,21 +40,39 @@ class ProxyMesh:
         self._index: MeshIndex | None = None
         self._features: tuple[Tensor, Tensor] | None = None
         self._age = 0
+        self._projections = self._probe = 0
         self._posed: BoundDeformer | None = None
         self.project(field)
 
     @torch.no_grad()
     def project(self, field: BoundGeometry) -> None:
-        """One Newton step of each vertex along its gradient onto the zero set."""
+        """One Newton step of each vertex along its gradient onto the zero set.
+
+        Gradients turn more slowly than the surface moves, and cost more than distances: they are seldom renewed.
+        """
         if len(self.vertices) == 0:
             return
-        chunks = [field.with_gradient(chunk) for chunk in self.vertices.split(CHUNK)]
-        sdf = torch.cat([value for value, _ in chunks])
-        self.gradients = torch.cat([gradient for _, gradient in chunks])
+        if self._projections % GRADIENTS_AGE == 0:
+            chunks = [field.with_gradient(chunk) for chunk in self.vertices.split(CHUNK)]
+            sdf = torch.cat([value for value, _ in chunks])
+            self.gradients = torch.cat([gradient for _, gradient in chunks])
+        else:
+            sdf = torch.cat([field(chunk) for chunk in self.vertices.split(CHUNK)])
+        self._projections += 1
         step = sdf / self.gradients.square().sum(dim=-1).clamp(min=0.1)
         step = step.clamp(-self.cell, self.cell)
         self.vertices = self.vertices - step[:, None] * self.gradients
         self._features, self._posed = None, None
+
+    @torch.no_grad()
+    def drift(self, field: BoundGeometry) -> float:
+        """How far some of the vertices are off the zero set (98th percentile of the distance), model units."""
+        if len(self.vertices) == 0:
+            return 0.0
+        stride = 1 + len(self.vertices) // PROBED_VERTICES
+        probed = self.vertices[self._probe % stride :: stride]
+        self._probe += 1
+        return float(field(probed).abs().quantile(0.98))
 
     @torch.no_grad()
     def pose(self, deform: BoundDeformer) -> MeshIndex:

@@ -6,7 +6,6 @@ defines the analytic gradient. What cannot be confirmed is looked for by the pap
 short interval of the ray.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -45,18 +44,15 @@ TRAINING_PERIOD = 4
 FALSE_HIT_REACH = 0.6
 """How far behind its entry a ray outside the mask is searched for its least signed distance."""
 
-PROBED_VERTICES = 1024
-"""At most about so many vertices show how far a mesh is from the surface of a frame with another latent code."""
-
-REFRESH_DRIFT = 1 / 3
+REFRESH_DRIFT = 0.6
 REBUILD_DRIFT = 1.5
-"""Of the surface at the mesh's hits (98th percentile), in cells: move the mesh, make it anew."""
+"""Of the surface from the mesh, in cells, found before every search: move the mesh, make it anew."""
 
 
 @dataclass
 class ProxyAge:
-    """Staleness of the mesh: its largest distance from the surface (98th percentile at the hits, in cells), how often
-    it was moved and made anew, for how many calls it was used as it is, now and at most.
+    """Staleness of the mesh: its largest distance from the surface (98th percentile, in cells) before it was moved or
+    made anew, how often it was, for how many calls it was used as it is, now and at most.
     """
 
     drift: float = 0.0
@@ -87,9 +83,7 @@ class ProxySearch:
         self.radius = radius
         self.resolution = resolution
         self.correspondence = correspondence
-        self.drift = 0.0
         self._proxy: ProxyMesh | None = None
-        self._latent: Tensor | None = None
         self._calls = 0
         self._age = ProxyAge()
 
@@ -142,32 +136,22 @@ class ProxySearch:
         return result.hits()
 
     def _fresh_proxy(self, field: BoundGeometry, device) -> ProxyMesh:
-        if self._proxy is not None and not torch.equal(field.latent, self._latent):
-            self.drift = self._distance_to(field)
-        self._latent = field.latent.clone()
-        if self._proxy is not None and self._proxy.cell > 0:
-            self._age.drift = max(self._age.drift, self.drift / self._proxy.cell)
-        if self._proxy is not None and self.drift > REBUILD_DRIFT * self._proxy.cell:
-            self._proxy = None
-        if self._proxy is None:
+        """The mesh, moved or made anew where the surface has left it."""
+        drift = 0.0
+        if self._proxy is not None and len(self._proxy.faces) > 0:
+            drift = self._proxy.drift(field) / self._proxy.cell
+            self._age.drift = max(self._age.drift, drift)
+        if self._proxy is None or len(self._proxy.faces) == 0 or drift > REBUILD_DRIFT:
             self._proxy = ProxyMesh(field, resolution=self.resolution, bound=self.radius, device=device)
             self._age.rebuilt += 1
             self._age.calls = 0
-        elif self.drift > REFRESH_DRIFT * self._proxy.cell:
+        elif drift > REFRESH_DRIFT:
             self._proxy.project(field)
             self._age.moved += 1
             self._age.calls = 0
         self._age.calls += 1
         self._age.most_calls = max(self._age.most_calls, self._age.calls)
-        self.drift = 0.0
         return self._proxy
-
-    def _distance_to(self, field: BoundGeometry) -> float:
-        """How far the mesh, which is another frame's, is from the surface under the latent code of this one."""
-        vertices = self._proxy.vertices
-        if len(vertices) == 0:
-            return math.inf
-        return float(field(vertices[:: 1 + len(vertices) // PROBED_VERTICES]).abs().quantile(0.98))
 
     def _query(self, deform, field) -> Callable[[Float[Tensor, "n 3"]], Correspondence]:
         return lambda x_d: find_canonical(deform, field, x_d, self.correspondence)
@@ -178,8 +162,7 @@ class ProxySearch:
             return struck
         met = cast[struck]
         start = proxy.interpolate(proxy.vertices, met)
-        left, sdf, distance = self._confirm(deform, field, proxy, rays, struck, met, start, met.depth, result)
-        self.drift = float(distance.abs().quantile(0.98))
+        left, sdf = self._confirm(deform, field, proxy, rays, struck, met, start, met.depth, result)
         rows = struck[left]
         result.put(rows, cast.depth[rows], start[left], sdf.abs(), torch.zeros_like(rows, dtype=torch.bool))
         return rows
@@ -188,7 +171,7 @@ class ProxySearch:
     def _confirm(deform, field, proxy, rays, rows, met, start, met_depth, result):
         """Newton on rays that meet the mesh at `met`, from canonical points `start`; notes what is confirmed.
 
-        Returns which of the rows are not, their signed distances, and those of all at the start.
+        Returns which of the rows are not, and their signed distances.
         """
         distance, gradient = field(start), proxy.interpolate(proxy.gradients, met)
         x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays[rows], start, distance, gradient)
@@ -196,7 +179,7 @@ class ProxySearch:
         confirmed = rows[accepted]
         result.put(confirmed, depth[accepted], x_c[accepted], sdf[accepted], accepted[accepted])
         result.hit[confirmed] = True
-        return ~accepted, sdf[~accepted], distance
+        return ~accepted, sdf[~accepted]
 
     def _cast_behind(self, deform, field, proxy, index, rays, unconfirmed, result):
         """Newton from the next hit of the mesh where nothing was found at the one before.
@@ -214,7 +197,7 @@ class ProxySearch:
             return rows
         depth = passed[struck] + cast.depth
         start = proxy.interpolate(proxy.vertices, cast)
-        left, _, _ = self._confirm(deform, field, proxy, rays, rows, cast, start, depth, result)
+        left, _ = self._confirm(deform, field, proxy, rays, rows, cast, start, depth, result)
         result.depth[rows[left]] = depth[left]
         return rows[left]
 

@@ -1,0 +1,258 @@
+"""The measurements, each of both sides on the same weights, head, frames and rays."""
+
+import resource
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from imavatar.benchmark import floor
+from imavatar.benchmark.clock import Seconds, Stopwatch, timed
+from imavatar.benchmark.counting import Evaluations, counted
+from imavatar.benchmark.plain import PlainDeformer
+from imavatar.benchmark.scene import N_FRAMES, Scene
+from imavatar.losses import moves_mask_loss
+from imavatar.numerics.intersection import ray_sphere_interval
+from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.camera import cast_rays, pixel_grid
+from imavatar.rendering.correspondence import find_canonical
+from imavatar.rendering.image import ImageRenderer
+from imavatar.rendering.surface_search import find_surface
+from imavatar.training.loop import Run, training_step
+from imavatar.training.objective import LossWeights
+from imavatar.types import PosedHead, RayBundle, SurfaceHits
+
+CALLS = 12
+"""Fast searches and steps that are timed together: what happens only now and then, as posing the mesh anew, counts."""
+SAME_DEPTH = 1e-3
+"""Model units, a quarter of a millimetre."""
+DENSE_SAMPLES, DENSE_SECANT_STEPS, DENSE_HALF_WIDTH = 400, 16, 0.1
+
+
+@dataclass(frozen=True)
+class Rays:
+    """One frame's rays as a search sees them."""
+
+    posed: PosedHead
+    rays: RayBundle
+    foreground: torch.Tensor
+
+
+def rays_of(scene: Scene, frame: int, size: int, n_rays: int, draw: int = 0) -> Rays:
+    """The rays of `Scene.batch`, with the head posed."""
+    batch = scene.batch(frame, size, n_rays, draw)
+    with torch.no_grad():
+        posed = scene.flame(scene.head(frame), scene.run.frames.latent(batch.frame))
+        rays = cast_rays(scene.run.frames.camera(batch.frame, batch.camera), batch.pixels, batch.rays_frame)
+    return Rays(posed, rays, batch.foreground.to(rays.origins.device))
+
+
+@dataclass(frozen=True)
+class SearchCosts:
+    """Of one search of a training step, and of one without a mask, as images take it."""
+
+    training: Seconds
+    evaluation: Seconds
+    evaluations: Evaluations
+
+
+def fast_search(scene: Scene, size: int, n_rays: int, repeats: int) -> SearchCosts:
+    """The proxy search on all frames in turn; its mesh is there already."""
+    avatar, frames = scene.avatar, [rays_of(scene, frame, size, n_rays) for frame in range(N_FRAMES)]
+
+    def search(training: bool) -> Callable[[], None]:
+        def calls() -> None:
+            for call in range(CALLS):
+                part = frames[call % N_FRAMES]
+                avatar.find_surface(part.rays, part.posed, part.foreground if training else None)
+
+        return calls
+
+    avatar.search.reset()
+    search(True)()
+    first = frames[0]
+    bound, field = avatar.deformer.bind(first.posed), avatar.field(first.posed)
+    with torch.no_grad():
+        _, evaluations = counted(avatar.search, bound, field, first.rays, first.foreground)
+    return SearchCosts(
+        timed(search(True), repeats, units=CALLS), timed(search(False), repeats, units=CALLS), evaluations
+    )
+
+
+def paper_search(scene: Scene, size: int, n_rays: int, repeats: int, *, plain: bool) -> tuple[Seconds, Evaluations]:
+    """The paper's search in a training step.
+
+    Args:
+        plain: every point's blendshapes in full, as the paper; otherwise contracted with the frame's parameters.
+    """
+    part, avatar = rays_of(scene, 0, size, n_rays), scene.plain.avatar
+    bound = (PlainDeformer if plain else type(avatar.deformer.bind(part.posed)))(avatar.deformer, part.posed)
+    field, found = avatar.field(part.posed), []
+
+    @torch.no_grad()
+    def search() -> None:
+        found.append(counted(avatar.search, bound, field, part.rays, part.foreground)[1])
+
+    seconds = timed(search, repeats)
+    return seconds, found[0]
+
+
+@dataclass(frozen=True)
+class StepCosts:
+    """Of whole iterations and the searches in them; rays of the last one."""
+
+    iteration: Seconds
+    search: Seconds
+    rays: floor.RayCounts
+    proxy: dict[str, float]
+
+
+class _TimedSearch:
+    """A search that notes its time."""
+
+    def __init__(self, search):
+        self.search, self.watch, self.hits = search, Stopwatch(), None
+
+    def __call__(self, *args) -> SurfaceHits:
+        with self.watch:
+            self.hits = self.search(*args)
+        return self.hits
+
+
+def iterations(
+    scene: Scene, run: Run, weights: LossWeights, size: int, n_rays: int, *, n_steps: int, repeats: int
+) -> StepCosts:
+    """Training steps with both optimisers, the mesh's refreshes included; the weights move."""
+    search, runs = run.avatar.search, []
+    timed_search = _TimedSearch(search)
+    batches = [scene.batch(step % N_FRAMES, size, n_rays, draw=step) for step in range(n_steps)]
+    generator = torch.Generator().manual_seed(0)
+    run.avatar.search = timed_search
+    try:
+        for _ in range(repeats):
+            timed_search.watch = Stopwatch()
+            with Stopwatch() as whole:
+                for batch in batches:
+                    training_step(run, scene.objective, batch, weights, generator)
+            runs.append((whole, timed_search.watch))
+    finally:
+        run.avatar.search = search
+    whole, found = sorted(runs, key=lambda pair: pair[0].cpu)[(len(runs) - 1) // 2]
+    hits, foreground = timed_search.hits, batches[-1].foreground.to(timed_search.hits.hit.device)
+    counts = floor.RayCounts.of(hits, hits.hit & foreground, moves_mask_loss(hits, foreground, weights.alpha))
+    return StepCosts(
+        Seconds(whole.cpu, whole.wall).times(1 / n_steps),
+        Seconds(found.cpu, found.wall).times(1 / n_steps),
+        counts,
+        search.staleness(),
+    )
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of two searches on the same rays without a mask; depths in model units.
+
+    Where depths differ by more than SAME_DEPTH, or only one search hits, a search with many more samples near what
+    both found says who is right; `undecided`: neither.
+    """
+
+    rays: int
+    hits: int
+    other_hits: int
+    other_depths: int
+    fast_right: int
+    paper_right: int
+    undecided: int
+    median_difference: float
+    difference_99: float
+
+
+@torch.no_grad()
+def agreement(scene: Scene, size: int, n_rays: int, n_frames: int) -> Agreement:
+    """Both searches on the rays of some frames."""
+    totals, differences = [0] * 7, []
+    for frame in range(n_frames):
+        part = rays_of(scene, frame, size, n_rays)
+        found = scene.avatar.find_surface(part.rays, part.posed, None)
+        expected = scene.plain.avatar.find_surface(part.rays, part.posed, None)
+        both = found.hit & expected.hit
+        difference = (found.depth - expected.depth).abs()
+        differences.append(difference[both])
+        elsewhere = both & (difference > SAME_DEPTH)
+        disputed = ((found.hit != expected.hit) | elsewhere).nonzero()[:, 0]
+        fast, paper = _judge(scene, part, found, expected, disputed)
+        counts = (
+            len(part.rays),
+            int(both.sum()),
+            int((found.hit != expected.hit).sum()),
+            int(elsewhere.sum()),
+            int((fast & ~paper).sum()),
+            int((paper & ~fast).sum()),
+            int((fast == paper).sum()),
+        )
+        totals = [a + b for a, b in zip(totals, counts, strict=True)]
+    joined = torch.cat(differences)
+    return Agreement(*totals, float(joined.quantile(0.5)), float(joined.quantile(0.99)))
+
+
+def _judge(scene: Scene, part: Rays, found: SurfaceHits, expected: SurfaceHits, rows):
+    """Which of the disputed rows each search is right at, by a dense search from just before the first depth on."""
+    rays = part.rays[rows]
+    if len(rows) == 0:
+        none = torch.zeros(0, dtype=torch.bool)
+        return none, none
+    avatar, settings = scene.plain.avatar, scene.plain.avatar.search.correspondence
+    bound, field = PlainDeformer(avatar.deformer, part.posed), avatar.field(part.posed)
+    near, far, meets = ray_sphere_interval(rays.origins, rays.directions, avatar.search.radius)
+    # From a little before the first depth that either search found: in front of it neither has seen anything.
+    depths = torch.stack([torch.where(h.hit[rows], h.depth[rows], torch.inf) for h in (found, expected)])
+    near = torch.maximum(near, depths.amin(dim=0) - DENSE_HALF_WIDTH)
+    dense = find_surface(
+        lambda x_d: find_canonical(bound, field, x_d, settings),
+        rays,
+        interval=(near, far, meets),
+        n_samples=DENSE_SAMPLES,
+        n_secant_steps=DENSE_SECANT_STEPS,
+    )
+
+    def right(hits: SurfaceHits):
+        same = (hits.depth[rows] - dense.depth).abs() < SAME_DEPTH
+        return (hits.hit[rows] == dense.hit) & (same | ~dense.hit)
+
+    return right(found), right(expected)
+
+
+@torch.no_grad()
+def fast_image(scene: Scene, size: int, repeats: int, chunk: int) -> Seconds:
+    """Images of all frames in turn, as in a video: the canonical mesh is there already."""
+    renderer = ImageRenderer(scene.avatar, chunk=chunk)
+    posed = [rays_of(scene, frame, size, 2).posed for frame in range(N_FRAMES)]
+    camera = scene.camera(size)
+    renderer.render(camera, posed[0], size, size)
+    turn = iter(range(1, repeats + 1))
+    return timed(lambda: renderer.render(camera, posed[next(turn) % N_FRAMES], size, size), repeats)
+
+
+def paper_image(scene: Scene, size: int, stride: int) -> tuple[Seconds, int]:
+    """Every `stride`-th pixel both ways, searched and shaded plainly; seconds of the whole image by their number."""
+    avatar: Avatar = scene.plain.avatar
+    grid = pixel_grid(size, size).view(size, size, 2)[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 2)
+    posed = rays_of(scene, 0, size, 2).posed
+    frame = torch.zeros(len(grid), dtype=torch.long, device=posed.bone_transforms.device)
+    rays = cast_rays(scene.camera(size), grid.to(posed.bone_transforms), frame)
+
+    def render() -> None:
+        hits = avatar.find_surface(rays, posed, None)
+        hit = hits.hit
+        avatar.shade(rays[hit], posed, hits[hit], hit[hit])
+
+    return timed(render, 1).times(size * size / len(grid)), len(grid)
+
+
+def peak_memory() -> int | None:
+    """Most bytes that this process has had in memory at once so far; None where the system does not say."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak

@@ -1,0 +1,166 @@
+"""All measurements in order, as a table and as a tree for a JSON file."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+import torch
+
+from imavatar.benchmark import floor, measure
+from imavatar.benchmark.clock import Seconds, matrix_product
+from imavatar.benchmark.scene import Scene
+from imavatar.build import build_schedule
+
+REFERENCE_MATRIX_PRODUCT, REFERENCE_SEARCH = 1.9, 109.0
+"""CPU seconds of a 4096 x 4096 product and of the authors' search of 2048 rays on one and the same machine."""
+REFERENCE_RAYS = 2048
+SETTLING_STEPS, FAST_STEPS = 24, 12
+IMAGE_CHUNK = 8192
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is measured; `paper = False` leaves the slow side out."""
+
+    n_rays: int = 2048
+    size: int = 256
+    repeats: int = 3
+    rays_growth: tuple[int, ...] = (512, 1024, 2048, 4096, 8192)
+    size_growth: tuple[int, ...] = (128, 256, 512)
+    stride: int = 8
+    agreement_frames: int = 2
+    paper: bool = True
+
+
+@dataclass
+class Report:
+    """The table, handed to `emit` line by line, and its numbers."""
+
+    emit: Callable[[str], None]
+    values: dict = field(default_factory=dict)
+
+    def row(self, key: str, label: str, seconds: Seconds, note: str = "") -> None:
+        """A cost."""
+        self.values[key] = asdict(seconds)
+        self.say(f"{label:<52}{seconds.cpu:>10.3f}{seconds.wall:>10.3f}  {note}")
+
+    def ratio(self, key: str, label: str, slow: Seconds, fast: Seconds) -> None:
+        """How many times the CPU seconds of one are those of the other."""
+        self.values[key] = slow.cpu / fast.cpu
+        self.say(f"{label:<52}{slow.cpu / fast.cpu:>9.1f}x{slow.wall / fast.wall:>9.1f}x")
+
+    def say(self, line: str) -> None:
+        """A line, at once: what follows may take minutes."""
+        self.emit(line.rstrip())
+
+
+def run_benchmark(scene: Scene, settings: Settings, emit: Callable[[str], None]) -> dict:
+    """Measure; lines of the table are emitted as they are known. Returns all numbers."""
+    report, device = Report(emit), scene.flame.v_template.device
+    n, size, repeats = settings.n_rays, settings.size, settings.repeats
+    product = matrix_product(repeats, device)
+    report.values["machine"] = {
+        "processor": platform.processor() or platform.machine(),
+        "device": str(device),
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+    report.values["settings"] = asdict(settings)
+    report.say(
+        f"{torch.get_num_threads()} threads, device {device}, torch {torch.__version__}, {n} rays, {size} x {size}"
+    )
+    report.say(f"{'':<52}{'CPU s':>10}{'wall s':>10}")
+    report.row("matrix_product", "product of two 4096 x 4096 matrices", product)
+    weights = build_schedule(scene.config).weights
+
+    saved = {name: value.clone() for name, value in scene.avatar.state_dict().items()}
+    # Adam's first steps move every weight by the whole rate: what is typical comes after them.
+    measure.iterations(scene, scene.run, weights, size, n, n_steps=SETTLING_STEPS, repeats=1)
+    steps = measure.iterations(scene, scene.run, weights, size, n, n_steps=FAST_STEPS, repeats=repeats)
+    memory = measure.peak_memory()
+    report.row("fast/iteration", "fast: whole iteration, the mesh's refreshes included", steps.iteration)
+    report.row("fast/search_of_iteration", "fast: the search in it", steps.search, _ages(steps.proxy))
+    cost = floor.NetworkCosts.of(scene.avatar)
+    _floor(report, cost, steps, product)
+    report.values["peak_memory_bytes"] = memory
+    if memory is not None:
+        report.say(f"{'peak memory so far':<52}{memory / 1e9:>10.2f} GB")
+    scene.avatar.load_state_dict(saved)
+    scene.avatar.search.reset()
+
+    fast = measure.fast_search(scene, size, n, repeats)
+    report.row("fast/search", "fast: search of a training step", fast.training, _counts(fast.evaluations))
+    report.row("fast/search_evaluation", "fast: search without a mask", fast.evaluation)
+    report.values["fast/evaluations"] = asdict(fast.evaluations)
+    image = measure.fast_image(scene, size, repeats, IMAGE_CHUNK)
+    report.row("fast/image", f"fast: image {size} x {size}", image)
+    if settings.paper:
+        _paper(report, scene, settings, saved, product, steps, fast, image)
+    for rays in settings.rays_growth:
+        grown = measure.iterations(scene, scene.run, weights, size, rays, n_steps=FAST_STEPS, repeats=1)
+        report.row(f"growth/rays_{rays}", f"fast: iteration of {rays} rays", grown.iteration)
+    scene.avatar.load_state_dict(saved)
+    scene.avatar.search.reset()
+    for side in settings.size_growth:
+        report.row(
+            f"growth/size_{side}",
+            f"fast: image {side} x {side}",
+            measure.fast_image(scene, side, repeats, IMAGE_CHUNK),
+        )
+    return report.values
+
+
+def _floor(report: Report, cost, steps: measure.StepCosts, product: Seconds) -> None:
+    search = floor.search_multiply_adds(cost, steps.rays)
+    step = floor.step_multiply_adds(cost, steps.rays)
+    least = floor.seconds(search + step, product)
+    report.values["multiply_adds"] = {"search": search, "step": step, "rays": asdict(steps.rays)}
+    counts = f"{steps.rays.surface} surface points, {steps.rays.masked} of {steps.rays.missed} others in the mask loss"
+    report.row("floor", "floor: its matrix products at the speed above", least, counts)
+    report.ratio("iteration_over_floor", "iteration / floor", steps.iteration, least)
+
+
+def _paper(report: Report, scene, settings: Settings, saved, product, steps, fast, image) -> None:
+    n, size, weights = settings.n_rays, settings.size, build_schedule(scene.config).weights
+    search, evaluations = measure.paper_search(scene, size, n, max(1, settings.repeats // 2), plain=True)
+    report.row("paper/search", "paper: search of a training step", search, _counts(evaluations))
+    report.values["paper/evaluations"] = asdict(evaluations)
+    if n == REFERENCE_RAYS:
+        expected = REFERENCE_SEARCH * product.cpu / REFERENCE_MATRIX_PRODUCT
+        report.values["paper/search_over_reference"] = search.cpu / expected
+        report.say(f"{'  over the authors own, scaled by the matrix product':<52}{search.cpu / expected:>9.2f}x")
+    contracted, _ = measure.paper_search(scene, size, n, 1, plain=False)
+    report.row("paper/search_contracted", "paper: search, blendshapes contracted", contracted)
+    whole = measure.iterations(scene, scene.plain, weights, size, n, n_steps=1, repeats=1)
+    report.row("paper/iteration", "paper: whole iteration, plain step", whole.iteration)
+    whole_image, n_pixels = measure.paper_image(scene, size, settings.stride)
+    report.row("paper/image", f"paper: image {size} x {size}", whole_image, f"from {n_pixels} of its pixels")
+    report.ratio("ratio/search", "search, paper / fast", search, fast.training)
+    report.ratio("ratio/search_evaluation", "search without a mask, paper / fast", search, fast.evaluation)
+    report.ratio("ratio/search_contracted", "search, paper with contraction / fast", contracted, fast.training)
+    report.ratio("ratio/iteration", "whole iteration, paper / fast", whole.iteration, steps.iteration)
+    report.ratio("ratio/image", "image, paper / fast", whole_image, image)
+    scene.avatar.load_state_dict(saved)
+    scene.avatar.search.reset()
+    agreement = measure.agreement(scene, size, n, settings.agreement_frames)
+    report.values["agreement"] = asdict(agreement)
+    report.say(
+        f"agreement: {agreement.rays} rays, {agreement.hits} hits of both searches; {agreement.other_hits} hits of one "
+        f"only, {agreement.other_depths} depths differ by more than {measure.SAME_DEPTH}; of these a denser search "
+        f"sides with the fast one at {agreement.fast_right}, with the paper's at {agreement.paper_right}, with both or "
+        f"neither at {agreement.undecided}; difference of depths: median {agreement.median_difference:.1e}, 99 % "
+        f"{agreement.difference_99:.1e}"
+    )
+
+
+def _counts(evaluations) -> str:
+    return (
+        f"{evaluations.deformer:,} deformer points ({evaluations.deformer_jacobian:,} Jacobians), "
+        f"{evaluations.geometry:,} geometry points ({evaluations.geometry_gradient:,} gradients)"
+    )
+
+
+def _ages(proxy: dict[str, float]) -> str:
+    if not proxy:
+        return ""
+    return f"mesh made {proxy['proxy_rebuilt']:.0f}x, moved {proxy['proxy_moved']:.0f}x"
