@@ -23,10 +23,12 @@ from imavatar.rendering.paper_search import PaperSearch
 from imavatar.rendering.proxy_search import ProxySearch
 from imavatar.training.frame_parameters import FrameParameters, Optimised
 from imavatar.training.head_samples import HeadSurface, sample_face_distances
-from imavatar.training.loop import LoopSettings, Run, Schedule
+from imavatar.training.loop import LoopSettings, Schedule
 from imavatar.training.objective import LossWeights, Objective
+from imavatar.training.processes import ALONE, Processes
 from imavatar.training.run_folder import RunFolder
 from imavatar.training.standoff import dress
+from imavatar.training.step import Run
 
 logger = logging.getLogger(__name__)
 
@@ -200,7 +202,14 @@ def build_frame_parameters(config: Config, dataset: FaceDataset) -> FrameParamet
     )
 
 
-def build_run(config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset, device: torch.device) -> Run:
+def build_run(
+    config: Config,
+    avatar: Avatar,
+    flame: Flame,
+    dataset: FaceDataset,
+    device: torch.device,
+    processes: Processes = ALONE,
+) -> Run:
     """Networks, per-frame parameters and their optimisers."""
     train = config.train
     frames = build_frame_parameters(config, dataset).to(device)
@@ -215,6 +224,7 @@ def build_run(config: Config, avatar: Avatar, flame: Flame, dataset: FaceDataset
         frame_optimiser=frame_optimiser,
         rates=[group["lr"] for group in groups],
         frame_rate=train.learning_rate_cam,
+        processes=processes,
     )
 
 

@@ -1,9 +1,12 @@
 """The loss terms, one pure function each, and the one table of their weights (SPEC section 9).
 
-N is the number of rays of the batch; sums over rays and channels are divided by N, except where said.
+N is the number of rays of the batch; sums over rays and channels are divided by N, except where said. Where several
+processes share the rays of a step and the mean of their losses counts, `count` turns each one's number of rays or
+points into the mean of all of them, so that sums are divided as one process would.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,6 +16,8 @@ from torch import Tensor
 
 from imavatar.anatomy import Joint, SemanticClass
 from imavatar.types import Batch, DeformationFields, RenderOutput, SurfaceHits
+
+Count = Callable[[int], float]
 
 NEAR_HEAD = 0.001
 """Squared distance, model units, within which the nearest head vertex gives pseudo ground truth."""
@@ -54,19 +59,19 @@ class HeadSupervision:
         return (x_c - self.vertices[vertex]).square().sum(dim=-1), vertex
 
 
-def rgb_loss(render: RenderOutput, batch: Batch) -> Tensor:
+def rgb_loss(render: RenderOutput, batch: Batch, count: Count = float) -> Tensor:
     """L1 of the colours at surface points of rays in both masks."""
     index = render.surface_index
-    return (render.rgb[index] - batch.rgb[index]).abs().sum() / len(batch.rgb)
+    return (render.rgb[index] - batch.rgb[index]).abs().sum() / count(len(batch.rgb))
 
 
-def mask_loss(render: RenderOutput, batch: Batch, alpha: float) -> Tensor:
+def mask_loss(render: RenderOutput, batch: Batch, alpha: float, count: Count = float) -> Tensor:
     """(1/alpha) binary cross-entropy of -alpha f on converged rays that are not in both masks."""
     rays = ~(render.hits.hit & batch.foreground) & render.hits.converged
     target = batch.foreground[rays].to(render.sdf.dtype)
     logits = -alpha * render.sdf[rays]
     entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
-    return entropy / (alpha * len(batch.foreground))
+    return entropy / (alpha * count(len(batch.foreground)))
 
 
 def moves_mask_loss(hits: SurfaceHits, foreground: Bool[Tensor, " n"], alpha: float) -> Bool[Tensor, " n"]:
@@ -131,17 +136,17 @@ def field_targets(
     )
 
 
-def skinning_loss(fields: DeformationFields, targets: FieldTargets, n: int) -> Tensor:
+def skinning_loss(fields: DeformationFields, targets: FieldTargets, n: float) -> Tensor:
     """Squared differences of skinning weights."""
     return _squares(fields.weights, targets.fields.weights, targets.skinned) / n
 
 
-def posedirs_loss(fields: DeformationFields, targets: FieldTargets, n: int) -> Tensor:
+def posedirs_loss(fields: DeformationFields, targets: FieldTargets, n: float) -> Tensor:
     """Squared differences of pose correctives."""
     return _squares(fields.posedirs, targets.fields.posedirs, targets.corrected) / n
 
 
-def shapedirs_loss(fields: DeformationFields, targets: FieldTargets, n: int) -> Tensor:
+def shapedirs_loss(fields: DeformationFields, targets: FieldTargets, n: float) -> Tensor:
     """Squared differences of expression blendshapes."""
     return _squares(fields.shapedirs, targets.fields.shapedirs, targets.shaped) / n
 
@@ -150,23 +155,34 @@ def _squares(value: Tensor, target: Tensor, rows: Bool[Tensor, " m"]) -> Tensor:
     return (value[rows] - target[rows]).square().sum()
 
 
-def flame_distance_loss(squared_distance: Float[Tensor, " m"], semantics: Float[Tensor, "m 9"]) -> Tensor:
+def flame_distance_loss(
+    squared_distance: Float[Tensor, " m"], semantics: Float[Tensor, "m 9"], count: Count = float
+) -> Tensor:
     """Mean squared (squared distance) to the head's vertices over surface points on skin."""
     skin = semantics[:, SemanticClass.SKIN] == 1
-    if not bool(skin.any()):
-        return squared_distance.sum() * 0.0
-    return squared_distance[skin].square().mean()
+    return _mean(squared_distance[skin].square(), count)
 
 
-def eikonal_loss(gradient: Float[Tensor, "n 3"]) -> Tensor:
+def eikonal_loss(gradient: Float[Tensor, "n 3"], count: Count = float) -> Tensor:
     """Mean squared difference of the gradient's length from one."""
-    if len(gradient) == 0:
-        return gradient.sum()
-    return (gradient.norm(dim=-1) - 1).square().mean()
+    return _mean((gradient.norm(dim=-1) - 1).square(), count)
+
+
+def distance_loss(sdf: Float[Tensor, " n"], distance: Float[Tensor, " n"], count: Count = float) -> Tensor:
+    """Mean absolute difference of signed distances from known ones."""
+    return _mean((sdf - distance).abs(), count)
+
+
+def _mean(values: Float[Tensor, " n"], count: Count) -> Tensor:
+    """Zero where there is nothing."""
+    return values.sum() / max(count(len(values)), torch.finfo(values.dtype).tiny)
 
 
 def head_fields_loss(
-    fields: DeformationFields, target: DeformationFields, at_skin: Bool[Tensor, " n"] | None = None
+    fields: DeformationFields,
+    target: DeformationFields,
+    at_skin: Bool[Tensor, " n"] | None = None,
+    count: Count = float,
 ) -> Tensor:
     """FLAME supervision at points around the head's vertices: means over points, weighted as on the surface.
 
@@ -177,13 +193,11 @@ def head_fields_loss(
     everywhere = torch.ones(len(fields), dtype=torch.bool, device=fields.weights.device)
     at_skin = everywhere if at_skin is None else at_skin
     targets = FieldTargets(target, skinned=at_skin, corrected=at_skin, shaped=everywhere)
-    n = max(len(fields), 1)
+    n = max(count(len(fields)), 1.0)
     blendshapes = posedirs_loss(fields, targets, n) + shapedirs_loss(fields, targets, n)
     return SKINNING_FACTOR * skinning_loss(fields, targets, n) + BLENDSHAPES_FACTOR * blendshapes
 
 
-def mouth_interior_loss(rgb: Float[Tensor, "n 3"]) -> Tensor:
+def mouth_interior_loss(rgb: Float[Tensor, "n 3"], count: Count = float) -> Tensor:
     """Mean absolute difference of colours from those of a mouth's unlit inside."""
-    if len(rgb) == 0:
-        return rgb.sum()
-    return (rgb - rgb.new_tensor(MOUTH_SHADOW)).abs().mean()
+    return _mean((rgb - rgb.new_tensor(MOUTH_SHADOW)).abs().mean(dim=-1), count)

@@ -19,8 +19,8 @@ from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.correspondence import find_canonical
 from imavatar.rendering.image import ImageRenderer
 from imavatar.rendering.surface_search import find_surface
-from imavatar.training.loop import Run, training_step
 from imavatar.training.objective import LossWeights
+from imavatar.training.step import Run, StepLosses, training_step
 from imavatar.types import PosedHead, RayBundle, SurfaceHits
 
 CALLS = 12
@@ -128,13 +128,14 @@ def iterations(
     timed_search = _TimedSearch(search)
     batches = [scene.batch(step % N_FRAMES, size, n_rays, draw=step) for step in range(n_steps)]
     generator = torch.Generator().manual_seed(0)
+    losses = StepLosses(run.avatar, scene.objective, run.processes)
     run.avatar.search = timed_search
     try:
         for _ in range(repeats):
             timed_search.watch = Stopwatch()
             with Stopwatch() as whole:
                 for batch in batches:
-                    training_step(run, scene.objective, batch, weights, generator)
+                    training_step(run, losses, batch, weights, generator)
             runs.append((whole, timed_search.watch))
     finally:
         run.avatar.search = search

@@ -16,6 +16,8 @@ REFERENCE_MATRIX_PRODUCT, REFERENCE_SEARCH = 1.9, 109.0
 REFERENCE_RAYS = 2048
 SETTLING_STEPS, FAST_STEPS = 24, 12
 IMAGE_CHUNK = 8192
+RAYS_GROWTH, SIZE_GROWTH = (0.25, 0.5, 1, 2, 4), (0.5, 1, 2)
+"""Of the asked numbers of rays, and of the image's side."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,6 @@ class Settings:
     n_rays: int = 2048
     size: int = 256
     repeats: int = 3
-    rays_growth: tuple[int, ...] = (512, 1024, 2048, 4096, 8192)
-    size_growth: tuple[int, ...] = (128, 256, 512)
     stride: int = 8
     agreement_frames: int = 2
     paper: bool = True
@@ -96,12 +96,12 @@ def run_benchmark(scene: Scene, settings: Settings, emit: Callable[[str], None])
     report.row("fast/image", f"fast: image {size} x {size}", image)
     if settings.paper:
         _paper(report, scene, settings, saved, product, steps, fast, image)
-    for rays in settings.rays_growth:
+    for rays in (max(1, round(factor * n)) for factor in RAYS_GROWTH):
         grown = measure.iterations(scene, scene.run, weights, size, rays, n_steps=FAST_STEPS, repeats=1)
         report.row(f"growth/rays_{rays}", f"fast: iteration of {rays} rays", grown.iteration)
     scene.avatar.load_state_dict(saved)
     scene.avatar.search.reset()
-    for side in settings.size_growth:
+    for side in (max(1, round(factor * size)) for factor in SIZE_GROWTH):
         report.row(
             f"growth/size_{side}",
             f"fast: image {side} x {side}",

@@ -21,8 +21,8 @@ from imavatar.parity.fixture import load_fixture
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import project, view_depth
 from imavatar.training.frame_parameters import FrameParameters, Optimised
-from imavatar.training.loop import Run
 from imavatar.training.objective import Objective
+from imavatar.training.step import Run
 from imavatar.training.warm_start import warm_start
 from imavatar.types import Batch, Camera, HeadParameters
 

@@ -47,8 +47,10 @@ def train_run(args: argparse.Namespace) -> None:
     from imavatar.config import dump_config, load_config
     from imavatar.training.logs import ScalarLog
     from imavatar.training.loop import train
+    from imavatar.training.processes import join_processes, leave_processes
     from imavatar.training.visibility import check_heads
 
+    processes = join_processes()
     config = build.with_subject(load_config(args.conf), args.subject)
     build.check_class_names(config)
     folder = build.build_run_folder(config)
@@ -56,7 +58,11 @@ def train_run(args: argparse.Namespace) -> None:
     if n_epochs < 1:
         raise ConfigError(f"--nepoch is {n_epochs}, expected at least 1")
     resolved = dump_config(config)
-    if not _should_train(folder, n_epochs, resolved, args):
+    should_train = _should_train(folder, n_epochs, resolved, args)
+    # Before the first process writes what the others look for.
+    processes.wait()
+    if not should_train:
+        leave_processes()
         return
     torch.manual_seed(config.train.seed)
     device = choose_device()
@@ -65,15 +71,18 @@ def train_run(args: argparse.Namespace) -> None:
     flame = build.build_flame(config, head, dataset.shape_params).to(device)
     check_heads(flame, dataset)
     avatar = build.build_avatar(config, flame).to(device)
-    run = build.build_run(config, avatar, flame, dataset, device)
+    run = build.build_run(config, avatar, flame, dataset, device, processes)
     logger.info("training on %s: %d frames, run folder %s", device, len(dataset), folder.root)
     surface = build.build_head_surface(flame, head)
     start = _start_epoch(
         args, config, run, folder, lambda: build.build_warm_start_surface(config, flame, surface, dataset)
     )
-    folder.train.mkdir(parents=True, exist_ok=True)
-    folder.config.write_text(resolved)
-    log = ScalarLog(folder.train, wandb_workspace=args.wandb_workspace, run_name=config.train.methodname)
+    # The first process alone writes; the others wait for it at their next common step.
+    log = None
+    if processes.first:
+        folder.train.mkdir(parents=True, exist_ok=True)
+        folder.config.write_text(resolved)
+        log = ScalarLog(folder.train, wandb_workspace=args.wandb_workspace, run_name=config.train.methodname)
     train(
         run,
         dataset,
@@ -81,12 +90,19 @@ def train_run(args: argparse.Namespace) -> None:
         build.build_schedule(config),
         build.build_loop_settings(config, n_epochs),
         start_epoch=start,
-        log=log,
-        save=_saver(folder, run, config.train.save_every),
-        preview=_previewer(config, folder, run, dataset),
+        log=log.log if log else _nothing,
+        save=_saver(folder, run, config.train.save_every) if log else _nothing,
+        preview=_previewer(config, folder, run, dataset) if log else _nothing,
     )
-    log.close()
-    folder.finished.write_text(json.dumps({"epochs": n_epochs, "config": resolved}))
+    if log:
+        log.close()
+        folder.finished.write_text(json.dumps({"epochs": n_epochs, "config": resolved}))
+    processes.wait()
+    leave_processes()
+
+
+def _nothing(*_) -> None:
+    """What a process does that is not the first where the first one writes."""
 
 
 def _should_train(folder, n_epochs: int, resolved: str, args: argparse.Namespace) -> bool:
@@ -124,7 +140,8 @@ def _start_epoch(args, config, run, folder, first_surface) -> int:
         epoch = load_run(source, args.checkpoint, run, foreign=args.load_path is not None)
         logger.info("resuming at epoch %d from %s", epoch, source)
         return epoch
-    if config.train.warm_start_steps > 0:
+    if config.train.warm_start_steps > 0 and run.processes.first:
+        # The others get the first one's weights.
         warm_start(
             run.avatar,
             first_surface(),

@@ -94,7 +94,7 @@ class Avatar(nn.Module):
         """Surface hits of rays of several frames. `foreground` is the training's mask, else None."""
         parts, order = [], []
         with held_weights(self):
-            for frame in range(len(posed)):
+            for frame in _frames_of(rays):
                 rows = (rays.frame == frame).nonzero()[:, 0]
                 head = posed[frame : frame + 1]
                 bound, field = self.deformer.bind(head), self.field(head)
@@ -130,7 +130,7 @@ class Avatar(nn.Module):
 
     def _shade(self, rays, posed, hits, where, elsewhere, colour_trains_geometry) -> RenderOutput:
         index, surfaces, qualities, sdf = [], [], [], hits.sdf.clone()
-        for frame in range(len(posed)):
+        for frame in _frames_of(rays):
             head = posed[frame : frame + 1]
             bound = self.deformer.bind(head)
             of_frame = rays.frame == frame
@@ -202,6 +202,11 @@ class Avatar(nn.Module):
             _, jacobian = bound.with_jacobian(hits.x_c)
         target = rays.at(hits.depth)
         return implicit_root(lambda x: bound(x) - target, hits.x_c, jacobian)
+
+
+def _frames_of(rays: RayBundle) -> list[int]:
+    """Frames that some ray looks at; without rays the first, so that there are results, if empty ones."""
+    return torch.unique(rays.frame).tolist() or [0]
 
 
 def _on_ray_and_surface(rays: RayBundle, seen: _Seen) -> tuple[Float[Tensor, "m 3"], Float[Tensor, "m 3 3"]]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from imavatar.errors import TrainingError
+from imavatar.training.processes import ALONE, Processes
 from imavatar.types import Batch, RenderOutput, SurfaceHits
 
 QUANTILES = {"residual_median": 0.5, "residual_90": 0.9, "residual_99": 0.99}
@@ -39,13 +40,18 @@ class EpochHealth:
             self._counts.setdefault(name, []).append(rows.sum())
         self._residuals.append(render.quality.residual)
 
-    def scalars(self) -> dict[str, float]:
+    def scalars(self, processes: Processes = ALONE) -> dict[str, float]:
         """Shares of rays, quantiles of residuals (model units), singular Jacobians that were skipped.
+
+        Args:
+            processes: whose rays count; the quantiles are of this process's alone.
 
         Raises:
             TrainingError: nothing was hit.
         """
-        counts = {name: int(torch.stack(parts).sum()) for name, parts in self._counts.items()}
+        own = [torch.stack(parts).sum().double() for parts in self._counts.values()]
+        totals = processes.total(torch.stack(own)) if own else ()
+        counts = dict(zip(self._counts, (int(total) for total in totals), strict=True))
         if counts.get("hit", 0) == 0:
             raise TrainingError(NOTHING_HIT)
         scalars = {

@@ -11,6 +11,7 @@ from imavatar import losses
 from imavatar.losses import LossTerms
 from imavatar.rendering.avatar import Avatar
 from imavatar.training.head_samples import DistanceSamples, HeadSurface, jittered_vertices, mouth_points
+from imavatar.training.processes import ALONE, Processes
 from imavatar.types import Batch, RenderOutput
 
 EIKONAL_POINTS = 192
@@ -61,36 +62,45 @@ class Objective:
         weights: LossWeights,
         generator: torch.Generator,
         latent: Float[Tensor, "1 l"] | None = None,
+        processes: Processes = ALONE,
     ) -> LossTerms:
-        """All terms that `weights` asks for; `latent` is the code under which the surface is taught off the rays."""
+        """All terms that `weights` asks for.
+
+        Args:
+            latent: the code under which the surface is taught off the rays.
+            processes: of which this one has a part of the rays, and takes one of the points off the rays; their mean
+                is what a single process would find.
+        """
         if latent is None:
             latent = batch.rgb.new_zeros(1, avatar.geometry.latent_size)
         values = {
-            "rgb": losses.rgb_loss(render, batch),
-            "mask": losses.mask_loss(render, batch, weights.alpha),
+            "rgb": losses.rgb_loss(render, batch, processes.count),
+            "mask": losses.mask_loss(render, batch, weights.alpha, processes.count),
         }
         table = {"rgb": 1.0, "mask": weights.mask}
         if weights.lbs > 0 or weights.flame_distance > 0:
-            self._head_terms(render, batch, weights, values, table)
+            self._head_terms(render, batch, weights, values, table, processes.count)
         if weights.eikonal > 0:
-            values["eikonal"] = self._eikonal(avatar, render, latent, generator)
+            values["eikonal"] = self._eikonal(avatar, render, latent, generator, processes)
             table["eikonal"] = weights.eikonal
         if weights.head_fields > 0:
             points, target, at_skin = jittered_vertices(self.surface.supervision, self.head_points, generator)
-            values["head_fields"] = losses.head_fields_loss(avatar.deformer(points), target, at_skin)
+            own = processes.own
+            found = avatar.deformer(points[own])
+            values["head_fields"] = losses.head_fields_loss(found, target[own], at_skin[own], processes.count)
             table["head_fields"] = weights.head_fields
         if weights.head_distance > 0:
-            values["head_distance"] = self._head_distance(avatar, latent, generator)
+            values["head_distance"] = self._head_distance(avatar, latent, generator, processes)
             table["head_distance"] = weights.head_distance
         if weights.mouth_interior > 0:
-            values["mouth_interior"] = self._mouth_interior(avatar, batch, latent, generator)
+            values["mouth_interior"] = self._mouth_interior(avatar, batch, latent, generator, processes)
             table["mouth_interior"] = weights.mouth_interior
         for name, value in deviations.items():
             values[name], table[name] = value, getattr(weights, name)
         return LossTerms(values, table)
 
-    def _head_terms(self, render, batch, weights, values, table) -> None:
-        n = len(batch.rgb)
+    def _head_terms(self, render, batch, weights, values, table, count) -> None:
+        n = count(len(batch.rgb))
         semantics = None if batch.semantics is None else batch.semantics[render.surface_index]
         squared_distance, vertex = self.surface.supervision.nearest(render.x_c)
         if weights.lbs > 0:
@@ -102,35 +112,36 @@ class Objective:
             table["posedirs"] = weights.lbs * losses.BLENDSHAPES_FACTOR
             table["shapedirs"] = weights.lbs * losses.BLENDSHAPES_FACTOR
         if weights.flame_distance > 0 and semantics is not None:
-            values["flame_distance"] = losses.flame_distance_loss(squared_distance, semantics)
+            values["flame_distance"] = losses.flame_distance_loss(squared_distance, semantics, count)
             table["flame_distance"] = weights.flame_distance
 
-    def _head_distance(self, avatar, latent, generator) -> Tensor:
+    def _head_distance(self, avatar, latent, generator, processes=ALONE) -> Tensor:
         """Mean difference of the signed distances near the face from those to the head."""
-        face = self.face.draw(self.head_points, generator)
-        return (avatar.geometry.sdf(face.points, latent) - face.distances).abs().mean()
+        face, own = self.face.draw(self.head_points, generator), processes.own
+        return losses.distance_loss(avatar.geometry.sdf(face.points[own], latent), face.distances[own], processes.count)
 
-    def _mouth_interior(self, avatar, batch, latent, generator) -> Tensor:
+    def _mouth_interior(self, avatar, batch, latent, generator, processes=ALONE) -> Tensor:
         """Difference of the colours inside the mouth from its shadow, the jaw opened by a random angle.
 
         A recording in which nobody opens the mouth wide leaves the texture there to chance. Only the texture learns
         from this, and little: what the recording shows outweighs it.
         """
-        points = mouth_points(self.surface, MOUTH_POINTS, generator)
+        points = mouth_points(self.surface, MOUTH_POINTS, generator)[processes.own]
         with torch.no_grad():
             _, features, gradient = avatar.geometry.with_gradient(points, latent)
         opening = WIDEST_JAW * torch.rand(1, generator=generator).to(points)
         jaw = torch.cat([opening, opening.new_zeros(2)])[None]
         condition = torch.cat([batch.head.expression[:1], jaw], dim=1)
-        return losses.mouth_interior_loss(avatar.texture(points, F.normalize(gradient, dim=1), condition, features))
+        rgb = avatar.texture(points, F.normalize(gradient, dim=1), condition, features)
+        return losses.mouth_interior_loss(rgb, processes.count)
 
-    def _eikonal(self, avatar, render, latent, generator) -> Tensor:
+    def _eikonal(self, avatar, render, latent, generator, processes=ALONE) -> Tensor:
         """Unit gradients at the surface points, near the head, and anywhere in the unit cube."""
         near = _scatter_points(self.surface.vertices, EIKONAL_POINTS // 2, 0.05, generator)
         anywhere = torch.rand(EIKONAL_POINTS // 2, 3, generator=generator) * 2 - 1
-        points = torch.cat([near, anywhere.to(near)])
+        points = torch.cat([near, anywhere.to(near)])[processes.own]
         gradient = avatar.geometry.with_gradient(points, latent, features=False)[2]
-        return losses.eikonal_loss(torch.cat([render.geometry_gradient, gradient]))
+        return losses.eikonal_loss(torch.cat([render.geometry_gradient, gradient]), processes.count)
 
 
 def _scatter_points(vertices, n, spread, generator) -> Float[Tensor, "n 3"]:

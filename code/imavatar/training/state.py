@@ -12,8 +12,8 @@ from imavatar.errors import CheckpointError
 from imavatar.training.checkpoint_head import check_shape, check_topology, head_entries, split_head
 from imavatar.training.checkpoints import checkpoint_file, entry, load_model, load_part
 from imavatar.training.frame_parameters import FrameParameters
-from imavatar.training.loop import Run
 from imavatar.training.optimiser_state import adam_state, load_adam_state, load_table_state
+from imavatar.training.step import Run
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,177 @@
+"""One step of training, and nothing else."""
+
+import math
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from imavatar.fields.mlp import held_weights
+from imavatar.head.flame import Flame
+from imavatar.losses import LossTerms, moves_mask_loss
+from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.camera import cast_rays
+from imavatar.training.finiteness import NotFiniteError, StepTensors, first_not_finite, gradients_finite
+from imavatar.training.frame_parameters import FrameParameters
+from imavatar.training.health import EpochHealth
+from imavatar.training.objective import LossWeights, Objective
+from imavatar.training.outliers import limit_outliers
+from imavatar.training.processes import ALONE, Processes
+from imavatar.types import Batch, PosedHead, RayBundle
+
+
+@dataclass(frozen=True)
+class StepOptions:
+    """How a step differs from the paper's.
+
+    Args:
+        texture_only: colours teach the texture alone.
+        gradient_limit: see `limit_outliers`.
+        centred_frames: see `FrameParameters.centre`.
+        condition_noise: noise on what the texture's colours depend on, in standard deviations over the frames: colours
+            then depend on no single number of it, and stay plausible beyond the expressions that were seen.
+    """
+
+    texture_only: bool = False
+    gradient_limit: float = 0.0
+    condition_noise: float = 0.0
+    centred_frames: bool = False
+
+
+@dataclass
+class Run:
+    """What a run trains; `rates` are the learning rates that the schedule's factor multiplies."""
+
+    avatar: Avatar
+    flame: Flame
+    frames: FrameParameters
+    optimiser: torch.optim.Optimizer
+    frame_optimiser: torch.optim.Optimizer | None
+    rates: list[float]
+    frame_rate: float
+    processes: Processes = ALONE
+
+
+class StepLosses(nn.Module):
+    """From a step's rays to its loss terms: what is wrapped where several processes train one avatar.
+
+    The gradients of an avatar's weights are then those of the mean over the processes, which is what a single one would
+    find with all rays.
+    """
+
+    def __init__(self, avatar: Avatar, objective: Objective, processes: Processes):
+        super().__init__()
+        self.avatar = avatar
+        self.objective = objective
+        self.processes = processes
+
+    def forward(
+        self,
+        batch: Batch,
+        posed: PosedHead,
+        rays: RayBundle,
+        deviations: dict[str, Tensor],
+        weights: LossWeights,
+        generator: torch.Generator,
+        options: StepOptions,
+    ) -> StepTensors:
+        """The surface is searched for, shaded, and compared with the batch; see `Objective.terms`."""
+        # One evaluation after another uses the same weights until the optimiser has moved them.
+        with held_weights(self.avatar):
+            hits = self.avatar.find_surface(rays.detach(), posed.detach(), batch.foreground)
+            render = self.avatar.shade(
+                rays,
+                posed,
+                hits,
+                hits.hit & batch.foreground,
+                wants_sdf=moves_mask_loss(hits, batch.foreground, weights.alpha),
+                colour_trains_geometry=not options.texture_only,
+            )
+            latent = posed.latent[:1].detach()
+            terms = self.objective.terms(
+                self.avatar, render, batch, deviations, weights, generator, latent, self.processes
+            )
+        return StepTensors(batch, posed, rays, hits, render, terms)
+
+
+def training_step(
+    run: Run,
+    losses: nn.Module,
+    batch: Batch,
+    weights: LossWeights,
+    generator: torch.Generator,
+    options: StepOptions = StepOptions(),
+    health: EpochHealth | None = None,
+) -> dict[str, float]:
+    """One step of both optimisers; returns what is logged, of this process's rays.
+
+    Args:
+        losses: a `StepLosses` of the run, wrapped by `Processes.same`.
+        batch: the rays of all processes.
+
+    Raises:
+        NotFiniteError: the loss or a gradient is not finite; no step is made then.
+    """
+    batch = to_device(run.processes.own_rays(batch), run.flame.v_template.device)
+    posed = run.flame(run.frames.head(batch.frame), run.frames.latent(batch.frame))
+    if options.condition_noise > 0:
+        noise = torch.randn(posed.condition.shape, generator=generator).to(posed.condition)
+        noise = options.condition_noise * run.frames.condition_spread() * noise
+        posed = replace(posed, condition=posed.condition + noise)
+    rays = cast_rays(run.frames.camera(batch.frame, batch.camera), batch.pixels, batch.rays_frame)
+    deviations = run.frames.deviations(batch.frame)
+    tensors = losses(batch, posed, rays, deviations, weights, generator, options)
+    limited = _step_optimisers(run, tensors, options.gradient_limit)
+    if options.centred_frames:
+        run.frames.centre()
+    if health is not None:
+        health.add(tensors.hits, batch, tensors.render)
+    return {**_scalars(tensors.terms, tensors.hits, batch), "limited": float(limited)}
+
+
+def to_device(batch: Batch, device: torch.device) -> Batch:
+    """The batch on a device."""
+    moved = {
+        name: getattr(batch, name).to(device)
+        for name in ("frame", "camera", "head", "pixels", "rays_frame", "rgb", "foreground")
+    }
+    semantics = None if batch.semantics is None else batch.semantics.to(device)
+    return Batch(semantics=semantics, **moved)
+
+
+def _step_optimisers(run: Run, step: StepTensors, gradient_limit: float) -> bool:
+    """Follow the loss; returns whether a gradient was limited."""
+    total = step.terms.total
+    run.optimiser.zero_grad(set_to_none=True)
+    if run.frame_optimiser is not None:
+        run.frame_optimiser.zero_grad(set_to_none=True)
+    if not math.isfinite(float(total.detach())):
+        raise _not_finite(run, step, "the loss")
+    total.backward()
+    run.processes.mean_sparse_gradients(run.frames.trainable(), step.batch.frame)
+    try:
+        limited = limit_outliers(run.optimiser, gradient_limit)
+    except FloatingPointError as error:
+        raise _not_finite(run, step, "a gradient of the loss") from error
+    if not gradients_finite(run.frames.trainable()):
+        raise _not_finite(run, step, "a gradient of the loss")
+    run.optimiser.step()
+    if run.frame_optimiser is not None:
+        run.frame_optimiser.step()
+    return limited
+
+
+def _not_finite(run: Run, step: StepTensors, what: str) -> NotFiniteError:
+    frames = step.batch.frame.tolist()
+    first = first_not_finite(run.avatar, run.frames, step)
+    return NotFiniteError(f"{what} is not finite, in a step on frame(s) {frames} of the data set. First: {first}")
+
+
+@torch.no_grad()
+def _scalars(terms: LossTerms, hits, batch: Batch) -> dict[str, float]:
+    scalars = {name: float(value.detach()) for name, value in terms.values.items()}
+    both = (hits.hit & batch.foreground).float().sum()
+    either = (hits.hit | batch.foreground).float().sum()
+    scalars["loss"] = float(terms.total.detach())
+    scalars["mask_iou"] = float(both / either.clamp(min=1))
+    return scalars
