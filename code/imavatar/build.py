@@ -20,6 +20,7 @@ from imavatar.rendering.avatar import Avatar, Search
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.image import ImageRenderer
 from imavatar.rendering.paper_search import PaperSearch
+from imavatar.rendering.preview import PreviewRenderer
 from imavatar.rendering.proxy_search import ProxySearch
 from imavatar.training.frame_parameters import FrameParameters, Optimised
 from imavatar.training.head_samples import HeadSurface, sample_face_distances
@@ -164,6 +165,16 @@ def build_renderer(config: Config, avatar: Avatar, *, supersample: int | None = 
         chunk=config.plot.chunk,
         supersample=config.plot.supersample if supersample is None else supersample,
         silhouette_blur=config.plot.silhouette_blur,
+    )
+
+
+def build_preview_renderer(config: Config, avatar: Avatar, *, supersample: int) -> PreviewRenderer:
+    """Shows the mesh of the canonical surface, as finely as it is exported."""
+    return PreviewRenderer(
+        avatar,
+        resolution=config.plot.mesh_resolution,
+        bound=config.model.ray_tracer.object_bounding_sphere,
+        supersample=supersample,
     )
 
 

@@ -18,6 +18,7 @@ def animate_main(argv: list[str] | None = None) -> None:
     parser.add_argument("--supersample", type=int, default=1, help="rays along each side of a pixel")
     parser.add_argument("--subject", help="instead of dataset.subject_name")
     parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
+    parser.add_argument("--preview", action="store_true", help="show the surface's mesh: many times faster, less exact")
     args = parser.parse_args(argv)
     run_command(lambda: animate(args))
 
@@ -36,8 +37,9 @@ def animate(args: argparse.Namespace) -> None:
     else:
         motion = motion_from_json(Path(args.motion), n_expression)
     dataset = build.build_dataset(config, "test", only_json=True)
+    build_renderer = build.build_preview_renderer if args.preview else build.build_renderer
     render_animation(
-        build.build_renderer(config, trained.avatar, supersample=args.supersample),
+        build_renderer(config, trained.avatar, supersample=args.supersample),
         trained.flame,
         dataset.camera([0]),
         motion,

@@ -11,6 +11,7 @@ from imavatar.data.video_file import write_video
 from imavatar.export.motion import motion_from_json, sweep_motion
 from imavatar.head.flame import Flame
 from imavatar.rendering.image import ImageRenderer
+from imavatar.rendering.preview import PreviewRenderer
 from imavatar.rendering.strips import comparison_strip, video_frame
 from imavatar.types import Camera, HeadParameters
 
@@ -18,7 +19,7 @@ __all__ = ["motion_from_json", "render_animation", "sweep_motion"]
 
 
 def render_animation(
-    renderer: ImageRenderer,
+    renderer: ImageRenderer | PreviewRenderer,
     flame: Flame,
     camera: Camera,
     motion: HeadParameters,

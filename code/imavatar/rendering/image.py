@@ -60,7 +60,7 @@ class ImageRenderer:
             shaded = (surface.rgb, surface.normal, torch.ones_like(hits.depth[hit])[:, None])
             column[hit] = torch.cat([*shaded, hits.depth[hit][:, None]], dim=-1)
             columns.append(column)
-        image = _resolve(torch.cat(columns), height, width, self.supersample)
+        image = resolve(torch.cat(columns), height, width, self.supersample)
         return soften_silhouette(image, self.silhouette_blur) if self.silhouette_blur > 0 else image
 
 
@@ -101,7 +101,8 @@ def subpixels(height: int, width: int, per_side: int, device=None) -> Float[Tens
     return (pixel_grid(height, width, device)[:, None] + offsets).reshape(-1, 2)
 
 
-def _resolve(samples: Float[Tensor, "n 8"], height, width, per_side) -> RenderedImage:
+def resolve(samples: Float[Tensor, "n 8"], height: int, width: int, per_side: int) -> RenderedImage:
+    """An image from the samples of `subpixels`: colour, normal, whether something is there, its depth."""
     pixels = samples.view(height, width, per_side**2, 8)
     alpha = pixels[..., 6].mean(dim=-1)
     depth = pixels[..., 7].sum(dim=-1) / pixels[..., 6].sum(dim=-1).clamp(min=1)

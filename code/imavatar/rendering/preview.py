@@ -1,0 +1,67 @@
+"""Quick images: the posed mesh of the canonical surface is seen directly, without a search for the exact surface."""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.camera import cast_rays
+from imavatar.rendering.image import RenderedImage, resolve, subpixels
+from imavatar.rendering.proxy import ProxyMesh
+from imavatar.types import Camera, PosedHead, RayBundle
+
+CHUNK = 8192
+
+
+class PreviewRenderer:
+    """Renders frames of an avatar whose weights do not change; the canonical mesh is made at the first.
+
+    Colours and normals are those of the vertices, interpolated. Only what an image shows is shaded.
+
+    Args:
+        resolution: of the mesh, in cells along its longest side.
+        bound: half the side of the cube that the surface lies in, model units.
+        supersample: rays along each side of a pixel.
+    """
+
+    def __init__(self, avatar: Avatar, *, resolution: int, bound: float, supersample: int = 1):
+        self.avatar = avatar
+        self.resolution = resolution
+        self.bound = bound
+        self.supersample = supersample
+        self._mesh: ProxyMesh | None = None
+
+    @torch.no_grad()
+    def render(self, camera: Camera, posed: PosedHead, height: int, width: int) -> RenderedImage:
+        """The image of one camera and one posed head (records of one row)."""
+        device = posed.bone_transforms.device
+        if self._mesh is None:
+            field = self.avatar.field(posed)
+            self._mesh = ProxyMesh(field, resolution=self.resolution, bound=self.bound, device=device)
+        pixels = subpixels(height, width, self.supersample, device)
+        columns = torch.zeros(len(pixels), 8, device=device)
+        columns[:, :3] = 1.0
+        if len(self._mesh.faces) > 0:
+            frame = torch.zeros(len(pixels), dtype=torch.long, device=device)
+            rays = cast_rays(camera, pixels.to(camera.intrinsics), frame)
+            met = self._mesh.pose(self.avatar.deformer.bind(posed)).cast(rays.origins, rays.directions)
+            hit = (met.face >= 0).nonzero()[:, 0]
+            looks = self._mesh.interpolate(self._vertex_looks(posed, met.face[hit]), met[hit])
+            normal = F.normalize(looks[:, 3:], dim=-1)
+            ones, depth = torch.ones_like(looks[:, :1]), met.depth[hit][:, None]
+            columns[hit] = torch.cat([looks[:, :3], normal, ones, depth], dim=-1)
+        return resolve(columns, height, width, self.supersample)
+
+    def _vertex_looks(self, posed: PosedHead, faces: Tensor) -> Float[Tensor, "v 6"]:
+        """Colours and normals of the vertices of some faces; zero elsewhere."""
+        mesh, avatar = self._mesh, self.avatar
+        looks = mesh.vertices.new_zeros(len(mesh.vertices), 6)
+        bound = avatar.deformer.bind(posed)
+        for rows in torch.unique(mesh.faces[faces]).split(CHUNK):
+            x_c = mesh.vertices[rows]
+            # Colours and normals do not depend on rays.
+            none = RayBundle(x_c, torch.zeros_like(x_c), torch.zeros_like(rows))
+            surface = avatar.shade_surface(bound, posed, none, x_c)
+            looks[rows] = torch.cat([surface.rgb, surface.normal], dim=-1)
+        return looks
