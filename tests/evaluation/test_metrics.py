@@ -15,6 +15,7 @@ from imavatar.evaluation.metrics import (
     mask_iou,
     mean_absolute_error,
     mean_point_distance,
+    normal_error,
     psnr,
     ssim,
 )
@@ -187,3 +188,19 @@ def test_a_detector_with_another_number_of_points_is_refused():
     rendering, truth = np.zeros((64, 64, 3), np.uint8), torch.zeros(68, 2)
     with pytest.raises(ValueError, match="68 points"):
         keypoint_error(rendering, truth, lambda image: np.zeros((5, 2)))
+
+
+@pytest.mark.parametrize("degrees", [0.0, 1e-3, 30.0, 90.0, 180.0])
+def test_turned_normals_are_off_by_the_angle(degrees):
+    angle = math.radians(degrees)
+    truth = torch.tensor([[0.0, 0.0, 1.0]]).repeat(2, 1)[None]
+    found = torch.tensor([[math.sin(angle), 0.0, math.cos(angle)]]).repeat(2, 1)[None]
+    mask = torch.ones(1, 2, dtype=torch.bool)
+    assert normal_error(found, truth, mask) == pytest.approx(degrees, abs=1e-5)
+
+
+def test_normals_count_where_both_images_have_one():
+    truth = torch.tensor([[[0.0, 0, 1], [0, 0, 1], [0, 0, 0], [0, 0, 1]]])
+    found = torch.tensor([[[0.0, 1, 0], [0, 0, 0], [0, 0, 1], [0, 0, 1]]])
+    assert normal_error(found, truth, torch.tensor([[True, True, True, False]])) == pytest.approx(90)
+    assert normal_error(found, truth, torch.tensor([[False, True, True, False]])) is None

@@ -59,7 +59,7 @@ def test_the_csv_has_every_score_and_an_empty_cell_where_one_is_missing(tmp_path
 
 def test_the_text_table_shows_every_metric_in_aligned_columns():
     lines = text_table(summarise(scores(psnr=[20.0, 26.0], lpips=[None, None]))).splitlines()
-    assert len(lines) == len(METRICS) + 2
+    assert len(lines) == sum(not info.optional for info in METRICS.values()) + 2
     psnr = next(line for line in lines if line.startswith("PSNR "))
     assert psnr.split()[1:4] == ["23.00", "3.00", "20.00"]
     assert "dB, higher is better" in psnr
@@ -73,3 +73,10 @@ def test_the_text_table_shows_every_metric_in_aligned_columns():
 def test_the_markdown_table_has_as_many_cells_in_every_line():
     lines = markdown_table(summarise(scores(psnr=[20.0, None]))).splitlines()
     assert {line.count("|") for line in lines} == {8}
+
+
+def test_an_optional_metric_is_shown_where_a_frame_has_it():
+    assert "normals" not in text_table(summarise(scores(psnr=[20.0, 26.0])))
+    lines = text_table(summarise(scores(normal_error_face=[4.0, None]))).splitlines()
+    (shown,) = (line for line in lines if line.startswith("normals, face"))
+    assert shown.split()[2] == "4.00" and "degrees, lower is better" in shown

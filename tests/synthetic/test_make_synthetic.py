@@ -8,6 +8,7 @@ import pytest
 
 from imavatar import assets
 from imavatar.data.images import read_colour, read_grey
+from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
 from imavatar.errors import DataError
 from imavatar.synthetic.dataset import SyntheticSettings, make_synthetic
 from imavatar.synthetic.paint import Label
@@ -102,3 +103,16 @@ def test_impossible_requests_are_refused(change, message):
     values = {"subject": "s", "size": 64, "n_train": 1, "n_test": 1, "seed": 0, "samples": 1, "head": "h"}
     with pytest.raises(DataError, match=message):
         SyntheticSettings(**values | change)
+
+
+@needs_studio
+def test_hair_can_be_strands_and_normals_face_the_camera(tmp_path):
+    folder = record(tmp_path, hair="strands", n_train=1, size=64) / "train"
+    _, mask, semantic = images(folder, 1)
+    assert ((semantic != Label.BACKGROUND) == (mask > 127)).mean() > 0.98
+    normals = decode_normals(read_normals_file(folder / NORMALS / "1.png"))
+    skin = semantic == Label.SKIN
+    np.testing.assert_allclose(np.linalg.norm(normals[skin], axis=-1), 1, atol=1e-3)
+    assert (normals[skin][:, 2] > 0).mean() > 0.95
+    with pytest.raises(DataError, match="hair is strands, asked for is surface"):
+        record(tmp_path, hair="surface", n_train=1, size=64)

@@ -17,6 +17,9 @@ def make_synthetic_main(argv: list[str] | None = None) -> None:
     parser.add_argument("--test", type=int, default=20, help="held-out frames")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--samples", type=int, default=36, help="light paths a pixel")
+    parser.add_argument(
+        "--hair", choices=("surface", "strands"), default="surface", help="a surface, or strands on it (slower)"
+    )
     args = parser.parse_args(argv)
 
     def command() -> None:
@@ -30,6 +33,7 @@ def make_synthetic_main(argv: list[str] | None = None) -> None:
             n_test=args.test,
             seed=args.seed,
             samples=args.samples,
+            hair=args.hair,
             assets_dir=assets.assets_dir(),
             progress=ProgressLine("frames rendered"),
         )

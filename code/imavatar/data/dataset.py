@@ -18,6 +18,7 @@ from imavatar.data.images import (
     resize_colour,
     to_signed_range,
 )
+from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
 from imavatar.data.sampling import sample_pixels
 from imavatar.data.semantics import one_hot, soft_channels
 from imavatar.data.subject import FrameRecord, load_recording
@@ -29,8 +30,8 @@ from imavatar.types import Batch, Camera, HeadParameters
 class Frame:
     """One frame of a recording: colours in [-1, 1] on white, `bbox` and `keypoints` in pixels.
 
-    Image and foreground are None where only the JSON was asked for; semantics also where they are not used. The camera
-    and the head have one row.
+    Image and foreground are None where only the JSON was asked for; semantics also where they are not used; normals
+    (unit, world space, 0 where there is no surface) where they are not known. The camera and the head have one row.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Frame:
     head: HeadParameters
     bbox: Float[Tensor, " 4"]
     keypoints: Float[Tensor, "k 2"]
+    normals: Float[Tensor, "h w 3"] | None = None
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,7 @@ class FaceDataset:
             head=self.head([index]),
             bbox=self._to_pixels(record.bbox.reshape(2, 2)).flatten(),
             keypoints=self._to_pixels(record.keypoints),
+            normals=None if pixels is None else self._normals(record),
         )
 
     def batch(self, indices: Sequence[int], n_pixels: int, generator: torch.Generator) -> Batch:
@@ -182,6 +185,15 @@ class FaceDataset:
                 labels=labels,
             )
         return self._pixels[index]
+
+    def _normals(self, record: FrameRecord) -> Float[Tensor, "h w 3"] | None:
+        """Of the truth, where a recording comes with it at the size of the images."""
+        path = record.image_path.parents[1] / NORMALS / record.image_path.name
+        if not path.is_file():
+            return None
+        pixels = read_normals_file(path)
+        same_size = pixels.shape[:2] == (self.height, self.width)
+        return torch.from_numpy(decode_normals(pixels)) if same_size else None
 
     def _to_pixels(self, points: Float[np.ndarray, "k 2"]) -> Float[Tensor, "k 2"]:
         """Points of the files, in [-1, 1], as pixels."""

@@ -15,7 +15,7 @@ from imavatar.data.mesh_file import write_ply
 from imavatar.data.video_file import write_video
 from imavatar.evaluation.face_interior import face_interior
 from imavatar.evaluation.keypoints import Detector, keypoint_error
-from imavatar.evaluation.metrics import METRICS, PSNR_CAP, Distance, image_metrics, mask_iou
+from imavatar.evaluation.metrics import METRICS, PSNR_CAP, Distance, image_metrics, mask_iou, normal_error
 from imavatar.evaluation.tables import (
     FrameScores,
     MetricSummary,
@@ -41,6 +41,7 @@ PROTOCOL = {
     "mean": "over frames; frames where a metric is undefined are left out, frames_counted says how many remain",
     "psnr": f"equal images count as {PSNR_CAP:g} dB",
     "ssim": "11 x 11 Gaussian window, sigma 1.5, windows inside the image",
+    "normal_error_face": "angle to the true normals, where both are known in the face's interior; null without a truth",
     "mask_iou": "rendered coverage above one half against the true mask",
     "keypoint_error": "68 landmarks detected on the rendering against the projected ones of the head model",
 }
@@ -149,6 +150,8 @@ def _score(frame: Frame, rendered: RenderedImage, lpips: Distance | None, detect
         face = face_interior(frame.keypoints, *frame.foreground.shape)
         values = image_metrics(image, truth, frame.foreground, face, lpips)
         values["mask_iou"] = mask_iou(rendered.alpha.cpu() > 0.5, frame.foreground)
+        if frame.normals is not None:
+            values["normal_error_face"] = normal_error(rendered.normal.cpu(), frame.normals, face & frame.foreground)
     values["keypoint_error"] = keypoint_error(colour_bytes(rendered.rgb), frame.keypoints, detect)
     return FrameScores(frame.sub_dir, frame.name, values)
 

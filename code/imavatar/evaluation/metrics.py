@@ -28,12 +28,13 @@ Distance = Callable[[Float[Tensor, "h w 3"], Float[Tensor, "h w 3"]], float]
 
 @dataclass(frozen=True)
 class MetricInfo:
-    """How a metric is shown."""
+    """How a metric is shown; an optional one only where some frame has it."""
 
     label: str
     unit: str
     higher_is_better: bool
     digits: int = 4
+    optional: bool = False
 
 
 METRICS = {
@@ -50,6 +51,7 @@ METRICS = {
     "mae_face": MetricInfo("MAE, face", "of the range 0 to 1", False),
     "lpips_face": MetricInfo("LPIPS, face", "", False),
     "mask_iou": MetricInfo("mask IoU", "", True),
+    "normal_error_face": MetricInfo("normals, face", "degrees", False, 2, optional=True),
     "keypoint_error": MetricInfo("keypoint error", "pixels", False, 2),
 }
 
@@ -117,6 +119,19 @@ def mask_iou(covered: Bool[Tensor, "h w"], foreground: Bool[Tensor, "h w"]) -> f
     """Intersection over union of two masks; None where both are empty."""
     union = int((covered | foreground).sum())
     return int((covered & foreground).sum()) / union if union > 0 else None
+
+
+def normal_error(
+    found: Float[Tensor, "h w 3"], truth: Float[Tensor, "h w 3"], mask: Bool[Tensor, "h w"]
+) -> float | None:
+    """Mean angle in degrees over the pixels of the mask at which both images have a normal."""
+    both = mask & (found.norm(dim=-1) > 0) & (truth.norm(dim=-1) > 0)
+    if not both.any():
+        return None
+    a, b = (F.normalize(normals[both].double(), dim=-1) for normals in (found, truth))
+    # Exact for small angles too, where the arc cosine of a product is not.
+    angle = 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))
+    return float(torch.rad2deg(angle).mean())
 
 
 def mean_point_distance(found: Float[Tensor, "k 2"], truth: Float[Tensor, "k 2"]) -> float:

@@ -36,7 +36,8 @@ class MetricSummary:
 
 def summarise(scores: Sequence[FrameScores]) -> list[MetricSummary]:
     """Every metric's mean, standard deviation over the frames and worst frame, in the order of METRICS."""
-    return [_summarise_metric(name, scores) for name in METRICS]
+    shown = (name for name, info in METRICS.items() if not info.optional or any(name in s.values for s in scores))
+    return [_summarise_metric(name, scores) for name in shown]
 
 
 def _summarise_metric(name: str, scores: Sequence[FrameScores]) -> MetricSummary:

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, UInt8, UInt16
 
 from imavatar.anatomy import Joint
 from imavatar.data.images import read_colour, read_grey
+from imavatar.data.normals import NORMALS, encode_normals, read_normals_file
 from imavatar.data.subject_writer import JSON_NAME, SubjectWriter
 from imavatar.errors import DataError
 from imavatar.head.assets import HeadAssets, find_head, load_head
@@ -27,9 +28,10 @@ from imavatar.head.landmarks import (
 from imavatar.head.makehuman import MakeHuman
 from imavatar.head.open_head_faces import load_expression_units
 from imavatar.head.open_head_mesh import HeadMesh, cut_head
-from imavatar.synthetic.labels import label_image
+from imavatar.synthetic.labels import seen_surface
 from imavatar.synthetic.layout import METRES_PER_UNIT
 from imavatar.synthetic.motion import expression_of, random_motion
+from imavatar.synthetic.paint import Label
 from imavatar.synthetic.renderer import StudioCamera, mitsuba_module, render
 from imavatar.synthetic.subject import N_EXPRESSION, Subject, head_parameters
 from imavatar.types import HeadParameters
@@ -44,7 +46,14 @@ CAMERA_FROM_EYES = (0.0, -0.012, -0.054)
 """What the middle of the image shows, metres from the midpoint of the template's eyes."""
 
 TRAIN, TEST = "train", "test"
-Images = tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"]]
+N_STRANDS = 14000
+HAIR = ("surface", "strands")
+MASKED = 127
+"""Coverage above which a pixel that no surface is seen in shows strands."""
+
+Images = tuple[
+    UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"], UInt8[np.ndarray, "h w"], UInt16[np.ndarray, "h w 3"]
+]
 Progress = Callable[[int, int], None]
 
 
@@ -60,6 +69,7 @@ class SyntheticSettings:
     samples: int
     head: str
     look: int = LOOK_VERSION
+    hair: str = HAIR[0]
 
     def __post_init__(self):
         if not self.subject or set(self.subject) & set("/\\") or self.subject.startswith("."):
@@ -67,6 +77,8 @@ class SyntheticSettings:
         for name, least in (("size", 8), ("n_train", 1), ("n_test", 1), ("samples", 1), ("seed", 0)):
             if getattr(self, name) < least:
                 raise DataError(f"{name} is {getattr(self, name)}, expected at least {least}")
+        if self.hair not in HAIR:
+            raise DataError(f"hair is {self.hair!r}, expected {' or '.join(HAIR)}")
 
 
 def make_synthetic(
@@ -79,6 +91,7 @@ def make_synthetic(
     n_test: int = 20,
     seed: int = 0,
     samples: int = 16,
+    hair: str = HAIR[0],
     embedding: LandmarkEmbedding | None = None,
     progress: Progress | None = None,
 ) -> Path:
@@ -90,6 +103,7 @@ def make_synthetic(
         out: the data folder; files go to `<out>/<subject>/<subject>/{train,test}`.
         assets_dir: holds `open_head.npz`, its landmarks, and `makehuman`.
         samples: paths per pixel.
+        hair: a `surface`, or `strands` on it.
         embedding: where the landmarks lie on the head; by default the file beside the head's.
         progress: called with the number of finished frames and of all frames.
 
@@ -99,7 +113,7 @@ def make_synthetic(
     """
     head_path = find_head("open", assets_dir, assets_dir)
     head = load_head(head_path)
-    settings = SyntheticSettings(subject, size, n_train, n_test, seed, samples, _fingerprint(head))
+    settings = SyntheticSettings(subject, size, n_train, n_test, seed, samples, _fingerprint(head), hair=hair)
     folder = Path(out) / subject / subject
     _claim(folder, settings)
     done = {name: (folder / name / JSON_NAME).is_file() for name in (TRAIN, TEST)}
@@ -137,7 +151,13 @@ class Studio:
                 f"the open head has {len(head.v_template)} vertices, but MakeHuman's files give {mesh.n_vertices}; "
                 "delete open_head.npz and run: python scripts/build_head.py"
             )
-        self.subject = Subject(head, makehuman, mesh.source[: mesh.n_vertices], seed=settings.seed)
+        self.subject = Subject(
+            head,
+            makehuman,
+            mesh.source[: mesh.n_vertices],
+            seed=settings.seed,
+            n_strands=N_STRANDS if settings.hair == "strands" else 0,
+        )
         self.units = _face_units(makehuman, mesh)
         eyes = (head.joint_regressor @ head.v_template)[[Joint.LEFT_EYE, Joint.RIGHT_EYE]].mean(0)
         self.camera = StudioCamera(settings.size, centre=tuple((eyes + CAMERA_FROM_EYES).tolist()))
@@ -163,8 +183,10 @@ class Studio:
             if images is None:
                 images = self.photograph(parameters, seed=1000 * stream + k)
             keypoints, bbox = self.landmarks(parameters)
+            *pictures, normals = images
             writer.add_frame(
-                *images,
+                *pictures,
+                normals=normals,
                 world_mat=self.camera.world_mat,
                 expression=parameters.expression[0].numpy(),
                 pose=parameters.pose[0].numpy(),
@@ -175,10 +197,12 @@ class Studio:
         writer.finish(self.camera.intrinsics, self.subject.shape_params)
 
     def photograph(self, parameters: HeadParameters, seed: int) -> Images:
-        """Image, mask and labels of one frame."""
-        surfaces = self.subject.surfaces(parameters)
-        image, mask = render(surfaces, self.camera, samples=self.settings.samples, seed=seed)
-        return image, mask, label_image(self.subject, surfaces, self.camera)
+        """Image, mask, labels and normals of one frame."""
+        surfaces, curves = self.subject.surfaces(parameters), self.subject.curves(parameters)
+        image, mask = render(surfaces, self.camera, samples=self.settings.samples, seed=seed, curves=curves)
+        seen = seen_surface(self.subject, surfaces, self.camera)
+        labels = np.where((seen.labels == Label.BACKGROUND) & (mask > MASKED), Label.HAIR, seen.labels)
+        return image, mask, labels.astype(np.uint8), encode_normals(seen.normals)
 
     @torch.no_grad()
     def landmarks(self, parameters: HeadParameters) -> tuple[Float[np.ndarray, "70 2"], Float[np.ndarray, " 4"]]:
@@ -213,6 +237,8 @@ def _claim(folder: Path, settings: SyntheticSettings) -> None:
     try:
         if path.is_file():
             found = json.loads(path.read_text(encoding="utf-8"))
+            if isinstance(found, dict):
+                found.setdefault("hair", HAIR[0])
             if found != wanted:
                 raise DataError(f"{path}: {_difference(found, wanted)}; {advice}")
             return
@@ -243,10 +269,11 @@ def _read_frame(folder: Path, k: int, size: int) -> Images | None:
         image = read_colour(folder / "image" / f"{k}.png", "image")
         mask = read_grey(folder / "mask" / f"{k}.png", "mask")
         semantic = read_grey(folder / "semantic" / f"{k}.png", "semantic map")
+        normals = read_normals_file(folder / NORMALS / f"{k}.png")
     except DataError:
         return None
-    complete = image.shape[:2] == mask.shape == semantic.shape == (size, size)
-    return (image, mask, semantic) if complete else None
+    complete = image.shape[:2] == mask.shape == semantic.shape == normals.shape[:2] == (size, size)
+    return (image, mask, semantic, normals) if complete else None
 
 
 __all__ = ["Studio", "SyntheticSettings", "head_parameters", "make_synthetic"]

@@ -1,25 +1,39 @@
-"""Face-parsing labels of a subject's image: which surface each pixel's ray meets first, and where."""
+"""What a subject's image shows at each pixel: which surface the ray meets first, where, its label and its normal."""
+
+from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from imavatar.numerics.rasterize import rasterize
+from imavatar.synthetic.mesh_tools import unit
 from imavatar.synthetic.paint import Label
 from imavatar.synthetic.renderer import StudioCamera
 from imavatar.synthetic.subject import Subject, Surface
 
 
-def label_image(subject: Subject, surfaces: list[Surface], camera: StudioCamera) -> UInt8[np.ndarray, "h w"]:
-    """Labels 0...18 at the pixel centres."""
+@dataclass(frozen=True)
+class SeenSurface:
+    """Labels 0...18 and unit normals (world space; 0 where nothing is) at the pixel centres."""
+
+    labels: UInt8[np.ndarray, "h w"]
+    normals: Float[np.ndarray, "h w 3"]
+
+
+def seen_surface(subject: Subject, surfaces: list[Surface], camera: StudioCamera) -> SeenSurface:
+    """Of the surfaces alone: strands of hair are none."""
     vertices = np.concatenate([surface.vertices for surface in surfaces])
+    vertex_normals = np.concatenate([surface.normals for surface in surfaces])
     start = np.cumsum([0] + [len(surface.vertices) for surface in surfaces])
     faces = np.concatenate([surface.faces + first for surface, first in zip(surfaces, start[:-1], strict=True)])
     surface_of = np.repeat(np.arange(len(surfaces)), [len(s.faces) for s in surfaces])
     pixels, depth = camera.project(vertices)
     raster = rasterize(pixels, depth, faces, (camera.size, camera.size))
     image = np.full(raster.face.shape, Label.BACKGROUND, dtype=np.uint8)
+    normals = np.zeros((*raster.face.shape, 3))
     seen = raster.covered
-    found = surface_of[raster.face[seen]]
+    found, weights = surface_of[raster.face[seen]], raster.barycentric[seen]
+    normals[seen] = unit(np.einsum("nk,nkc->nc", weights, vertex_normals[faces[raster.face[seen]]]))
     labels = np.zeros(len(found), dtype=np.uint8)
     for index, surface in enumerate(surfaces):
         here = found == index
@@ -27,7 +41,6 @@ def label_image(subject: Subject, surfaces: list[Surface], camera: StudioCamera)
             labels[here] = surface.label
             continue
         corners = faces[raster.face[seen][here]] - start[index]
-        weights = raster.barycentric[seen][here]
-        labels[here] = subject.skin_labels(corners, weights)
+        labels[here] = subject.skin_labels(corners, weights[here])
     image[seen] = labels
-    return image
+    return SeenSurface(image, normals)

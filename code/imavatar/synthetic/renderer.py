@@ -8,14 +8,17 @@ import importlib.util
 import logging
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from imavatar.anatomy import HEAD_SCALE
 from imavatar.errors import ImavatarError
-from imavatar.synthetic.subject import Surface
+from imavatar.synthetic.subject import Curves, Surface
 
 logger = logging.getLogger(__name__)
 
@@ -96,7 +99,7 @@ def _llvm_works() -> bool:
 
 
 def render(
-    surfaces: list[Surface], camera: StudioCamera, *, samples: int, seed: int
+    surfaces: list[Surface], camera: StudioCamera, *, samples: int, seed: int, curves: Sequence[Curves] = ()
 ) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
     """An sRGB image over white and its coverage 0...255."""
     mi = mitsuba_module()
@@ -108,6 +111,8 @@ def render(
     }
     for surface in surfaces:
         scene[surface.name] = _mesh(mi, surface)
+    for strands in curves:
+        scene[strands.name] = _strands(mi, strands)
     pixels = np.array(mi.render(mi.load_dict(scene), spp=samples, seed=seed), dtype=np.float32)
     return _over_white(pixels)
 
@@ -198,6 +203,29 @@ def _mesh(mi, surface: Surface):
     parameters["faces"] = np.ascontiguousarray(surface.faces, np.uint32).ravel()
     parameters.update()
     return mesh
+
+
+def _strands(mi, curves: Curves):
+    """Mitsuba takes curves from a file: control points with a radius, strands apart by an empty line."""
+    n, k, _ = curves.points.shape
+    taper = curves.radius * np.linspace(1, 0.4, k)
+    rows = np.concatenate([curves.points, np.broadcast_to(taper[None, :, None], (n, k, 1))], axis=-1)
+    strand = "\n".join(["%.5f %.5f %.5f %.6f"] * k) + "\n\n"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "strands.txt"
+        path.write_text((strand * n) % tuple(rows.ravel()))
+        return mi.load_dict(
+            {
+                "type": "bsplinecurve",
+                "filename": str(path),
+                "material": {
+                    "type": "principled",
+                    "base_color": {"type": "rgb", "value": [float(value) for value in curves.colour]},
+                    "roughness": 0.38,
+                    "specular": 0.6,
+                },
+            }
+        )
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

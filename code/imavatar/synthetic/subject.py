@@ -1,6 +1,6 @@
 """A synthetic subject: a seeded shape, painted skin, eyes, hair and a sweater, posed by the head model itself."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from imavatar.synthetic.eyes import eye_colour, eyeball_mesh
 from imavatar.synthetic.layout import corner_uv, face_textures, torso_below
 from imavatar.synthetic.mesh_tools import subdivide, unit, vertex_normals
 from imavatar.synthetic.paint import EYES_IN_PAINT_SPACE, Label, Palette, SkinPaint
+from imavatar.synthetic.strands import RADIUS, TONES, Strands, grow_strands
 from imavatar.synthetic.wear import Shell, cloth_shell, hair_shell
 from imavatar.types import HeadParameters
 
@@ -24,6 +25,9 @@ SHAPE_DEVIATION = 0.45
 
 SKIN_PARTS, SHELL_PARTS = 3, 3
 """Into how many parts the edges of the head's faces are divided, for paint and hair, and for the sweater."""
+
+UNDER_STRANDS = 0.6
+"""Thickness of the hair's surface, relative to what it has where it is seen itself."""
 
 MOUTH_PARTS = {
     "teeth_up": (0.62, 0.58, 0.49),
@@ -51,6 +55,16 @@ class Surface:
     label: Label | None = None
 
 
+@dataclass(frozen=True)
+class Curves:
+    """Posed strands of one colour (linear RGB): control points of B-splines, model units."""
+
+    name: str
+    points: Float[np.ndarray, "n k 3"]
+    radius: float
+    colour: tuple[float, float, float]
+
+
 class Subject:
     """Everything about a subject that does not depend on the frame, and its surfaces in a given frame.
 
@@ -59,6 +73,7 @@ class Subject:
         makehuman: the assets that the head was built from.
         vertex_ids: vertex of MakeHuman's base mesh of each vertex of the head.
         seed: of the shape and of the paint's irregularities.
+        n_strands: of hair; without any the hair is a surface alone.
     """
 
     def __init__(
@@ -69,6 +84,7 @@ class Subject:
         *,
         seed: int,
         palette: Palette | None = None,
+        n_strands: int = 0,
     ):
         generator = np.random.default_rng([seed, 0])
         shape = generator.normal(0, SHAPE_DEVIATION, N_SHAPE).clip(-1.2, 1.2)
@@ -83,7 +99,14 @@ class Subject:
         self.skin = subdivide(self.skin_faces, self.skin_uv, SKIN_PARTS)
         self.skin_place = self.skin.interpolate(self.place)
         self.skin_colour = self.paint.colour(self.skin_place, self.skin.uv)
-        self.hair = hair_shell(self.skin, self.skin_place, self.paint)
+        self.hair, hair_place = hair_shell(self.skin, self.skin_place, self.paint)
+        self.strands: Strands | None = None
+        if n_strands > 0:
+            rest = self.flame.v_template.double().numpy() / HEAD_SCALE
+            self.strands = grow_strands(self.hair, rest, hair_place, n_strands, seed)
+            # What is left of the surface is the darkness between strands.
+            under = np.minimum(self.hair.offset, UNDER_STRANDS * self.hair.offset)
+            self.hair = replace(self.hair, offset=under)
         self.torso = torso_below(base, vertex_ids, self.flame.v_template.numpy() / HEAD_SCALE)
         self.body_faces = np.concatenate([self.skin_faces, self.torso.faces])
         self.cloth = self._make_cloth()
@@ -113,6 +136,18 @@ class Subject:
         ]
         eyes = [self._eye(joint, vertices, bones) for joint in (Joint.LEFT_EYE, Joint.RIGHT_EYE)]
         return [skin, *worn, *eyes, *(self._mouth_part(name, vertices) for name in MOUTH_PARTS)]
+
+    @torch.no_grad()
+    def curves(self, head: HeadParameters) -> list[Curves]:
+        """The strands in one frame (parameters of one row); none where the hair has none."""
+        if self.strands is None:
+            return []
+        points = self.strands.posed(self.flame.vertices(head)[0].double().numpy(), HEAD_SCALE)
+        hair = np.array(self.paint.palette.hair)
+        return [
+            Curves(f"strands_{k}", points[self.strands.tone == k], HEAD_SCALE * RADIUS, tuple(tone * hair))
+            for k, tone in enumerate(TONES)
+        ]
 
     def skin_labels(self, corners: Int[np.ndarray, "n 3"], weights: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
         """Labels of places on the skin's surface: corners of its faces and barycentric coordinates."""

@@ -32,12 +32,15 @@ class Shell:
     colour: Float[np.ndarray, "m 3"]
 
 
-def hair_shell(skin: FineMesh, place: Float[np.ndarray, "m 3"], paint: SkinPaint) -> Shell:
-    """The hair over a fine mesh of the skin whose vertices lie at `place` in paint space."""
+def hair_shell(
+    skin: FineMesh, place: Float[np.ndarray, "m 3"], paint: SkinPaint
+) -> tuple[Shell, Float[np.ndarray, "k 3"]]:
+    """The hair over a fine mesh of the skin whose vertices lie at `place` in paint space; and where its own lie."""
     inside = paint.above_hairline(place, skin.uv)
     near = (inside > -0.006)[skin.faces].any(axis=1)
     mesh, kept = _restrict(skin, near)
-    return Shell(mesh, _hair_offset(place[kept], inside[kept], paint.seed), _hair_colour(place[kept], paint))
+    place = place[kept]
+    return Shell(mesh, _hair_offset(place, inside[kept], paint.seed), _hair_colour(place, paint)), place
 
 
 def cloth_shell(body: FineMesh, place: Float[np.ndarray, "m 3"], paint: SkinPaint) -> Shell:

@@ -1,0 +1,94 @@
+"""Strands of hair on a synthetic head: curves that grow from the scalp and follow it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from imavatar.synthetic.mesh_tools import FineMesh, unit, value_noise, vertex_normals
+from imavatar.synthetic.wear import PARTING, Shell
+
+LENGTH = 0.022
+"""Of a strand, metres, at the middle of the head; shorter towards the neck."""
+RADIUS = 0.0004
+N_POINTS = 6
+TONES = (0.55, 0.85, 1.2, 1.7)
+"""Strands have one of these brightnesses."""
+MIN_THICKNESS = 0.002
+"""Of the hair, metres, where strands grow."""
+
+
+@dataclass(frozen=True)
+class Strands:
+    """Curves over a fine mesh of the skin: the face that each grows from, and its control points in that face's frame.
+
+    `points` are along the face's first edge, its other in-plane axis and its normal, metres from the root.
+    """
+
+    mesh: FineMesh
+    face: Int[np.ndarray, " n"]
+    root: Float[np.ndarray, "n 3"]
+    points: Float[np.ndarray, "n k 3"]
+    tone: Int[np.ndarray, " n"]
+
+    def posed(self, vertices: Float[np.ndarray, "v 3"], scale: float) -> Float[np.ndarray, "n k 3"]:
+        """Control points over posed skin; `scale` is the length of a metre in its units."""
+        fine = self.mesh.interpolate(vertices)
+        corners = fine[self.mesh.faces[self.face]]
+        origin = np.einsum("nk,nkc->nc", self.root, corners)
+        return origin[:, None] + scale * np.einsum("nac,npa->npc", _frames(corners), self.points)
+
+
+def grow_strands(
+    shell: Shell, vertices: Float[np.ndarray, "v 3"], place: Float[np.ndarray, "m 3"], n: int, seed: int
+) -> Strands:
+    """Strands all over the hair of a head at rest.
+
+    Args:
+        shell: the hair's surface over the skin.
+        vertices: of the coarse mesh of the skin, metres.
+        place: of the shell's vertices in paint space.
+        n: how many.
+    """
+    generator = np.random.default_rng([seed, 7])
+    mesh = shell.mesh
+    fine = mesh.interpolate(vertices)
+    corners = fine[mesh.faces]
+    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    covered = shell.offset[mesh.faces].min(axis=1) > MIN_THICKNESS
+    face = generator.choice(len(mesh.faces), n, p=area * covered / (area * covered).sum())
+    root = generator.dirichlet([1, 1, 1], n)
+    at = np.einsum("nk,nkc->nc", root, place[mesh.faces[face]])
+    thickness = np.einsum("nk,nk->n", root, shell.offset[mesh.faces[face]])
+    normal = unit(np.einsum("nk,nkc->nc", root, vertex_normals(fine, mesh.faces)[mesh.faces[face]]))
+    curves = _curves(at, normal, thickness, seed, generator)
+    local = np.einsum("nac,npc->npa", _frames(corners[face]), curves)
+    return Strands(mesh, face, root, local, generator.integers(len(TONES), size=n))
+
+
+def _frames(corners: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
+    """Rows: the first edge's direction, the other direction in the plane, the normal."""
+    first = unit(corners[:, 1] - corners[:, 0])
+    normal = unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    return np.stack([first, np.cross(normal, first), normal], axis=1)
+
+
+def _curves(place, normal, thickness, seed, generator) -> Float[np.ndarray, "n k 3"]:
+    """Control points relative to the roots: out of the skin, then along the hair's flow, and down onto it."""
+    n = len(place)
+    top = np.clip((place[:, 1] - 0.05) / 0.06, 0, 1)[:, None]
+    side = np.sign(place[:, :1] - PARTING)
+    flow = top * (side * [0.9, 0, 0] + [0, 0, -0.5]) + (1 - top) * np.array([0, -1.0, -0.45])
+    locks = np.stack([value_noise(place, seed + 50 + axis, 60) for axis in range(3)], axis=-1)
+    flow = flow + 0.4 * locks + generator.normal(0, 0.15, (n, 3))
+    flow = unit(flow - np.sum(flow * normal, axis=1, keepdims=True) * normal)
+    height = np.clip((place[:, 1] + 0.03) / 0.09, 0, 1)
+    length = LENGTH * (0.35 + 0.65 * height) * generator.uniform(0.75, 1.25, n)
+    # Rises to about the hair's thickness within the first third, and stays there.
+    rise = thickness * generator.uniform(0.7, 1.15, n)
+    along = np.linspace(-0.08, 1, N_POINTS)
+    lift = np.sin(np.pi * np.clip(1.2 * along, -0.1, 0.62))
+    return (
+        along[None, :, None] * (length[:, None] * flow)[:, None]
+        + (lift[None] * rise[:, None])[..., None] * normal[:, None]
+    )
