@@ -31,9 +31,11 @@ if [ -n "$video" ]; then
 fi
 cd "$root"
 
-conf=confs/quick.conf
+conf=confs/fast.conf
+method=fast
 if [ -n "$video" ]; then
     conf=confs/quick_video.conf
+    method=quick
     if [ -z "$subject" ]; then
         subject="$(basename "$video")"
         subject="$(printf '%s' "${subject%.*}" | tr -c 'A-Za-z0-9_-' '_')"
@@ -43,7 +45,7 @@ subject="${subject:-synthetic}"
 case "$subject" in
 *[!A-Za-z0-9_-]*) fail "--subject is $subject, expected letters, digits, _ and - alone" ;;
 esac
-run="data/experiments/$subject/quick/train"
+run="data/experiments/$subject/$method/train"
 
 number=0
 step() {
