@@ -8,7 +8,16 @@ from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.paper_search import PaperSearch
 from imavatar.rendering.proxy import ProxyMesh
 from imavatar.rendering.proxy_search import ProxySearch
-from oracles_fields import frontal_rays, points, posed_head, rays_from, tiny_deformer, tiny_geometry
+from imavatar.types import RayBundle
+from oracles_fields import (
+    canonical_head,
+    frontal_rays,
+    points,
+    posed_head,
+    rays_from,
+    tiny_deformer,
+    tiny_geometry,
+)
 
 SETTINGS = CorrespondenceSettings()
 RADIUS = 1.2
@@ -194,3 +203,82 @@ def test_a_field_without_a_surface_has_no_hits(scene):
             return self(x), torch.ones_like(x)
 
     assert not proxy()(scene[0], Nothing(), rays(5), None).hit.any()
+
+
+class Balls:
+    """The union of balls, in float32, as a bound geometry gives it; without balls the signed distance is one."""
+
+    latent = torch.zeros(1, 0)
+
+    def __init__(self, *balls: tuple[tuple[float, float, float], float]):
+        self.balls = balls
+
+    def __call__(self, x):
+        return self.with_gradient(x)[0]
+
+    def with_gradient(self, x):
+        """Distances and unit gradients of the nearest ball."""
+        if not self.balls:
+            return torch.ones(len(x)), torch.zeros_like(x)
+        offsets = torch.stack([x - torch.tensor(centre) for centre, _ in self.balls])
+        length = offsets.norm(dim=-1)
+        distance = length - torch.tensor([radius for _, radius in self.balls])[:, None]
+        nearest = distance.argmin(dim=0)
+        rows = torch.arange(len(x))
+        return distance[nearest, rows], offsets[nearest, rows] / length[nearest, rows].clamp(min=1e-6)[:, None]
+
+
+@pytest.fixture(scope="module")
+def still():
+    """A deformer that leaves every point where it is."""
+    deformer = tiny_deformer(1, noise=0.0).float()
+    canonical = canonical_head().to(dtype=torch.float32)
+    with torch.no_grad():
+        return deformer.bind(canonical)
+
+
+def bundle(origins, directions) -> RayBundle:
+    origins, directions = torch.tensor(origins), torch.tensor(directions)
+    return RayBundle(origins, directions, torch.zeros(len(origins), dtype=torch.long))
+
+
+def test_rays_along_the_axes_hit_a_ball_at_its_radius(still):
+    axes = torch.cat([torch.eye(3), -torch.eye(3)])
+    rays_in = RayBundle(-2 * axes, axes, torch.zeros(6, dtype=torch.long))
+    found = proxy()(still, Balls(((0.0, 0.0, 0.0), 0.5)), rays_in, None)
+    assert found.hit.all()
+    torch.testing.assert_close(found.depth, torch.full((6,), 1.5), rtol=0, atol=2e-4)
+
+
+def test_all_parts_of_a_surface_are_seen_and_the_first_one_hides_the_others(still):
+    field = Balls(((0.0, 0.0, 0.5), 0.2), ((0.0, 0.0, -0.5), 0.3), ((0.6, 0.0, 0.0), 0.25))
+    ahead = bundle([[0.0, 0, 3], [0.25, 0.0, 3], [0.6, 0, 3], [0.0, 0.9, 3]], [[0.0, 0, -1]] * 4)
+    found = proxy()(still, field, ahead, None)
+    assert found.hit.tolist() == [True, True, True, False]
+    expected = torch.tensor([2.3, 3.5 - (0.3**2 - 0.25**2) ** 0.5, 2.75])
+    torch.testing.assert_close(found.depth[:3], expected, rtol=0, atol=1e-3)
+
+
+def test_a_camera_inside_the_bounding_sphere_sees_the_surface_before_it(still):
+    inside = bundle([[0.0, 0, 0.9], [0.0, 0, 0.9]], [[0.0, 0, -1], [0.0, 0, 1]])
+    found = proxy()(still, Balls(((0.0, 0.0, 0.0), 0.5)), inside, None)
+    assert found.hit.tolist() == [True, False]
+    assert found.depth[0].item() == pytest.approx(0.4, abs=2e-4)
+
+
+def test_a_surface_that_jumps_between_calls_is_found_in_the_same_call(still):
+    search = proxy()
+    for radius in (0.3, 0.302, 0.35, 0.6, 0.2):
+        found = search(still, Balls(((0.0, 0.0, 0.0), radius)), bundle([[0.0, 0, 2]], [[0.0, 0, -1]]), None)
+        assert found.hit.all()
+        assert found.depth.item() == pytest.approx(2 - radius, abs=2e-4)
+    ages = search.staleness()
+    assert ages["proxy_rebuilt"] >= 3 and ages["proxy_seconds"] > 0
+
+
+def test_a_surface_that_comes_and_goes(still):
+    search, ball = proxy(), Balls(((0.0, 0.0, 0.0), 0.4))
+    ahead = bundle([[0.0, 0, 2]], [[0.0, 0, -1]])
+    for field, hits in ((Balls(), False), (ball, True), (ball, True)):
+        assert search(still, field, ahead, None).hit.item() == hits
+    assert not search(still, Balls(), ahead, None).hit.item()

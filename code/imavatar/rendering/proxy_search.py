@@ -6,6 +6,7 @@ defines the analytic gradient. What cannot be confirmed is looked for by the pap
 short interval of the ray.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
@@ -52,12 +53,14 @@ REBUILD_DRIFT = 1.5
 @dataclass
 class ProxyAge:
     """Staleness of the mesh: its largest distance from the surface (98th percentile, in cells) before it was moved or
-    made anew, how often it was, for how many calls it was used as it is, now and at most.
+    made anew, how often it was and how many seconds that took, for how many calls it was used as it is, now and at
+    most.
     """
 
     drift: float = 0.0
     moved: int = 0
     rebuilt: int = 0
+    seconds: float = 0.0
     calls: int = 0
     most_calls: int = 0
 
@@ -137,6 +140,7 @@ class ProxySearch:
 
     def _fresh_proxy(self, field: BoundGeometry, device) -> ProxyMesh:
         """The mesh, moved or made anew where the surface has left it."""
+        started = time.perf_counter()
         drift = 0.0
         if self._proxy is not None and len(self._proxy.faces) > 0:
             drift = self._proxy.drift(field) / self._proxy.cell
@@ -149,6 +153,7 @@ class ProxySearch:
             self._proxy.project(field)
             self._age.moved += 1
             self._age.calls = 0
+        self._age.seconds += time.perf_counter() - started
         self._age.calls += 1
         self._age.most_calls = max(self._age.most_calls, self._age.calls)
         return self._proxy

@@ -77,5 +77,6 @@ def health_line(scalars: dict[str, float]) -> str:
         parts.append(f"residual (50/90/99 %) {values}")
     parts.append(f"singular {scalars['singular']:.0f}")
     if "proxy_drift" in scalars:
-        parts.append(f"proxy moved {scalars['proxy_moved']:.0f}x, off by {scalars['proxy_drift']:.2f} cells at most")
+        moved, made, seconds, drift = (scalars[f"proxy_{name}"] for name in ("moved", "rebuilt", "seconds", "drift"))
+        parts.append(f"proxy moved {moved:.0f}x, made {made:.0f}x in {seconds:.1f} s, off by {drift:.2f} cells at most")
     return ", ".join(parts)
