@@ -129,8 +129,12 @@ def build_avatar(config: Config, flame: Flame) -> Avatar:
     )
 
 
-def build_search(config: Config, name: str) -> Search:
-    """A surface search by name: `paper` or `proxy`."""
+def build_search(config: Config, name: str, *, resolution: int | None = None) -> Search:
+    """A surface search by name: `paper` or `proxy`.
+
+    Args:
+        resolution: of the proxy's mesh, instead of `model.ray_tracer.proxy_resolution`.
+    """
     tracer, broyden = config.model.ray_tracer, config.model.broyden
     correspondence = CorrespondenceSettings(
         max_steps=broyden.max_steps,
@@ -148,7 +152,7 @@ def build_search(config: Config, name: str) -> Search:
         )
     return ProxySearch(
         radius=tracer.object_bounding_sphere,
-        resolution=tracer.proxy_resolution,
+        resolution=tracer.proxy_resolution if resolution is None else resolution,
         correspondence=correspondence,
     )
 
@@ -156,12 +160,15 @@ def build_search(config: Config, name: str) -> Search:
 def build_renderer(config: Config, avatar: Avatar, *, supersample: int | None = None) -> ImageRenderer:
     """Renders whole images; their surface points come from the posed canonical mesh.
 
+    That is finer than in training, where a ray that meets the wrong side of a gap, as between lips, is one of many.
+
     Args:
         supersample: instead of `plot.supersample`.
     """
+    resolution = max(config.model.ray_tracer.proxy_resolution, config.plot.mesh_resolution)
     return ImageRenderer(
         avatar,
-        search=build_search(config, "proxy"),
+        search=build_search(config, "proxy", resolution=resolution),
         chunk=config.plot.chunk,
         supersample=config.plot.supersample if supersample is None else supersample,
         silhouette_blur=config.plot.silhouette_blur,
