@@ -17,7 +17,6 @@ from imavatar.types import (
     RenderOutput,
     SolutionQuality,
     SurfaceHits,
-    concatenate,
 )
 
 
@@ -44,17 +43,9 @@ class PlainDeformer(BoundDeformer):
 class PlainAvatar(Avatar):
     """The same networks, each derivative by automatic differentiation, each loss's points evaluated for it alone."""
 
-    @torch.no_grad()
-    def find_surface(self, rays: RayBundle, posed: PosedHead, foreground: Bool[Tensor, " n"] | None) -> SurfaceHits:
-        """As `Avatar.find_surface`; points are deformed by `PlainDeformer`."""
-        parts, order = [], []
-        for frame in range(len(posed)):
-            rows = (rays.frame == frame).nonzero()[:, 0]
-            head = posed[frame : frame + 1]
-            mask = None if foreground is None else foreground[rows]
-            parts.append(self.search(PlainDeformer(self.deformer, head), self.field(head), rays[rows], mask))
-            order.append(rows)
-        return concatenate(parts)[torch.argsort(torch.cat(order))]
+    def bind(self, head: PosedHead) -> PlainDeformer:
+        """As `Avatar.bind`; every point's blendshapes in full."""
+        return PlainDeformer(self.deformer, head)
 
     def shade(
         self,
@@ -71,7 +62,7 @@ class PlainAvatar(Avatar):
         sdf, index, parts, residuals, singular = hits.sdf.clone(), [], [], [], []
         for frame in range(len(posed)):
             head = posed[frame : frame + 1]
-            deform = PlainDeformer(self.deformer, head)
+            deform = self.bind(head)
             of_frame = rays.frame == frame
             others = (of_frame & ~where & hits.converged).nonzero()[:, 0]
             target = rays[others].at(hits.depth[others])

@@ -85,6 +85,10 @@ class Avatar(nn.Module):
         """Canonical point, normal, expression, features -> colour."""
         return self.rendering_network
 
+    def bind(self, head: PosedHead) -> BoundDeformer:
+        """The deformation of one frame, as searches evaluate it."""
+        return self.deformer.bind(head)
+
     def field(self, head: PosedHead) -> BoundGeometry:
         """The signed distance under the latent code of one frame."""
         return BoundGeometry(self.geometry, head.latent)
@@ -97,7 +101,7 @@ class Avatar(nn.Module):
             for frame in _frames_of(rays):
                 rows = (rays.frame == frame).nonzero()[:, 0]
                 head = posed[frame : frame + 1]
-                bound, field = self.deformer.bind(head), self.field(head)
+                bound, field = self.bind(head), self.field(head)
                 mask = None if foreground is None else foreground[rows]
                 parts.append(self.search(bound, field, rays[rows], mask))
                 order.append(rows)
