@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from imavatar.benchmark.plain import PlainAvatar, PlainDeformer
@@ -47,7 +48,8 @@ def loss_of(output, hits) -> torch.Tensor:
     return sum((part * normal(*part.shape, seed=20 + i)).sum() for i, part in enumerate(parts))
 
 
-def test_the_fast_step_has_the_plain_steps_gradients():
+@pytest.mark.parametrize("trains", [True, False])
+def test_the_fast_step_has_the_plain_steps_gradients(trains):
     parts = networks()
     rays = concatenate([ON, PASSING])
     leaves = {
@@ -59,7 +61,7 @@ def test_the_fast_step_has_the_plain_steps_gradients():
     for kind in (Avatar, PlainAvatar):
         avatar = kind(*parts, EXACT)
         hits = avatar.find_surface(rays, POSED, None)
-        loss = loss_of(avatar.shade(moved, posed, hits, hits.hit), hits)
+        loss = loss_of(avatar.shade(moved, posed, hits, hits.hit, colour_trains_geometry=trains), hits)
         given = {**dict(avatar.named_parameters()), **leaves, "origins": origins}
         found.append((loss, dict(zip(given, torch.autograd.grad(loss, list(given.values())), strict=True))))
     (fast, by_fast), (plain, by_plain) = found

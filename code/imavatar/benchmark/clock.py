@@ -17,9 +17,6 @@ class Seconds:
     cpu: float
     wall: float
 
-    def __add__(self, other: "Seconds") -> "Seconds":
-        return Seconds(self.cpu + other.cpu, self.wall + other.wall)
-
     def times(self, factor: float) -> "Seconds":
         """As many of these as `factor` says."""
         return Seconds(factor * self.cpu, factor * self.wall)

@@ -69,7 +69,9 @@ class PlainAvatar(Avatar):
             root = implicit_root(lambda x, target=target, deform=deform: deform(x) - target, hits.x_c[others])
             sdf[others] = self.geometry(root.x, head.latent)[0]
             rows = (of_frame & where).nonzero()[:, 0]
-            on_surface, parts_of_frame = self._on_surface(deform, head, rays[rows], hits.x_c[rows])
+            on_surface, parts_of_frame = self._on_surface(
+                deform, head, rays[rows], hits.x_c[rows], colour_trains_geometry
+            )
             index.append(rows)
             parts.append(parts_of_frame)
             residuals += [root.residual, on_surface.residual]
@@ -89,7 +91,7 @@ class PlainAvatar(Avatar):
             quality=SolutionQuality(torch.cat(residuals), torch.cat(singular)),
         )
 
-    def _on_surface(self, deform, head, rays, x_c):
+    def _on_surface(self, deform, head, rays, x_c, colour_trains_geometry):
         def residual(x):
             across = torch.linalg.cross(rays.directions, deform(x) - rays.origins, dim=-1)
             return torch.cat([across[:, :2], self.geometry(x, head.latent)[0][:, None]], dim=1)
@@ -100,5 +102,6 @@ class PlainAvatar(Avatar):
         sdf, features = self.geometry(x, head.latent)
         (gradient,) = torch.autograd.grad(sdf.sum(), x, create_graph=True)
         normal = F.normalize((gradient[:, None] @ torch.linalg.inv(jacobian))[:, 0], dim=-1)
-        rgb = self.texture(x, normal, head.condition, features)
+        looks = (x, normal, features) if colour_trains_geometry else (x.detach(), normal.detach(), features.detach())
+        rgb = self.texture(looks[0], looks[1], head.condition, looks[2])
         return root, (x, normal, gradient, rgb)

@@ -1,6 +1,5 @@
 """What is measured: an avatar of a head, and frames of it with strong expressions and poses."""
 
-import copy
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,8 +178,3 @@ def _run(config: Config, avatar: Avatar, flame: Flame, frames: FrameParameters) 
         rates=[group["lr"] for group in groups],
         frame_rate=rate,
     )
-
-
-def saved_weights(avatar: Avatar) -> dict[str, Tensor]:
-    """A copy, to compare on the same weights after training steps."""
-    return copy.deepcopy(avatar.state_dict())
