@@ -18,7 +18,7 @@ def animate_main(argv: list[str] | None = None) -> None:
     parser.add_argument("--supersample", type=int, default=1, help="rays along each side of a pixel")
     parser.add_argument("--subject", help="instead of dataset.subject_name")
     parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
-    parser.add_argument("--preview", action="store_true", help="show the surface's mesh: many times faster, less exact")
+    parser.add_argument("--preview", action="store_true", help="show the surface's mesh: faster, less exact")
     args = parser.parse_args(argv)
     run_command(lambda: animate(args))
 
