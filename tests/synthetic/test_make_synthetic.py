@@ -81,6 +81,15 @@ def test_what_is_there_is_kept_and_what_is_missing_is_made_the_same(folder):
 
 
 @needs_studio
+def test_other_processes_render_the_same_and_a_harder_sequence_leaves_the_others_as_they_are(folder, tmp_path):
+    again = record(tmp_path, n_train=2, n_harder=2, workers=1)
+    for k in (1, 2):
+        name = f"image/{k}.png"
+        assert (again / "train" / name).read_bytes() == (folder / "train" / name).read_bytes()
+        assert (again / "harder" / name).is_file()
+
+
+@needs_studio
 def test_another_request_for_the_same_folder_is_refused(folder):
     with pytest.raises(DataError, match="seed is 0, asked for is 7"):
         record(folder.parent.parent, seed=7)

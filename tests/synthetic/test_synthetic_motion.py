@@ -37,6 +37,14 @@ def test_motion_is_smooth(seed):
     assert (steps.std(axis=0) < 0.75 * moving.std(axis=0)).all()
 
 
+def test_strength_multiplies_all_but_what_closes_the_lids():
+    plain = motion(2)
+    strong = random_motion(UNITS, 300, np.random.default_rng(2), strength=1.6)
+    np.testing.assert_allclose(strong.pose, 1.6 * plain.pose)
+    np.testing.assert_allclose(strong.amplitudes[:, :2], 1.6 * plain.amplitudes[:, :2])
+    assert plain.amplitudes[:, 2:4].max() < strong.amplitudes[:, 2:4].max() <= 0.9
+
+
 def test_units_that_no_gesture_names_rest_and_sides_of_the_mouth_are_gestures_of_their_own():
     sequence = motion(0)
     assert (sequence.amplitudes[:, UNITS.index("jawForward")] == 0).all()

@@ -1,10 +1,11 @@
 """Makes the synthetic subject: renders its train and test sequences into the layout of SPEC section 11."""
 
+import functools
 import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,7 +33,8 @@ from imavatar.synthetic.labels import seen_surface
 from imavatar.synthetic.layout import METRES_PER_UNIT
 from imavatar.synthetic.motion import expression_of, random_motion
 from imavatar.synthetic.paint import Label
-from imavatar.synthetic.renderer import StudioCamera, mitsuba_module, render
+from imavatar.synthetic.processes import work_in_processes
+from imavatar.synthetic.renderer import SCALAR, StudioCamera, fastest_variant, render
 from imavatar.synthetic.subject import N_EXPRESSION, Subject, head_parameters
 from imavatar.types import HeadParameters
 
@@ -45,7 +47,9 @@ LOOK_VERSION = 1
 CAMERA_FROM_EYES = (0.0, -0.012, -0.054)
 """What the middle of the image shows, metres from the midpoint of the template's eyes."""
 
-TRAIN, TEST = "train", "test"
+TRAIN, TEST, HARDER = "train", "test", "harder"
+STRENGTH = {TRAIN: 1.0, TEST: 1.0, HARDER: 1.6}
+"""Of a sequence's motion: 1 is the training's."""
 N_STRANDS = 14000
 HAIR = ("surface", "strands")
 MASKED = 127
@@ -70,11 +74,12 @@ class SyntheticSettings:
     head: str
     look: int = LOOK_VERSION
     hair: str = HAIR[0]
+    n_harder: int = 0
 
     def __post_init__(self):
         if not self.subject or set(self.subject) & set("/\\") or self.subject.startswith("."):
             raise DataError(f"subject {self.subject!r}: is not a name for a folder")
-        for name, least in (("size", 8), ("n_train", 1), ("n_test", 1), ("samples", 1), ("seed", 0)):
+        for name, least in (("size", 8), ("n_train", 1), ("n_test", 1), ("samples", 1), ("seed", 0), ("n_harder", 0)):
             if getattr(self, name) < least:
                 raise DataError(f"{name} is {getattr(self, name)}, expected at least {least}")
         if self.hair not in HAIR:
@@ -89,21 +94,25 @@ def make_synthetic(
     size: int = 128,
     n_train: int = 80,
     n_test: int = 20,
+    n_harder: int = 0,
     seed: int = 0,
     samples: int = 16,
     hair: str = HAIR[0],
+    workers: int = 0,
     embedding: LandmarkEmbedding | None = None,
     progress: Progress | None = None,
 ) -> Path:
-    """Render the subject's sequences, unless they are there; returns the folder that holds `train` and `test`.
+    """Render the subject's sequences, unless they are there; returns the folder that holds its sequences.
 
     Frames that an interrupted run has left are kept.
 
     Args:
-        out: the data folder; files go to `<out>/<subject>/<subject>/{train,test}`.
+        out: the data folder; files go to `<out>/<subject>/<subject>/{train,test,harder}`.
         assets_dir: holds `open_head.npz`, its landmarks, and `makehuman`.
         samples: paths per pixel.
         hair: a `surface`, or `strands` on it.
+        n_harder: frames of a sequence with stronger motion than the training's.
+        workers: processes that render; 0 renders in this one.
         embedding: where the landmarks lie on the head; by default the file beside the head's.
         progress: called with the number of finished frames and of all frames.
 
@@ -113,25 +122,79 @@ def make_synthetic(
     """
     head_path = find_head("open", assets_dir, assets_dir)
     head = load_head(head_path)
-    settings = SyntheticSettings(subject, size, n_train, n_test, seed, samples, _fingerprint(head), hair=hair)
+    settings = SyntheticSettings(
+        subject, size, n_train, n_test, seed, samples, _fingerprint(head), hair=hair, n_harder=n_harder
+    )
     folder = Path(out) / subject / subject
     _claim(folder, settings)
-    done = {name: (folder / name / JSON_NAME).is_file() for name in (TRAIN, TEST)}
-    if all(done.values()):
+    lengths = {name: n for name, n in ((TRAIN, n_train), (TEST, n_test), (HARDER, n_harder)) if n > 0}
+    if all((folder / name / JSON_NAME).is_file() for name in lengths):
         logger.info("%s: the synthetic subject is there", folder)
         return folder
-    mitsuba_module()
+    fastest_variant()
     if embedding is None:
         embedding = load_embedding(embedding_path(head_path), head)
-    studio = Studio(settings, head, MakeHuman(Path(assets_dir) / "makehuman"), embedding)
-    frames_before = 0
-    for stream, (name, n_frames) in enumerate(((TRAIN, n_train), (TEST, n_test)), start=1):
-        if not done[name]:
-            for k in studio.record(folder / name, n_frames, stream):
+    make_studio = functools.partial(_make_studio, settings, head_path, assets_dir, embedding)
+    studio, frames_before = make_studio(), 0
+    for stream, (name, n_frames) in enumerate(lengths.items(), start=1):
+        if not (folder / name / JSON_NAME).is_file():
+            sequence = studio.motion(n_frames, stream, STRENGTH[name])
+            missing = _missing_frames(folder / name, sequence, stream, settings.size)
+            if workers > 0:
+                pictures = work_in_processes(functools.partial(_photographer, make_studio), missing, workers)
+            else:
+                pictures = map(studio.photograph, missing)
+            for k in _record(studio, folder / name, sequence, missing, pictures):
                 if progress is not None:
-                    progress(frames_before + k, n_train + n_test)
+                    progress(frames_before + k, sum(lengths.values()))
         frames_before += n_frames
     return folder
+
+
+def _make_studio(settings: SyntheticSettings, head_path: Path, assets_dir: Path, embedding) -> "Studio":
+    return Studio(settings, load_head(head_path), MakeHuman(Path(assets_dir) / "makehuman"), embedding)
+
+
+def _photographer(make_studio: Callable[[], "Studio"], careful: bool) -> Callable[["Shot"], "Images"]:
+    """What takes frames in another process; in the careful way with the variant that needs no compiler."""
+    torch.set_num_threads(1)
+    return functools.partial(make_studio().photograph, variant=SCALAR if careful else None)
+
+
+@dataclass(frozen=True)
+class Shot:
+    """A frame to be rendered: its place in the sequence, its parameters (one row), and a seed for its noise."""
+
+    index: int
+    parameters: HeadParameters
+    seed: int
+
+
+def _missing_frames(folder: Path, sequence: HeadParameters, stream: int, size: int) -> list[Shot]:
+    """Frames that an earlier run has not left complete."""
+    n = len(sequence.expression)
+    missing = [k for k in range(n) if _read_frame(folder, k + 1, size) is None]
+    return [Shot(k, sequence[k : k + 1], 1000 * stream + k) for k in missing]
+
+
+def _record(studio: "Studio", folder: Path, sequence: HeadParameters, missing: list[Shot], pictures: Iterator[Images]):
+    """Write a sequence; yields the number of finished frames after each."""
+    writer, made = SubjectWriter(folder), {shot.index for shot in missing}
+    for k in range(len(sequence.expression)):
+        *images, normals = next(pictures) if k in made else _read_frame(folder, k + 1, studio.settings.size)
+        parameters = sequence[k : k + 1]
+        keypoints, bbox = studio.landmarks(parameters)
+        writer.add_frame(
+            *images,
+            normals=normals,
+            world_mat=studio.camera.world_mat,
+            expression=parameters.expression[0].numpy(),
+            pose=parameters.pose[0].numpy(),
+            keypoints=keypoints,
+            bbox=bbox,
+        )
+        yield k + 1
+    writer.finish(studio.camera.intrinsics, studio.subject.shape_params)
 
 
 class Studio:
@@ -162,10 +225,10 @@ class Studio:
         eyes = (head.joint_regressor @ head.v_template)[[Joint.LEFT_EYE, Joint.RIGHT_EYE]].mean(0)
         self.camera = StudioCamera(settings.size, centre=tuple((eyes + CAMERA_FROM_EYES).tolist()))
 
-    def motion(self, n_frames: int, stream: int) -> HeadParameters:
-        """The parameters of a sequence; streams are independent."""
+    def motion(self, n_frames: int, stream: int, strength: float = 1.0) -> HeadParameters:
+        """The parameters of a sequence; streams are independent. `strength` multiplies the range of motion."""
         generator = np.random.default_rng([self.settings.seed, stream])
-        motion = random_motion(tuple(self.units), n_frames, generator)
+        motion = random_motion(tuple(self.units), n_frames, generator, strength)
         columns = slice(N_SHAPE_COLUMNS, N_SHAPE_COLUMNS + N_EXPRESSION)
         offsets = np.stack(list(self.units.values()))
         expression = expression_of(motion.amplitudes, offsets, self.head.shapedirs[..., columns])
@@ -173,33 +236,13 @@ class Studio:
             torch.tensor(expression, dtype=torch.float32), torch.tensor(motion.pose, dtype=torch.float32)
         )
 
-    def record(self, folder: Path, n_frames: int, stream: int):
-        """Write a sequence; yields the number of finished frames after each."""
-        found = [_read_frame(folder, k, self.settings.size) for k in range(1, n_frames + 1)]
-        writer = SubjectWriter(folder)
-        sequence = self.motion(n_frames, stream)
-        for k, images in enumerate(found):
-            parameters = sequence[k : k + 1]
-            if images is None:
-                images = self.photograph(parameters, seed=1000 * stream + k)
-            keypoints, bbox = self.landmarks(parameters)
-            *pictures, normals = images
-            writer.add_frame(
-                *pictures,
-                normals=normals,
-                world_mat=self.camera.world_mat,
-                expression=parameters.expression[0].numpy(),
-                pose=parameters.pose[0].numpy(),
-                keypoints=keypoints,
-                bbox=bbox,
-            )
-            yield k + 1
-        writer.finish(self.camera.intrinsics, self.subject.shape_params)
-
-    def photograph(self, parameters: HeadParameters, seed: int) -> Images:
-        """Image, mask, labels and normals of one frame."""
+    def photograph(self, shot: Shot, variant: str | None = None) -> Images:
+        """Image, mask, labels and normals of one frame; `variant` as in `renderer.render`."""
+        parameters = shot.parameters
         surfaces, curves = self.subject.surfaces(parameters), self.subject.curves(parameters)
-        image, mask = render(surfaces, self.camera, samples=self.settings.samples, seed=seed, curves=curves)
+        image, mask = render(
+            surfaces, self.camera, samples=self.settings.samples, seed=shot.seed, curves=curves, variant=variant
+        )
         seen = seen_surface(self.subject, surfaces, self.camera)
         labels = np.where((seen.labels == Label.BACKGROUND) & (mask > MASKED), Label.HAIR, seen.labels)
         return image, mask, labels.astype(np.uint8), encode_normals(seen.normals)
@@ -238,7 +281,8 @@ def _claim(folder: Path, settings: SyntheticSettings) -> None:
         if path.is_file():
             found = json.loads(path.read_text(encoding="utf-8"))
             if isinstance(found, dict):
-                found.setdefault("hair", HAIR[0])
+                # What older data sets do not say.
+                found = {"hair": HAIR[0], "n_harder": 0, **found}
             if found != wanted:
                 raise DataError(f"{path}: {_difference(found, wanted)}; {advice}")
             return

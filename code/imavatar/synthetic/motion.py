@@ -56,15 +56,20 @@ class Motion:
     pose: Float[np.ndarray, "n 15"]
 
 
-def random_motion(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Motion:
+def random_motion(
+    unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator, strength: float = 1.0
+) -> Motion:
     """A sequence of gestures while the head turns and the jaw opens and closes.
 
     Units that no gesture names stay at rest. The head turns at the neck, so the shoulders hardly move.
+
+    Args:
+        strength: multiplies the largest amplitudes and angles; lids still close no further than they can.
     """
     amplitudes = np.zeros((n_frames, len(unit_names)))
     for gesture, frequency in GESTURES:
         members = [i for i, name in enumerate(unit_names) if _without_side(name) == gesture]
-        activity = _pulses(n_frames, frequency, generator)
+        activity = strength * _pulses(n_frames, frequency, generator)
         if gesture in EYELID_GESTURES:
             activity = np.minimum(activity * 1.5, 0.9)
         # both sides move together, one of them up to a third less
@@ -73,7 +78,7 @@ def random_motion(unit_names: tuple[str, ...], n_frames: int, generator: np.rand
         for side, member in enumerate(members):
             share = 1 - weakness if len(members) > 1 and side == weaker else 1.0
             amplitudes[:, member] = activity * share
-    return Motion(tuple(unit_names), amplitudes, _random_pose(n_frames, generator))
+    return Motion(tuple(unit_names), amplitudes, strength * _random_pose(n_frames, generator))
 
 
 def expression_of(

@@ -23,6 +23,7 @@ from imavatar.synthetic.subject import Curves, Surface
 logger = logging.getLogger(__name__)
 
 MAX_DEPTH = 4
+VECTORISED, SCALAR = "llvm_ad_rgb", "scalar_rgb"
 PROBE_SECONDS = 60
 PROBE = """
 import mitsuba as mi
@@ -75,18 +76,26 @@ class StudioCamera:
 
 
 @functools.cache
-def mitsuba_module():
-    """Mitsuba with its fastest usable variant set.
+def fastest_variant() -> str:
+    """Mitsuba's fastest variant that works here.
 
     A missing or unfit LLVM ends the process without an exception, so the vectorised variant is tried in another one.
+
+    Raises:
+        ImavatarError: Mitsuba is not installed.
     """
     if importlib.util.find_spec("mitsuba") is None:
         raise ImavatarError("rendering a synthetic subject needs Mitsuba; install it with: pip install -e .[synthetic]")
+    variant = VECTORISED if _llvm_works() else SCALAR
+    logger.info("Mitsuba renders with %s", variant)
+    return variant
+
+
+def _mitsuba(variant: str):
     import mitsuba
 
-    variant = "llvm_ad_rgb" if _llvm_works() else "scalar_rgb"
-    mitsuba.set_variant(variant)
-    logger.info("Mitsuba %s renders with %s", mitsuba.__version__, variant)
+    if mitsuba.variant() != variant:
+        mitsuba.set_variant(variant)
     return mitsuba
 
 
@@ -99,10 +108,21 @@ def _llvm_works() -> bool:
 
 
 def render(
-    surfaces: list[Surface], camera: StudioCamera, *, samples: int, seed: int, curves: Sequence[Curves] = ()
+    surfaces: list[Surface],
+    camera: StudioCamera,
+    *,
+    samples: int,
+    seed: int,
+    curves: Sequence[Curves] = (),
+    variant: str | None = None,
 ) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
-    """An sRGB image over white and its coverage 0...255."""
-    mi = mitsuba_module()
+    """An sRGB image over white and its coverage 0...255.
+
+    Args:
+        samples: light paths a pixel.
+        variant: of Mitsuba; the fastest one without it. SCALAR is slow and works everywhere.
+    """
+    mi = _mitsuba(variant or fastest_variant())
     scene = {
         "type": "scene",
         "integrator": {"type": "path", "max_depth": MAX_DEPTH, "hide_emitters": True},

@@ -1,0 +1,121 @@
+"""Work in other processes: several pieces at a time, and a piece that ends its process is done again in another way."""
+
+import logging
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from typing import Any
+
+from imavatar.errors import ImavatarError
+
+logger = logging.getLogger(__name__)
+
+Make = Callable[[bool], Callable[[Any], Any]]
+"""Called in a new process: whether it is to be the careful way; returns what does a piece. It must be picklable."""
+
+
+@dataclass
+class _Worker:
+    """A process, this side of its pipe, and the number of the piece that it has."""
+
+    process: BaseProcess
+    pipe: Connection
+    piece: int | None = None
+
+    @classmethod
+    def start(cls, make: Make, careful: bool) -> "_Worker":
+        # A forked process would share the threads' locks of libraries that are loaded here.
+        context = multiprocessing.get_context("spawn")
+        here, there = context.Pipe()
+        process = context.Process(target=_serve, args=(there, make, careful), daemon=True)
+        process.start()
+        there.close()
+        return cls(process, here)
+
+    def give(self, number: int, piece: Any) -> None:
+        self.piece = number
+        self.pipe.send(piece)
+
+    def stop(self) -> None:
+        self.pipe.close()
+        self.process.terminate()
+        self.process.join()
+
+
+def work_in_processes(make: Make, pieces: Sequence[Any], n_processes: int) -> Iterator[Any]:
+    """Results of all pieces, in their order, as they become known.
+
+    A process that ends without an answer, as by a fault in a compiled library, is replaced, and its piece done by one
+    that is made with `careful`.
+
+    Raises:
+        ImavatarError: a process ended in the careful way too. Whatever a piece raises is raised here.
+    """
+    waiting = list(range(len(pieces)))[::-1]
+    workers = [_Worker.start(make, careful=False) for _ in range(min(n_processes, len(pieces)))]
+    found: dict[int, Any] = {}
+    following = 0
+    try:
+        for worker in workers:
+            _give_next(worker, waiting, pieces)
+        while following < len(pieces):
+            while following in found:
+                yield found.pop(following)
+                following += 1
+            busy = {worker.pipe: worker for worker in workers if worker.piece is not None}
+            for pipe in wait(list(busy)) if busy else ():
+                worker = busy[pipe]
+                number = worker.piece
+                try:
+                    done, result = worker.pipe.recv()
+                except EOFError:
+                    workers[workers.index(worker)] = replacement = _Worker.start(make, careful=False)
+                    worker.stop()
+                    logger.info("the process of piece %d ended without an answer; doing it in the careful way", number)
+                    done, result = _do_carefully(make, pieces[number])
+                    worker = replacement
+                if not done:
+                    raise result
+                found[number] = result
+                worker.piece = None
+                _give_next(worker, waiting, pieces)
+    finally:
+        for worker in workers:
+            worker.stop()
+
+
+def _give_next(worker: _Worker, waiting: list[int], pieces: Sequence[Any]) -> None:
+    if waiting:
+        number = waiting.pop()
+        worker.give(number, pieces[number])
+
+
+def _do_carefully(make: Make, piece: Any) -> tuple[bool, Any]:
+    worker = _Worker.start(make, careful=True)
+    try:
+        worker.give(0, piece)
+        return worker.pipe.recv()
+    except EOFError as error:
+        worker.process.join()
+        raise ImavatarError(
+            f"a process that renders ended without an answer, twice (exit code {worker.process.exitcode}); "
+            "is there enough memory? Fewer --workers need less"
+        ) from error
+    finally:
+        worker.stop()
+
+
+def _serve(pipe: Connection, make: Make, careful: bool) -> None:
+    """The other side: pieces in, whether they were done and the result or the exception out."""
+    try:
+        work = make(careful)
+        while True:
+            piece = pipe.recv()
+            pipe.send((True, work(piece)))
+    except EOFError:
+        return
+    except Exception as error:
+        # Raised again where the work was asked for.
+        pipe.send((False, error))
