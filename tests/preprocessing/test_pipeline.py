@@ -7,12 +7,13 @@ import pytest
 import torch
 
 from imavatar.data.dataset import FaceDataset
+from imavatar.data.images import write_png
 from imavatar.data.video_file import read_frames, write_video
 from imavatar.errors import DataError
 from imavatar.head.assets import load_head, save_head
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import embedding_path, flame_keypoints, load_embedding, save_embedding
-from imavatar.preprocessing import pipeline, tracking
+from imavatar.preprocessing import pipeline, retrack, tracking
 from imavatar.preprocessing.frame_analysis import Crop
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.pipeline import PreprocessOptions, preprocess
@@ -73,7 +74,8 @@ def see(monkeypatch, assets_dir, **how):
     path = assets_dir / "open_head.npz"
     assets = load_head(path)
     detector = FollowingDetector(assets, load_embedding(embedding_path(path), assets), **how)
-    monkeypatch.setattr(pipeline, "landmarker", lambda backend, folder: detector)
+    for module in (pipeline, retrack):
+        monkeypatch.setattr(module, "landmarker", lambda backend, folder: detector)
 
 
 def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_camera_puts_them(workplace):
@@ -127,6 +129,28 @@ def test_several_videos_become_a_folder_each(workplace, tmp_path):
     write_video(second, np.full((24, SIZE, SIZE, 3), 120, np.uint8), 25)
     report = preprocess(replace(options, videos=(*options.videos, second)), assets_dir=assets_dir)
     assert report.frames_written == {"clip": N - 1, "other": 24}
+
+
+def test_recordings_that_are_there_are_tracked_again_into_a_file_of_their_own(workplace):
+    options, assets_dir = workplace
+    preprocess(options, assets_dir=assets_dir)
+    folder = options.out / "me" / "me"
+    image, given = folder / "train" / "image" / "3.png", folder / "train" / "flame_params.json"
+    write_png(image, np.zeros((SIZE, SIZE, 3), np.uint8))
+    before = given.read_bytes()
+    again = {"assets_dir": assets_dir, "head_path": assets_dir / "open_head.npz", "progress": lambda *_: None}
+    found = retrack.retrack(folder, ["train", "test"], json_name="again.json", **again)
+    assert (found.frames_read, found.frames_written) == (29, {"train": 22, "test": 6})
+    assert found.errors["error_share"] < 0.02
+    assert given.read_bytes() == before
+    data = FaceDataset(options.out, "me", ["train"], [SIZE, SIZE], json_name="again.json")
+    assert len(data) == 22 and "3" not in [record.name for record in data.records]
+    with pytest.raises(DataError, match="choose another name"):
+        retrack.retrack(folder, ["train"], json_name="flame_params.json", **again)
+    for dark in (folder / "train" / "image").iterdir():
+        write_png(dark, np.zeros((SIZE, SIZE, 3), np.uint8))
+    with pytest.raises(DataError, match="a face was found in 6 of 29 frames"):
+        retrack.retrack(folder, ["train", "test"], json_name="again.json", **again)
 
 
 @pytest.mark.parametrize(("dark", "message"), [(30, "no face found in any of its 30"), (15, "in only 15 of 30 frames")])

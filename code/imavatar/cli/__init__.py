@@ -9,6 +9,7 @@ from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.cli.fetch_assets import fetch_assets_main
 from imavatar.cli.make_synthetic import make_synthetic_main
 from imavatar.cli.preprocess import preprocess_main
+from imavatar.cli.track_images import track_images_main
 
 __all__ = [
     "animate_main",
@@ -20,4 +21,5 @@ __all__ = [
     "fetch_assets_main",
     "make_synthetic_main",
     "preprocess_main",
+    "track_images_main",
 ]

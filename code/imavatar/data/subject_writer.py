@@ -67,16 +67,7 @@ class SubjectWriter:
         if normals is not None:
             (self.folder / NORMALS).mkdir(parents=True, exist_ok=True)
             write_normals_file(self.folder / NORMALS / f"{name}.png", normals)
-        self._frames.append(
-            {
-                "file_path": f"./image/{name}",
-                "world_mat": _listed(world_mat),
-                "expression": _listed(expression),
-                "pose": _listed(pose),
-                "bbox": _listed(bbox),
-                "flame_keypoints": _listed(keypoints),
-            }
-        )
+        self._frames.append(frame_entry(name, world_mat, expression, pose, keypoints, bbox))
         return name
 
     def finish(self, intrinsics: Float[np.ndarray, " 4"], shape_params: Float[np.ndarray, " 100"]) -> Path:
@@ -85,21 +76,48 @@ class SubjectWriter:
         Args:
             intrinsics: fx, fy, cx, cy in units of the image size, fx negative.
         """
-        tree = {
-            "frames": self._frames,
-            "intrinsics": _listed(intrinsics),
-            "shape_params": _listed(shape_params),
-        }
-        parse_recording(tree, self.json_path)
-        partial = self.json_path.with_suffix(".json.partial")
-        try:
-            partial.write_text(json.dumps(tree), encoding="utf-8")
-            os.replace(partial, self.json_path)
-        except OSError as error:
-            raise DataError(
-                f"{self.json_path}: cannot be written ({error.strerror}); free some space or choose another folder"
-            ) from error
+        write_recording(self.json_path, self._frames, intrinsics, shape_params)
         return self.json_path
+
+
+def frame_entry(
+    name: str,
+    world_mat: Float[np.ndarray, "3 4"],
+    expression: Float[np.ndarray, " e"],
+    pose: Float[np.ndarray, " 15"],
+    keypoints: Float[np.ndarray, "k 2"],
+    bbox: Float[np.ndarray, " 4"],
+) -> dict:
+    """A frame of the JSON file; values as in `SubjectWriter.add_frame`."""
+    return {
+        "file_path": f"./image/{name}",
+        "world_mat": _listed(world_mat),
+        "expression": _listed(expression),
+        "pose": _listed(pose),
+        "bbox": _listed(bbox),
+        "flame_keypoints": _listed(keypoints),
+    }
+
+
+def write_recording(
+    path: Path, frames: list[dict], intrinsics: Float[np.ndarray, " 4"], shape_params: Float[np.ndarray, " 100"]
+) -> None:
+    """Write a JSON file in one step, checked as the reader checks it.
+
+    Args:
+        frames: as from `frame_entry`.
+        intrinsics: fx, fy, cx, cy in units of the image size, fx negative.
+    """
+    tree = {"frames": frames, "intrinsics": _listed(intrinsics), "shape_params": _listed(shape_params)}
+    parse_recording(tree, path)
+    partial = path.with_suffix(".json.partial")
+    try:
+        partial.write_text(json.dumps(tree), encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
+        ) from error
 
 
 def _listed(values) -> list:
