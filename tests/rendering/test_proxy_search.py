@@ -1,5 +1,7 @@
 """The proxy search against the paper's on a sphere-like network with a small deformation."""
 
+import math
+
 import pytest
 import torch
 
@@ -33,8 +35,8 @@ def scene():
         return deformer.bind(posed), BoundGeometry(geometry, torch.zeros(1, 0))
 
 
-def proxy():
-    return ProxySearch(radius=RADIUS, resolution=48, correspondence=SETTINGS)
+def proxy(resolution=48):
+    return ProxySearch(radius=RADIUS, resolution=resolution, correspondence=SETTINGS)
 
 
 def paper():
@@ -161,7 +163,7 @@ def test_a_mesh_follows_every_frame_it_is_posed_in(scene):
         other = deform.deformer.bind(posed_head(4, amplitude=0.1).to(dtype=torch.float32))
         for frame in (deform, other, other, deform):
             posed = mesh.pose(frame)
-            torch.testing.assert_close(posed.vertices, frame(mesh.vertices), rtol=0, atol=1e-6)
+            torch.testing.assert_close(posed.vertices, frame(mesh.hull), rtol=0, atol=1e-6)
         mesh.vertices = mesh.vertices * 1.01
         mesh.project(field)
         torch.testing.assert_close(mesh.pose(deform).vertices, deform(mesh.vertices), rtol=0, atol=1e-6)
@@ -257,6 +259,23 @@ def test_all_parts_of_a_surface_are_seen_and_the_first_one_hides_the_others(stil
     assert found.hit.tolist() == [True, True, True, False]
     expected = torch.tensor([2.3, 3.5 - (0.3**2 - 0.25**2) ** 0.5, 2.75])
     torch.testing.assert_close(found.depth[:3], expected, rtol=0, atol=1e-3)
+
+
+def test_rays_that_graze_a_surface_before_another_one_see_the_one_that_they_meet(still):
+    ball, wall = ((0.0, 0.0, 0.4), 0.35), ((0.0, 0.0, -0.4), 0.6)
+    generator = torch.Generator().manual_seed(0)
+    angle = 2 * math.pi * torch.rand(200, generator=generator)
+    # By how much a ray passes inside the ball (positive) or outside: a small part of the mesh's arc heights.
+    inside = torch.where(torch.arange(200) % 2 == 0, 1.0, -1.0) * (1e-4 + 1e-3 * torch.rand(200, generator=generator))
+    away = ball[1] - inside
+    origins = torch.stack([away * angle.cos(), away * angle.sin(), torch.full((200,), 2.0)], dim=1)
+    directions = torch.tensor([[0.0, 0.0, -1.0]]).expand(200, 3)
+    rays_in = RayBundle(origins, directions, torch.zeros(200, dtype=torch.long))
+    found = proxy(resolution=24)(still, Balls(ball, wall), rays_in, None)
+    before = 2 - 0.4 - (ball[1] ** 2 - away**2).clamp(min=0).sqrt()
+    behind = 2 + 0.4 - (wall[1] ** 2 - away**2).sqrt()
+    assert found.hit.all()
+    assert (found.depth - torch.where(inside > 0, before, behind)).abs().max() < 1e-3
 
 
 def test_a_camera_inside_the_bounding_sphere_sees_the_surface_before_it(still):

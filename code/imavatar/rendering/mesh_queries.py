@@ -13,6 +13,9 @@ from torch import Tensor
 from imavatar.types import TensorRecord
 
 MAX_DISTANCE = 1.0e3
+MAX_EXITS = 8
+PAST_FACE = 1.0e-4
+"""Model units behind a face at which the next one is looked for."""
 APPROACH_STEPS = 16
 APPROACH_VERTICES = 1024
 APPROACH_CHUNK = 2048
@@ -53,7 +56,7 @@ class MeshIndex:
         self._mesh.refit()
 
     def cast(self, origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> MeshPoints:
-        """First intersection of each ray with the mesh."""
+        """First face of the mesh that each ray enters by: faces that it leaves by are passed."""
         points, arrays = self._outputs(len(origins), origins.device)
         self._launch(_cast_kernel, origins, [wp.from_torch(_vec3(directions), dtype=wp.vec3)], arrays)
         return self._finish(points)
@@ -161,11 +164,20 @@ def _cast_kernel(
     depth: wp.array(dtype=wp.float32),
 ):
     i = wp.tid()
-    query = wp.mesh_query_ray(mesh, origins[i], directions[i], MAX_DISTANCE)
-    if query.result:
-        face[i] = query.face
-        uv[i] = wp.vec2(query.u, query.v)
-        depth[i] = query.t
+    start = 0.0
+    searching = True
+    for _ in range(MAX_EXITS):
+        if searching:
+            query = wp.mesh_query_ray(mesh, origins[i] + directions[i] * start, directions[i], MAX_DISTANCE)
+            searching = query.result
+            if query.result:
+                start = start + query.t
+                if wp.dot(query.normal, directions[i]) < 0.0:
+                    face[i] = query.face
+                    uv[i] = wp.vec2(query.u, query.v)
+                    depth[i] = start
+                    searching = False
+                start = start + PAST_FACE
 
 
 @wp.kernel

@@ -12,6 +12,9 @@ from imavatar.types import RayBundle
 
 ON_SURFACE = 5e-5
 ON_RAY = 2e-5
+SAME_DEPTH = 1e-4
+"""How far the depth of a surface point may be off by what is left of its signed distance; rays that graze the surface
+need a smaller one."""
 MAX_SURFACE_STEP = 0.03
 MAX_FIRST_STEP = 0.3
 MAX_POINT_STEP = 0.15
@@ -46,7 +49,7 @@ def polish_on_ray(
     residual, depth = _ray_residual(rays, across, x_d, sdf)
     x_c, sdf, residual = x_c.clone(), sdf.clone(), residual.clone()
     for _ in range(max_steps):
-        rows = (~_on_ray_and_surface(residual)).nonzero()[:, 0]
+        rows = (~_confirmed(residual, _depth_per_distance(rays, jacobian, inverse))).nonzero()[:, 0]
         if len(rows) == 0:
             break
         step = _limit(-torch.nan_to_num(matvec(inverse[rows], residual[rows])), MAX_SURFACE_STEP)
@@ -55,10 +58,13 @@ def polish_on_ray(
         there, depth[rows] = _ray_residual(rays[rows], across[rows], deform(moved), value)
         inverse[rows] = good_broyden_update(inverse[rows], step, there - residual[rows])
         x_c[rows], sdf[rows], residual[rows] = moved, value, there
-    # Along the ray a point moves by the third column of the inverse for every unit of signed distance.
-    per_distance = matvec(jacobian, inverse[..., 2])
-    enters = (rays.directions * per_distance).sum(dim=-1) < 0
-    return x_c, depth, sdf, _on_ray_and_surface(residual) & enters
+    per_distance = _depth_per_distance(rays, jacobian, inverse)
+    return x_c, depth, sdf, _confirmed(residual, per_distance) & (per_distance < 0)
+
+
+def _depth_per_distance(rays, jacobian, inverse) -> Float[Tensor, " n"]:
+    """How far a point moves along its ray for every unit of signed distance: by the third column of the inverse."""
+    return (rays.directions * matvec(jacobian, inverse[..., 2])).sum(dim=-1)
 
 
 def _ray_residual(rays, across, x_d, sdf) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"]]:
@@ -68,8 +74,11 @@ def _ray_residual(rays, across, x_d, sdf) -> tuple[Float[Tensor, "n 3"], Float[T
     return residual, (rays.directions * offset).sum(dim=-1)
 
 
-def _on_ray_and_surface(residual: Float[Tensor, "n 3"]) -> Bool[Tensor, " n"]:
-    return (residual[:, :2].abs().amax(dim=-1) < ON_RAY) & (residual[:, 2].abs() < ON_SURFACE)
+def _confirmed(residual: Float[Tensor, "n 3"], per_distance: Float[Tensor, " n"]) -> Bool[Tensor, " n"]:
+    """Which rows are on the ray, on the surface, and at the surface's depth."""
+    distance = residual[:, 2].abs()
+    on_ray = residual[:, :2].abs().amax(dim=-1) < ON_RAY
+    return on_ray & (distance < ON_SURFACE) & (distance * per_distance.abs() < SAME_DEPTH)
 
 
 @torch.no_grad()

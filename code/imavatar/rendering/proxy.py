@@ -1,6 +1,7 @@
 """A mesh of the canonical surface that stands in for it where a good first guess is wanted."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
@@ -20,10 +21,16 @@ FEATURES_AGE = 4
 mesh is a first guess anyway."""
 
 
+HULL_MARGIN = 1.5
+"""The mesh's edges cut through a convex surface; rays are cast against vertices that are moved out by this many times
+the height of the arc over the longest of their edges, so that a ray which grazes the surface meets the mesh."""
+
+
 class ProxyMesh:
     """Vertices on the zero set of a signed-distance field, their gradients, and faces.
 
-    Not differentiable. `cell` is the grid's spacing in model units.
+    Not differentiable. `cell` is the grid's spacing in model units. What is posed is the `hull`: the vertices, moved
+    outwards where the surface is curved.
 
     Args:
         field: the canonical signed distance.
@@ -37,6 +44,7 @@ class ProxyMesh:
             field, resolution=resolution, bound=bound, device=device
         )
         self.gradients = torch.zeros_like(self.vertices)
+        self.hull = self.vertices
         self._index: MeshIndex | None = None
         self._features: tuple[Tensor, Tensor] | None = None
         self._age = 0
@@ -62,7 +70,22 @@ class ProxyMesh:
         step = sdf / self.gradients.square().sum(dim=-1).clamp(min=0.1)
         step = step.clamp(-self.cell, self.cell)
         self.vertices = self.vertices - step[:, None] * self.gradients
+        self.hull = self._hull()
         self._features, self._posed = None, None
+
+    def _hull(self) -> Float[Tensor, "v 3"]:
+        """Vertices moved along their normals by HULL_MARGIN times the largest arc height of their edges.
+
+        Over an edge e between normals n and m an arc of a circle is e . (m - n) / 8 high, below it if negative.
+        """
+        normals = F.normalize(self.gradients, dim=-1)
+        arc = torch.zeros_like(self.vertices[:, 0])
+        for first, second in ((0, 1), (1, 2), (2, 0)):
+            ends = self.faces[:, [first, second]]
+            edge, turn = (values[ends[:, 1]] - values[ends[:, 0]] for values in (self.vertices, normals))
+            height = (edge * turn).sum(dim=-1) / 8
+            arc = arc.scatter_reduce(0, ends.reshape(-1), height.repeat_interleave(2), "amax")
+        return self.vertices + HULL_MARGIN * arc[:, None] * normals
 
     @torch.no_grad()
     def drift(self, field: BoundGeometry) -> float:
@@ -76,16 +99,16 @@ class ProxyMesh:
 
     @torch.no_grad()
     def pose(self, deform: BoundDeformer) -> MeshIndex:
-        """Index of the mesh deformed to a frame; valid until the next call."""
+        """Index of the hull deformed to a frame; valid until the next call."""
         if self._posed is deform:
             return self._index
         if self._features is None or self._age >= FEATURES_AGE:
-            chunks = [deform.deformer.features(chunk) for chunk in self.vertices.split(CHUNK)]
+            chunks = [deform.deformer.features(chunk) for chunk in self.hull.split(CHUNK)]
             self._features = tuple(torch.cat(parts) for parts in zip(*chunks, strict=True))
             self._age = 0
         self._age += 1
         self._posed = deform
-        posed = deform.from_features(self.vertices, *self._features)
+        posed = deform.from_features(self.hull, *self._features)
         if self._index is None:
             self._index = MeshIndex(posed, self.faces)
         else:

@@ -23,6 +23,7 @@ from imavatar.rendering.correspondence import (
     CorrespondenceSettings,
     find_canonical,
 )
+from imavatar.rendering.mesh_queries import PAST_FACE
 from imavatar.rendering.newton import polish_on_ray, polish_point
 from imavatar.rendering.proxy import ProxyMesh
 from imavatar.rendering.surface_search import find_surface
@@ -130,10 +131,11 @@ class ProxySearch:
             self._calls += 1
             searched = self._calls % TRAINING_PERIOD == 0
             doubtful = torch.cat([doubtful, inside]) if searched else doubtful[:0]
-        query = self._query(deform, field)
+        query, met = self._query(deform, field), result.depth.clone()
         for _ in range(MAX_CASTS):
             self._search_locally(query, rays, doubtful, result)
-            doubtful = self._cast_behind(deform, field, proxy, index, rays, doubtful[~result.hit[doubtful]], result)
+            unconfirmed = doubtful[~result.hit[doubtful]]
+            doubtful = self._cast_behind(deform, field, proxy, index, rays, unconfirmed, met, result)
         if foreground is not None:
             self._search_false_hits(query, rays, foreground, result)
         return result.hits()
@@ -186,21 +188,21 @@ class ProxySearch:
         result.hit[confirmed] = True
         return ~accepted, sdf[~accepted]
 
-    def _cast_behind(self, deform, field, proxy, index, rays, unconfirmed, result):
-        """Newton from the next hit of the mesh where nothing was found at the one before.
+    def _cast_behind(self, deform, field, proxy, index, rays, unconfirmed, met, result):
+        """Newton from the next hit of the mesh where nothing was found at the one before, at depths `met`.
 
         Folds, as of lips, are thin: what is seen there may be the sheet behind them. Returns the rays that meet the
-        mesh again but are not confirmed again.
+        mesh again but are not confirmed again; `met` is then where.
         """
         if len(unconfirmed) == 0:
             return unconfirmed
-        passed = result.depth[unconfirmed] + LOCAL_HALF_WIDTH
+        passed = met[unconfirmed] + PAST_FACE
         cast = index.cast(rays[unconfirmed].at(passed), rays.directions[unconfirmed])
         struck = cast.face >= 0
         rows, cast = unconfirmed[struck], cast[struck]
         if len(rows) == 0:
             return rows
-        depth = passed[struck] + cast.depth
+        met[rows] = depth = passed[struck] + cast.depth
         start = proxy.interpolate(proxy.vertices, cast)
         left, _ = self._confirm(deform, field, proxy, rays, rows, cast, start, depth, result)
         result.depth[rows[left]] = depth[left]
