@@ -7,10 +7,12 @@ import torch
 
 from imavatar import assets
 from imavatar.config import Config, resolve_path
+from imavatar.config.schema import HashGridConfig
 from imavatar.data.dataset import FaceDataset
 from imavatar.errors import ConfigError
 from imavatar.fields.deformer import Deformer
 from imavatar.fields.geometry import Geometry
+from imavatar.fields.hash_grid import HashGrid
 from imavatar.fields.texture import Texture
 from imavatar.head.assets import HeadAssets, find_head, load_head
 from imavatar.head.flame import Flame
@@ -124,8 +126,22 @@ def build_avatar(config: Config, flame: Flame) -> Avatar:
             condition_size=texture.condition_in,
             bottleneck=texture.bottleneck,
             weight_norm=texture.weight_norm,
+            grid=_build_hash_grid(texture.hash_grid),
         ),
         build_search(config, config.model.ray_tracer.search),
+    )
+
+
+def _build_hash_grid(settings: HashGridConfig) -> HashGrid | None:
+    if settings.levels == 0:
+        return None
+    return HashGrid(
+        n_levels=settings.levels,
+        log2_rows=settings.log2_rows,
+        n_features=settings.features,
+        coarsest=settings.coarsest,
+        finest=settings.finest,
+        extent=settings.extent,
     )
 
 
@@ -157,18 +173,24 @@ def build_search(config: Config, name: str, *, resolution: int | None = None) ->
     )
 
 
+def build_image_search(config: Config) -> Search:
+    """The proxy search for images.
+
+    Its mesh is finer than in training, where a ray that meets the wrong side of a gap, as between lips, is one of many.
+    """
+    resolution = max(config.model.ray_tracer.proxy_resolution, config.plot.mesh_resolution)
+    return build_search(config, "proxy", resolution=resolution)
+
+
 def build_renderer(config: Config, avatar: Avatar, *, supersample: int | None = None) -> ImageRenderer:
     """Renders whole images; their surface points come from the posed canonical mesh.
-
-    That is finer than in training, where a ray that meets the wrong side of a gap, as between lips, is one of many.
 
     Args:
         supersample: instead of `plot.supersample`.
     """
-    resolution = max(config.model.ray_tracer.proxy_resolution, config.plot.mesh_resolution)
     return ImageRenderer(
         avatar,
-        search=build_search(config, "proxy", resolution=resolution),
+        search=build_image_search(config),
         chunk=config.plot.chunk,
         supersample=config.plot.supersample if supersample is None else supersample,
         silhouette_blur=config.plot.silhouette_blur,
@@ -247,17 +269,21 @@ def build_run(
 
 
 def parameter_groups(config: Config, avatar: Avatar) -> list[dict]:
-    """Parameters and learning rates: geometry, deformer, its linear layer of blendshapes, texture."""
+    """Parameters and learning rates: geometry, deformer, its linear layer of blendshapes, texture, its tables."""
     rates, default = config.train.learning_rates, config.train.learning_rate
     linear = {f"blendshapes.{name}" for name, _ in avatar.deformer.blendshapes.named_parameters()}
     deformer = list(avatar.deformer.named_parameters())
-    deformer_rate = rates.deformer or default
-    return [
+    tables = [] if avatar.texture.grid is None else list(avatar.texture.grid.parameters())
+    texture = [p for p in avatar.texture.parameters() if not any(p is table for table in tables)]
+    deformer_rate, texture_rate = rates.deformer or default, rates.texture or default
+    groups = [
         {"params": list(avatar.geometry.parameters()), "lr": rates.geometry or default},
         {"params": [p for name, p in deformer if name not in linear], "lr": deformer_rate},
         {"params": [p for name, p in deformer if name in linear], "lr": rates.blendshapes or deformer_rate},
-        {"params": list(avatar.texture.parameters()), "lr": rates.texture or default},
+        {"params": texture, "lr": texture_rate},
     ]
+    # Without tables no group is made: states of optimisers have as many groups as before.
+    return groups + ([{"params": tables, "lr": rates.hash_grid or texture_rate}] if tables else [])
 
 
 def build_objective(config: Config, head: HeadSurface) -> Objective:

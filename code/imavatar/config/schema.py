@@ -47,6 +47,7 @@ class LearningRates:
     deformer: float | None = key(None, above(0))
     blendshapes: float | None = key(None, above(0))  # the deformer's linear layer; else as the deformer
     texture: float | None = key(None, above(0))
+    hash_grid: float | None = key(None, above(0))  # the texture's tables; else as the texture
 
 
 @dataclass(frozen=True)
@@ -154,6 +155,18 @@ class GeometryConfig:
 
 
 @dataclass(frozen=True)
+class HashGridConfig:
+    """Features of points beside their encoding, for the colour; 0 levels: none."""
+
+    levels: int = key(0, between(0, 32))
+    log2_rows: int = key(15, between(4, 24))
+    features: int = key(2, above(0))
+    coarsest: int = key(8, above(0))
+    finest: int = key(512, above(0))
+    extent: float = key(1.5, above(0))
+
+
+@dataclass(frozen=True)
 class RenderingConfig:
     """Network of the colour; `condition_in` is the expression and the jaw's rotation."""
 
@@ -165,6 +178,7 @@ class RenderingConfig:
     weight_norm: bool = True
     multires_view: int = key(0, one_of(0))
     multires_pnts: int = key(4, between(0, 16))
+    hash_grid: HashGridConfig = field(default_factory=HashGridConfig)
 
 
 @dataclass(frozen=True)
@@ -174,7 +188,7 @@ class RayTracerConfig:
     object_bounding_sphere: float = key(1.2, above(0))
     n_steps: int = key(100, at_least(2))
     n_secant_steps: int = key(8, at_least(1))
-    search: str = key("paper", one_of("paper", "proxy"))
+    search: str = key("proxy", one_of("paper", "proxy"))
     proxy_resolution: int = key(64, at_least(8))
 
 

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from imavatar.fields.encoding import encode, encoded_size
+from imavatar.fields.hash_grid import HashGrid
 from imavatar.fields.mlp import LayerStack
 
 
@@ -18,6 +19,7 @@ class Texture(LayerStack):
 
     Args:
         condition_size: numbers of the expression plus 3 of the jaw's rotation.
+        grid: features of the canonical point beside its encoding; not in the paper.
     """
 
     def __init__(
@@ -29,16 +31,19 @@ class Texture(LayerStack):
         condition_size: int = 53,
         bottleneck: int = 8,
         weight_norm: bool = True,
+        grid: HashGrid | None = None,
     ):
-        d_in = encoded_size(n_octaves) + 3 + bottleneck + n_features
+        d_in = encoded_size(n_octaves) + 3 + bottleneck + n_features + (0 if grid is None else grid.size)
         super().__init__(d_in, widths, 3, weight_norm=weight_norm)
         self.n_octaves = n_octaves
         self.condition_bottleneck = nn.Linear(condition_size, bottleneck)
+        self.grid = grid
 
     @property
     def acting_tensors(self) -> list[Tensor]:
         """Everything that colours depend on besides what is seen and the condition."""
-        return [*super().acting_tensors, self.condition_bottleneck.weight, self.condition_bottleneck.bias]
+        tables = [] if self.grid is None else [self.grid.table]
+        return [*super().acting_tensors, self.condition_bottleneck.weight, self.condition_bottleneck.bias, *tables]
 
     def forward(
         self,
@@ -49,7 +54,8 @@ class Texture(LayerStack):
     ) -> Float[Tensor, "n 3"]:
         """Colours of points of one frame."""
         bottleneck = self.condition_bottleneck(condition).expand(len(x_c), -1)
-        value = torch.cat([encode(x_c, self.n_octaves), normal, bottleneck, features], dim=-1)
+        found = [] if self.grid is None else [self.grid(x_c)]
+        value = torch.cat([encode(x_c, self.n_octaves), normal, bottleneck, features, *found], dim=-1)
         for layer in self.layers[:-1]:
             value = F.relu(layer(value))
         return torch.tanh(self.layers[-1](value))
