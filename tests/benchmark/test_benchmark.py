@@ -1,11 +1,13 @@
 """The benchmark's command on tiny networks, and its arithmetic."""
 
 import json
+import math
 
 import pytest
 import torch
 
 from imavatar.benchmark import floor
+from imavatar.benchmark.agreement import psnr
 from imavatar.benchmark.clock import Seconds
 from imavatar.benchmark.counting import counted
 from imavatar.cli import benchmark_main
@@ -27,10 +29,22 @@ def test_both_sides_are_measured_and_agree(root, capsys):
         assert label in table
     assert values["paper/evaluations"]["deformer"] > 5 * values["fast/evaluations"]["deformer"]
     agreement = values["agreement"]
-    assert agreement["rays"] == 96 and agreement["hits"] > 20
-    assert agreement["other_hits"] + agreement["other_depths"] <= 3
+    assert agreement["rays"] == 4 * 48 and agreement["hits"] > 40
+    assert agreement["other_hits"] + agreement["other_depths"] <= 6
     judged = agreement["fast_right"] + agreement["paper_right"] + agreement["undecided"]
     assert judged == agreement["other_hits"] + agreement["other_depths"]
+
+
+    image = values["agreement/image_1"]
+    assert image["pixels"] == 36 and image["paper_wrong"] <= image["disputed"]
+    assert all(image["right"][name] >= image["everywhere"][name] for name in ("colours", "normals", "depths"))
+    assert image["right"]["depths"] > 40
+
+
+def test_decibels_of_a_constant_error():
+    reference = torch.rand(50, 3)
+    assert psnr(reference + 0.02, reference, 2.0) == pytest.approx(40, abs=1e-3)
+    assert psnr(reference, reference, 2.0) == math.inf
 
 
 def test_the_papers_search_evaluates_what_its_equations_say():

@@ -13,21 +13,15 @@ from imavatar.benchmark.counting import Evaluations, counted
 from imavatar.benchmark.plain import PlainDeformer
 from imavatar.benchmark.scene import N_FRAMES, Scene
 from imavatar.losses import moves_mask_loss
-from imavatar.numerics.intersection import ray_sphere_interval
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays, pixel_grid
-from imavatar.rendering.correspondence import find_canonical
 from imavatar.rendering.image import ImageRenderer
-from imavatar.rendering.surface_search import find_surface
 from imavatar.training.objective import LossWeights
 from imavatar.training.step import Run, StepLosses, training_step
 from imavatar.types import PosedHead, RayBundle, SurfaceHits
 
 CALLS = 12
 """Fast searches and steps that are timed together: what happens only now and then, as posing the mesh anew, counts."""
-SAME_DEPTH = 1e-3
-"""Model units, a quarter of a millimetre."""
-DENSE_SAMPLES, DENSE_SECANT_STEPS, DENSE_HALF_WIDTH = 400, 16, 0.1
 
 
 @dataclass(frozen=True)
@@ -148,80 +142,6 @@ def iterations(
         counts,
         search.staleness(),
     )
-
-
-@dataclass(frozen=True)
-class Agreement:
-    """Of two searches on the same rays without a mask; depths in model units.
-
-    Where depths differ by more than SAME_DEPTH, or only one search hits, a search with many more samples near what
-    both found says who is right; `undecided`: neither.
-    """
-
-    rays: int
-    hits: int
-    other_hits: int
-    other_depths: int
-    fast_right: int
-    paper_right: int
-    undecided: int
-    median_difference: float
-    difference_99: float
-
-
-@torch.no_grad()
-def agreement(scene: Scene, size: int, n_rays: int, n_frames: int) -> Agreement:
-    """Both searches on the rays of some frames."""
-    totals, differences = [0] * 7, []
-    for frame in range(n_frames):
-        part = rays_of(scene, frame, size, n_rays)
-        found = scene.avatar.find_surface(part.rays, part.posed, None)
-        expected = scene.plain.avatar.find_surface(part.rays, part.posed, None)
-        both = found.hit & expected.hit
-        difference = (found.depth - expected.depth).abs()
-        differences.append(difference[both])
-        elsewhere = both & (difference > SAME_DEPTH)
-        disputed = ((found.hit != expected.hit) | elsewhere).nonzero()[:, 0]
-        fast, paper = _judge(scene, part, found, expected, disputed)
-        counts = (
-            len(part.rays),
-            int(both.sum()),
-            int((found.hit != expected.hit).sum()),
-            int(elsewhere.sum()),
-            int((fast & ~paper).sum()),
-            int((paper & ~fast).sum()),
-            int((fast == paper).sum()),
-        )
-        totals = [a + b for a, b in zip(totals, counts, strict=True)]
-    joined = torch.cat(differences)
-    return Agreement(*totals, float(joined.quantile(0.5)), float(joined.quantile(0.99)))
-
-
-def _judge(scene: Scene, part: Rays, found: SurfaceHits, expected: SurfaceHits, rows):
-    """Which of the disputed rows each search is right at, by a dense search from just before the first depth on."""
-    rays = part.rays[rows]
-    if len(rows) == 0:
-        none = torch.zeros(0, dtype=torch.bool)
-        return none, none
-    avatar, settings = scene.plain.avatar, scene.plain.avatar.search.correspondence
-    bound, field = PlainDeformer(avatar.deformer, part.posed), avatar.field(part.posed)
-    near, far, meets = ray_sphere_interval(rays.origins, rays.directions, avatar.search.radius)
-    # From a little before the first depth that either search found: in front of it neither has seen anything.
-    depths = torch.stack([torch.where(h.hit[rows], h.depth[rows], torch.inf) for h in (found, expected)])
-    near = torch.maximum(near, depths.amin(dim=0) - DENSE_HALF_WIDTH)
-    dense = find_surface(
-        lambda x_d: find_canonical(bound, field, x_d, settings),
-        rays,
-        interval=(near, far, meets),
-        n_samples=DENSE_SAMPLES,
-        n_secant_steps=DENSE_SECANT_STEPS,
-    )
-
-    def right(hits: SurfaceHits):
-        same = (hits.depth[rows] - dense.depth).abs() < SAME_DEPTH
-        return (hits.hit[rows] == dense.hit) & (same | ~dense.hit)
-
-    return right(found), right(expected)
 
 
 @torch.no_grad()

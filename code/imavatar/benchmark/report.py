@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 import torch
 
 from imavatar.benchmark import floor, measure
+from imavatar.benchmark.agreement import SAME_DEPTH, agreement, image_agreement
 from imavatar.benchmark.clock import Seconds, matrix_product
 from imavatar.benchmark.scene import Scene
 from imavatar.build import build_schedule
@@ -28,7 +29,8 @@ class Settings:
     size: int = 256
     repeats: int = 3
     stride: int = 8
-    agreement_frames: int = 2
+    agreement_frames: int = 4
+    agreement_images: int = 2
     paper: bool = True
 
 
@@ -142,15 +144,29 @@ def _paper(report: Report, scene, settings: Settings, saved, product, steps, fas
     report.ratio("ratio/image", "image, paper / fast", whole_image, image)
     scene.avatar.load_state_dict(saved)
     scene.avatar.search.reset()
-    agreement = measure.agreement(scene, size, n, settings.agreement_frames)
-    report.values["agreement"] = asdict(agreement)
+    _agreement(report, scene, settings)
+
+
+def _agreement(report: Report, scene, settings: Settings) -> None:
+    found = agreement(scene, settings.size, settings.n_rays, settings.agreement_frames)
+    report.values["agreement"] = asdict(found)
     report.say(
-        f"agreement: {agreement.rays} rays, {agreement.hits} hits of both searches; {agreement.other_hits} hits of one "
-        f"only, {agreement.other_depths} depths differ by more than {measure.SAME_DEPTH}; of these a denser search "
-        f"sides with the fast one at {agreement.fast_right}, with the paper's at {agreement.paper_right}, with both or "
-        f"neither at {agreement.undecided}; difference of depths: median {agreement.median_difference:.1e}, 99 % "
-        f"{agreement.difference_99:.1e}"
+        f"agreement: {found.rays} rays, {found.hits} hits of both searches; {found.other_hits} hits of one only, "
+        f"{found.other_depths} depths differ by more than {SAME_DEPTH}; of these a denser search sides with the fast "
+        f"one at {found.fast_right}, with the paper's at {found.paper_right}, with both or neither at "
+        f"{found.undecided}; difference of depths: median {found.median_difference:.1e}, 99 % {found.difference_99:.1e}"
     )
+    for frame in range(settings.agreement_images):
+        image = image_agreement(scene, frame, settings.size, max(1, settings.stride // 2))
+        report.values[f"agreement/image_{frame}"] = asdict(image)
+        report.say(
+            f"image {frame}, {image.pixels} pixels: {_decibels(image.everywhere)}; without the {image.paper_wrong} of "
+            f"{image.disputed} disputed pixels where a denser search sides with the fast one: {_decibels(image.right)}"
+        )
+
+
+def _decibels(values: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.1f} dB" for name, value in values.items())
 
 
 def _counts(evaluations) -> str:
