@@ -6,6 +6,7 @@ EXTRAS = {
     "preprocess": ["ai-edge-litert>=2.0", "flatbuffers>=23.0"],
     "face-alignment": ["face-alignment>=1.5"],
     "openhead": [],
+    "evaluation": ["flip-evaluator>=1.7"],
     "synthetic": ["mitsuba>=3.6"],
     "viewer": ["viser>=1.0"],
     "log": ["tensorboard>=2.15"],

@@ -34,7 +34,6 @@ def test_both_sides_are_measured_and_agree(root, capsys):
     judged = agreement["fast_right"] + agreement["paper_right"] + agreement["undecided"]
     assert judged == agreement["other_hits"] + agreement["other_depths"]
 
-
     image = values["agreement/image_1"]
     assert image["pixels"] == 36 and image["paper_wrong"] <= image["disputed"]
     assert all(image["right"][name] >= image["everywhere"][name] for name in ("colours", "normals", "depths"))

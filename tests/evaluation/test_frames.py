@@ -9,11 +9,14 @@ import pytest
 import torch
 import trimesh
 
+from imavatar.anatomy import HEAD_SCALE
 from imavatar.data.dataset import FaceDataset
+from imavatar.data.ground_truth import GroundTruth, write_ground_truth
 from imavatar.data.video_file import read_frames
 from imavatar.errors import ImavatarError
 from imavatar.evaluation.frames import evaluate
 from imavatar.evaluation.metrics import PSNR_CAP
+from imavatar.rendering.camera import to_view_depth
 from oracles_sphere import RADIUS, PlaybackRenderer, RecordingFlame, SphereAvatar, perfect_rendering
 from oracles_subject import write_subject
 
@@ -187,3 +190,17 @@ def test_frames_of_two_recordings_do_not_overwrite_each_other(tmp_path):
     evaluate(dataset, RecordingFlame(), renderer, tmp_path / "out", mesh_resolution=24)
     names = sorted(path.name for path in (tmp_path / "out" / "rgb").iterdir())
     assert names == ["a_1.png", "a_2.png", "b_1.png", "b_2.png"]
+
+
+def test_depth_is_compared_where_it_is_exact_on_the_face(dataset, tmp_path):
+    frames = [dataset.frame(i) for i in range(N_FRAMES)]
+    renderings = [perfect_rendering(frame) for frame in frames]
+    for frame, rendering in zip(frames, renderings, strict=True):
+        depth = to_view_depth(rendering.depth, frame.camera).numpy() / HEAD_SCALE
+        exact = np.arange(SIZE[1])[None] < SIZE[1] // 2
+        depth = np.where(depth > 0, depth + np.where(exact, 0.002, 0.05), 0)
+        truth = GroundTruth(rendering.normal.numpy(), depth, np.broadcast_to(exact, SIZE))
+        write_ground_truth(tmp_path / "data" / "sphere" / "sphere" / "test", frame.name, truth)
+    mean = run(dataset, tmp_path / "out", PlaybackRenderer(renderings)).mean
+    assert mean["depth_error_face"] == pytest.approx(2.0, abs=0.06)
+    assert mean["normal_error_face"] < 0.1

@@ -11,6 +11,8 @@ from imavatar.evaluation.keypoints import keypoint_error
 from imavatar.evaluation.metrics import (
     METRICS,
     PSNR_CAP,
+    change_error,
+    depth_error,
     image_metrics,
     mask_iou,
     mean_absolute_error,
@@ -204,3 +206,19 @@ def test_normals_count_where_both_images_have_one():
     found = torch.tensor([[[0.0, 1, 0], [0, 0, 0], [0, 0, 1], [0, 0, 1]]])
     assert normal_error(found, truth, torch.tensor([[True, True, True, False]])) == pytest.approx(90)
     assert normal_error(found, truth, torch.tensor([[False, True, True, False]])) is None
+
+
+def test_depths_count_where_both_images_have_one():
+    truth = torch.tensor([[2.0, 2.0, 0.0, 2.0, 3.0]])
+    found = torch.tensor([[2.5, 0.0, 2.0, 9.0, 2.0]])
+    mask = torch.tensor([[True, True, True, False, True]])
+    assert depth_error(found, truth, mask) == pytest.approx(0.75)
+    assert depth_error(found, truth, torch.tensor([[False, True, True, False, False]])) is None
+
+
+def test_a_constant_error_has_no_change_and_a_jump_has_its_size():
+    truths = tuple(torch.rand(6, 5, 3) for _ in range(2))
+    mask = torch.ones(6, 5, dtype=torch.bool)
+    assert change_error(tuple(truth + 0.1 for truth in truths), truths, mask) == pytest.approx(0, abs=1e-6)
+    assert change_error((truths[0], truths[1] + 0.1), truths, mask) == pytest.approx(0.1, abs=1e-6)
+    assert change_error(truths, truths, ~mask) is None

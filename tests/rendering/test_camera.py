@@ -3,7 +3,7 @@
 import torch
 
 from imavatar.numerics.linalg import rigid_transform
-from imavatar.rendering.camera import cast_rays, pixel_grid, project
+from imavatar.rendering.camera import cast_rays, pixel_grid, project, to_view_depth, view_depth
 from imavatar.types import Camera
 from oracles_fields import normal, points, rotation
 
@@ -69,3 +69,11 @@ def test_directions_are_unit_vectors():
 
 def test_pixels_are_listed_row_by_row_as_u_v():
     assert pixel_grid(2, 3).tolist() == [[0, 0], [1, 0], [2, 0], [0, 1], [1, 1], [2, 1]]
+
+
+def test_depths_along_rays_become_those_along_the_axis():
+    turned = camera((0.3, -0.4, 0.2), (0.5, -0.2, 3.0))
+    rays = cast_rays(turned, pixel_grid(6, 8).double(), one_frame(48))
+    depth = 1 + normal(48, seed=1).abs()
+    expected = view_depth(turned, rays.at(depth)[None])[0].view(6, 8)
+    torch.testing.assert_close(to_view_depth(depth.view(6, 8), turned), expected)

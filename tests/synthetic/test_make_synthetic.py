@@ -10,6 +10,7 @@ from imavatar import assets
 from imavatar.data.images import read_colour, read_grey
 from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
 from imavatar.errors import DataError
+from imavatar.synthetic.claim import claim
 from imavatar.synthetic.dataset import SyntheticSettings, make_synthetic
 from imavatar.synthetic.paint import Label
 
@@ -96,12 +97,10 @@ def test_another_request_for_the_same_folder_is_refused(folder):
 
 
 def test_a_folder_of_the_users_own_is_not_touched(tmp_path):
-    from imavatar.synthetic import dataset
-
     (tmp_path / "me" / "me").mkdir(parents=True)
     settings = SyntheticSettings("me", 64, 1, 1, 0, 1, "head")
     with pytest.raises(DataError, match="was not made by this command"):
-        dataset._claim(tmp_path / "me" / "me", settings)
+        claim(tmp_path / "me" / "me", settings)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,18 @@ def test_what_the_camera_is_aimed_at_is_in_the_middle_of_the_image(size):
     np.testing.assert_allclose(depth, HEAD_SCALE * camera.distance)
 
 
+def test_a_turned_camera_is_at_its_distance_to_the_side_and_above_and_looks_at_the_centre():
+    camera = StudioCamera(64, centre=(0.01, -0.02, 0.03), yaw=0.5, pitch=0.2)
+    offset = camera.position - np.array(camera.centre)
+    assert np.linalg.norm(offset) == pytest.approx(camera.distance)
+    assert np.arctan2(offset[0], offset[2]) == pytest.approx(0.5)
+    assert np.arcsin(offset[1] / camera.distance) == pytest.approx(0.2)
+    pixels, depth = camera.project(HEAD_SCALE * np.array([camera.centre, camera.centre]) + [[0, 0, 0], [0, 0.1, 0]])
+    np.testing.assert_allclose(pixels[0], [31.5, 31.5])
+    np.testing.assert_allclose(depth[0], HEAD_SCALE * camera.distance)
+    assert pixels[1, 0] == pytest.approx(31.5) and pixels[1, 1] < 31.5
+
+
 def test_the_width_fills_the_image():
     camera = StudioCamera(100)
     side = np.array(camera.centre) + np.array([[-camera.width / 2, 0, 0], [camera.width / 2, 0, 0], [0, 0.05, 0]])
@@ -29,8 +41,9 @@ def test_the_width_fills_the_image():
     assert np.degrees(2 * np.arctan(camera.width / 2 / camera.distance)) == pytest.approx(camera.field_of_view)
 
 
-def test_rays_of_the_written_camera_pass_through_the_points_it_projects():
-    camera = StudioCamera(128)
+@pytest.mark.parametrize("turn", [{}, {"yaw": 0.6, "pitch": -0.3}])
+def test_rays_of_the_written_camera_pass_through_the_points_it_projects(turn):
+    camera = StudioCamera(128, **turn)
     points = HEAD_SCALE * np.random.default_rng(0).uniform(-0.1, 0.1, size=(50, 3))
     pixels, _ = camera.project(points)
     world_from_camera = np.eye(4)

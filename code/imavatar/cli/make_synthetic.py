@@ -1,47 +1,115 @@
-"""`scripts/make_synthetic.py`: a rendered subject with exact parameters."""
+"""`scripts/make_synthetic.py`: rendered subjects."""
 
 import argparse
 import os
 from pathlib import Path
 
 from imavatar import assets
-from imavatar.cli.common import ProgressLine, run_command
+from imavatar.cli.common import ProgressLine, TaskProgress, run_command
+from imavatar.cli.track_images import FILE as TRACKED
 
 
 def make_synthetic_main(argv: list[str] | None = None) -> None:
-    """Render the synthetic subject into a data folder; what is there already is kept."""
-    parser = argparse.ArgumentParser(description="Render a synthetic subject (SPEC: data layout).")
-    parser.add_argument("--out", type=Path, default=assets.project_dir() / "data" / "datasets")
-    parser.add_argument("--subject", default="synthetic", help="name of the subject")
-    parser.add_argument("--size", type=int, default=128, help="image side in pixels")
-    parser.add_argument("--train", type=int, default=80, help="training frames")
-    parser.add_argument("--test", type=int, default=20, help="held-out frames")
-    parser.add_argument("--harder", type=int, default=0, help="frames of stronger motion than the training's")
+    """Render into a data folder; what is there already is kept."""
+    parser = argparse.ArgumentParser(
+        description="Render a synthetic subject with exact parameters, or with --subjects a data set of several for "
+        "comparisons (SPEC: data layout)."
+    )
+    parser.add_argument("--out", type=Path, default=assets.project_dir() / "data" / "datasets", help="data folder")
+    parser.add_argument("--size", type=int, help="image side in pixels (default: 128, of several subjects 256)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--samples", type=int, default=36, help="light paths a pixel")
-    parser.add_argument(
+    parser.add_argument("--samples", type=int, help="light paths a pixel (default: 36, of several subjects 32)")
+    parser.add_argument("--workers", type=int, default=min(4, os.cpu_count() or 1), help="processes that render")
+    one = parser.add_argument_group("one subject")
+    one.add_argument("--subject", default="synthetic", help="its name")
+    one.add_argument("--train", type=int, default=80, help="training frames")
+    one.add_argument("--test", type=int, default=20, help="held-out frames")
+    one.add_argument("--harder", type=int, default=0, help="frames of stronger motion than the training's")
+    one.add_argument(
         "--hair", choices=("surface", "strands"), default="surface", help="a surface, or strands on it (slower)"
     )
-    parser.add_argument("--workers", type=int, default=min(4, os.cpu_count() or 1), help="processes that render")
+    several = parser.add_argument_group("several subjects")
+    several.add_argument("--subjects", type=int, help="how many: subject_00, subject_01, ...")
+    several.add_argument(
+        "--frames", type=_frames, metavar="SEQUENCE=N,...", help="other numbers of frames, or fewer sequences"
+    )
+    several.add_argument("--track", action="store_true", help="also track the images (flame_params_tracked.json)")
     args = parser.parse_args(argv)
+    if args.workers < 0:
+        parser.error(f"--workers is {args.workers}, expected at least 0")
+    run_command(lambda: _one_subject(args) if args.subjects is None else _several_subjects(args))
 
-    def command() -> None:
-        from imavatar.synthetic.dataset import make_synthetic
 
-        folder = make_synthetic(
-            args.out,
-            subject=args.subject,
-            size=args.size,
-            n_train=args.train,
-            n_test=args.test,
-            n_harder=args.harder,
-            seed=args.seed,
-            samples=args.samples,
-            hair=args.hair,
-            workers=args.workers,
-            assets_dir=assets.assets_dir(),
-            progress=ProgressLine("frames rendered"),
-        )
-        print(f"synthetic subject: {folder}")
+def _frames(text: str) -> dict[str, int]:
+    from imavatar.synthetic.sequences import N_FRAMES
 
-    run_command(command)
+    frames = {}
+    for part in text.split(","):
+        name, _, count = part.partition("=")
+        if name not in N_FRAMES or not count.isdigit():
+            raise argparse.ArgumentTypeError(f"{part!r} is not SEQUENCE=N; sequences are {', '.join(N_FRAMES)}")
+        frames[name] = int(count)
+    return frames
+
+
+def _one_subject(args: argparse.Namespace) -> None:
+    from imavatar.synthetic.dataset import make_synthetic
+
+    folder = make_synthetic(
+        args.out,
+        subject=args.subject,
+        size=args.size or 128,
+        n_train=args.train,
+        n_test=args.test,
+        n_harder=args.harder,
+        seed=args.seed,
+        samples=args.samples or 36,
+        hair=args.hair,
+        workers=args.workers,
+        assets_dir=assets.assets_dir(),
+        progress=ProgressLine("frames rendered"),
+    )
+    print(f"synthetic subject: {folder}")
+
+
+def _several_subjects(args: argparse.Namespace) -> None:
+    from imavatar.head.assets import find_head
+    from imavatar.preprocessing.retrack import retrack
+    from imavatar.synthetic.data_card import write_contact_sheet, write_data_card
+    from imavatar.synthetic.population import expected_cost, make_population
+    from imavatar.synthetic.sequences import N_FRAMES
+
+    frames, size, samples = args.frames or dict(N_FRAMES), args.size or 256, args.samples or 32
+    seconds, gigabytes = expected_cost(args.subjects * sum(frames.values()), size, samples, args.workers)
+    print(
+        f"{args.subjects} subjects, {sum(frames.values())} frames of {size} x {size} each: about "
+        f"{seconds / 60:.0f} minutes and {gigabytes:.2f} GB, less what is there",
+        flush=True,
+    )
+    made = make_population(
+        args.out,
+        args.subjects,
+        size=size,
+        seed=args.seed,
+        samples=samples,
+        frames=frames,
+        workers=args.workers,
+        assets_dir=assets.assets_dir(),
+        progress=ProgressLine("frames rendered"),
+    )
+    for folder in made.folders if args.track else ():
+        if not all((folder / name / TRACKED).is_file() for name in frames):
+            found = retrack(
+                folder,
+                list(frames),
+                assets_dir=assets.assets_dir(),
+                head_path=find_head("open", assets.assets_dir(), assets.assets_dir()),
+                json_name=TRACKED,
+                progress=TaskProgress(),
+            )
+            n = sum(found.frames_written.values())
+            print(
+                f"{folder.name}: tracked {n} of {found.frames_read} frames, {found.errors['error_px']:.2f} pixels off"
+            )
+    print(f"contact sheet: {write_contact_sheet(args.out, made.folders, list(frames))}")
+    print(f"data card: {write_data_card(args.out, made.folders, made.settings)}")

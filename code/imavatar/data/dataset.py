@@ -10,7 +10,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from imavatar.data.ground_truth import DEPTH, EXACT, read_depth
 from imavatar.data.images import (
+    FOREGROUND_THRESHOLD,
     foreground_of,
     on_white,
     read_colour,
@@ -30,8 +32,9 @@ from imavatar.types import Batch, Camera, HeadParameters
 class Frame:
     """One frame of a recording: colours in [-1, 1] on white, `bbox` and `keypoints` in pixels.
 
-    Image and foreground are None where only the JSON was asked for; semantics also where they are not used; normals
-    (unit, world space, 0 where there is no surface) where they are not known. The camera and the head have one row.
+    Image and foreground are None where only the JSON was asked for; semantics also where they are not used. Normals
+    (unit, world space, 0 where there is no surface), depth (metres along the viewing direction, 0 likewise) and where
+    both are exact are None where a recording does not come with them. The camera and the head have one row.
     """
 
     name: str
@@ -44,6 +47,8 @@ class Frame:
     bbox: Float[Tensor, " 4"]
     keypoints: Float[Tensor, "k 2"]
     normals: Float[Tensor, "h w 3"] | None = None
+    depth: Float[Tensor, "h w"] | None = None
+    exact: Bool[Tensor, "h w"] | None = None
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ class FaceDataset:
             head=self.head([index]),
             bbox=self._to_pixels(record.bbox.reshape(2, 2)).flatten(),
             keypoints=self._to_pixels(record.keypoints),
-            normals=None if pixels is None else self._normals(record),
+            **({} if pixels is None else self._truth(record)),
         )
 
     def batch(self, indices: Sequence[int], n_pixels: int, generator: torch.Generator) -> Batch:
@@ -186,14 +191,21 @@ class FaceDataset:
             )
         return self._pixels[index]
 
-    def _normals(self, record: FrameRecord) -> Float[Tensor, "h w 3"] | None:
-        """Of the truth, where a recording comes with it at the size of the images."""
-        path = record.image_path.parents[1] / NORMALS / record.image_path.name
-        if not path.is_file():
-            return None
-        pixels = read_normals_file(path)
-        same_size = pixels.shape[:2] == (self.height, self.width)
-        return torch.from_numpy(decode_normals(pixels)) if same_size else None
+    def _truth(self, record: FrameRecord) -> dict[str, Tensor]:
+        """Normals, depth and where they are exact: what a recording comes with, at the size of the images."""
+        readers = {
+            "normals": (NORMALS, lambda path: decode_normals(read_normals_file(path))),
+            "depth": (DEPTH, read_depth),
+            "exact": (EXACT, lambda path: read_grey(path, "mask of what is exact") > FOREGROUND_THRESHOLD),
+        }
+        found = {}
+        for name, (folder, read) in readers.items():
+            path = record.image_path.parents[1] / folder / record.image_path.name
+            if path.is_file():
+                values = read(path)
+                if values.shape[:2] == (self.height, self.width):
+                    found[name] = torch.from_numpy(values)
+        return found
 
     def _to_pixels(self, points: Float[np.ndarray, "k 2"]) -> Float[Tensor, "k 2"]:
         """Points of the files, in [-1, 1], as pixels."""

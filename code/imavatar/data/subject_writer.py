@@ -5,10 +5,9 @@ import os
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8, UInt16
+from jaxtyping import Float, UInt8
 
 from imavatar.data.images import write_png
-from imavatar.data.normals import NORMALS, write_normals_file
 from imavatar.data.subject import parse_recording
 from imavatar.errors import DataError
 
@@ -52,21 +51,17 @@ class SubjectWriter:
         pose: Float[np.ndarray, " 15"],
         keypoints: Float[np.ndarray, "k 2"],
         bbox: Float[np.ndarray, " 4"],
-        normals: UInt16[np.ndarray, "_ _ 3"] | None = None,
     ) -> str:
         """Write a frame's images and remember its parameters; returns its name, counted from 1.
 
         The mask is 0...255, the semantics are face-parsing labels; keypoints and bbox are in [-1, 1]; `world_mat` maps
-        world to camera in model units; `normals`, where they are known, are those of `data.normals.encode_normals`.
+        world to camera in model units.
         """
         if not image.shape[:2] == mask.shape == semantic.shape:
             raise ValueError(f"image {image.shape}, mask {mask.shape} and semantic {semantic.shape} differ in size")
         name = str(len(self._frames) + 1)
         for kind, pixels in (("image", image), ("mask", mask), ("semantic", semantic)):
             write_png(self.folder / kind / f"{name}.png", pixels)
-        if normals is not None:
-            (self.folder / NORMALS).mkdir(parents=True, exist_ok=True)
-            write_normals_file(self.folder / NORMALS / f"{name}.png", normals)
         self._frames.append(frame_entry(name, world_mat, expression, pose, keypoints, bbox))
         return name
 

@@ -6,16 +6,27 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from imavatar.anatomy import HEAD_SCALE
 from imavatar.data.dataset import FaceDataset, Frame
 from imavatar.data.images import read_colour, write_png
 from imavatar.data.mesh_file import write_ply
 from imavatar.data.video_file import write_video
 from imavatar.evaluation.face_interior import face_interior
+from imavatar.evaluation.flip import flip_available, flip_metrics
 from imavatar.evaluation.keypoints import Detector, keypoint_error
-from imavatar.evaluation.metrics import METRICS, PSNR_CAP, Distance, image_metrics, mask_iou, normal_error
+from imavatar.evaluation.metrics import (
+    METRICS,
+    PSNR_CAP,
+    Distance,
+    change_error,
+    depth_error,
+    image_metrics,
+    mask_iou,
+    normal_error,
+)
 from imavatar.evaluation.tables import (
     FrameScores,
     MetricSummary,
@@ -27,12 +38,14 @@ from imavatar.evaluation.tables import (
 )
 from imavatar.head.flame import Flame
 from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.camera import to_view_depth
 from imavatar.rendering.image import ImageRenderer, RenderedImage
 from imavatar.rendering.strips import colour_bytes, comparison_strip, normal_bytes, video_frame
 from imavatar.rendering.surface_mesh import avatar_mesh
 from imavatar.types import PosedHead
 
 FRAMES_PER_SECOND = 25.0
+MILLIMETRES = 1000.0
 IMAGE_FOLDERS = ("rgb", "normal", "combined")
 PROTOCOL = {
     "image": "all pixels; the truth is white outside its mask, the rendering where no surface is hit",
@@ -41,7 +54,11 @@ PROTOCOL = {
     "mean": "over frames; frames where a metric is undefined are left out, frames_counted says how many remain",
     "psnr": f"equal images count as {PSNR_CAP:g} dB",
     "ssim": "11 x 11 Gaussian window, sigma 1.5, windows inside the image",
-    "normal_error_face": "angle to the true normals, where both are known in the face's interior; null without a truth",
+    "normal_error_face": "angle to the true normals, where both are known in the face's interior, without hair, beards "
+    "and glasses where the recording says where they are; null without a truth",
+    "depth_error_face": "absolute difference along the viewing direction, of the same pixels; null without a truth",
+    "flip": "67 pixels a degree; null without its package",
+    "change_error": "difference of the changes since the frame before, over the pixels of both frames' true masks",
     "mask_iou": "rendered coverage above one half against the true mask",
     "keypoint_error": "68 landmarks detected on the rendering against the projected ones of the head model",
 }
@@ -92,14 +109,16 @@ def evaluate(
     """
     files = _prepare(out)
     device = flame.v_template.device
-    scores, names = [], []
+    scores, names, before = [], [], None
     for index in range(len(dataset)):
         frame = dataset.frame(index)
         own = latent if latent is None or len(latent) == 1 else latent[index : index + 1]
         posed = flame(frame.head.to(device), own)
         rendered = renderer.render(frame.camera.to(device), posed, dataset.height, dataset.width)
         names.append(_write_images(out, frame, rendered, prefixed=_several_folders(dataset)))
-        scores.append(_score(frame, rendered, lpips, detect))
+        pair = _ColourPair.of(frame, rendered)
+        scores.append(_score(frame, rendered, pair, before, lpips, detect))
+        before = pair
         if index == 0:
             _write_mesh(files["mesh"], renderer.avatar, posed, mesh_resolution)
         if progress is not None:
@@ -142,16 +161,48 @@ def _write_images(out: Path, frame: Frame, rendered: RenderedImage, *, prefixed:
     return name
 
 
-def _score(frame: Frame, rendered: RenderedImage, lpips: Distance | None, detect: Detector | None) -> FrameScores:
-    """The metrics of a frame; without its image only the keypoint error."""
-    values = {}
-    if frame.image is not None:
+@dataclass(frozen=True)
+class _ColourPair:
+    """A rendering and its truth in [0, 1]; None where a frame has no image."""
+
+    sub_dir: str
+    image: Float[Tensor, "h w 3"]
+    truth: Float[Tensor, "h w 3"]
+    foreground: Bool[Tensor, "h w"]
+
+    @classmethod
+    def of(cls, frame: Frame, rendered: RenderedImage) -> "_ColourPair | None":
+        if frame.image is None:
+            return None
         image, truth = ((part.cpu().clamp(-1, 1) + 1) / 2 for part in (rendered.rgb, frame.image))
+        return cls(frame.sub_dir, image, truth, frame.foreground)
+
+
+def _score(
+    frame: Frame,
+    rendered: RenderedImage,
+    pair: _ColourPair | None,
+    before: _ColourPair | None,
+    lpips: Distance | None,
+    detect: Detector | None,
+) -> FrameScores:
+    """The metrics of a frame; without its image only the keypoint error. `before` is the frame before this one."""
+    values = {}
+    if pair is not None:
         face = face_interior(frame.keypoints, *frame.foreground.shape)
-        values = image_metrics(image, truth, frame.foreground, face, lpips)
+        values = image_metrics(pair.image, pair.truth, frame.foreground, face, lpips)
+        if flip_available():
+            values |= flip_metrics(pair.image, pair.truth, frame.foreground, face)
+        if before is not None and before.sub_dir == pair.sub_dir:
+            images, truths = (before.image, pair.image), (before.truth, pair.truth)
+            values["change_error"] = change_error(images, truths, before.foreground | pair.foreground)
         values["mask_iou"] = mask_iou(rendered.alpha.cpu() > 0.5, frame.foreground)
+        known = face & frame.foreground if frame.exact is None else face & frame.foreground & frame.exact
         if frame.normals is not None:
-            values["normal_error_face"] = normal_error(rendered.normal.cpu(), frame.normals, face & frame.foreground)
+            values["normal_error_face"] = normal_error(rendered.normal.cpu(), frame.normals, known)
+        if frame.depth is not None:
+            depth = to_view_depth(rendered.depth.cpu(), frame.camera) * (MILLIMETRES / HEAD_SCALE)
+            values["depth_error_face"] = depth_error(depth, MILLIMETRES * frame.depth, known)
     values["keypoint_error"] = keypoint_error(colour_bytes(rendered.rgb), frame.keypoints, detect)
     return FrameScores(frame.sub_dir, frame.name, values)
 

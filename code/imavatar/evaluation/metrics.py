@@ -42,16 +42,21 @@ METRICS = {
     "ssim": MetricInfo("SSIM", "", True),
     "mae": MetricInfo("MAE", "of the range 0 to 1", False),
     "lpips": MetricInfo("LPIPS", "", False),
+    "flip": MetricInfo("FLIP", "", False, optional=True),
     "psnr_masked": MetricInfo("PSNR, foreground", "dB", True, 2),
     "ssim_masked": MetricInfo("SSIM, foreground", "", True),
     "mae_masked": MetricInfo("MAE, foreground", "of the range 0 to 1", False),
     "lpips_masked": MetricInfo("LPIPS, foreground", "", False),
+    "flip_masked": MetricInfo("FLIP, foreground", "", False, optional=True),
     "psnr_face": MetricInfo("PSNR, face", "dB", True, 2),
     "ssim_face": MetricInfo("SSIM, face", "", True),
     "mae_face": MetricInfo("MAE, face", "of the range 0 to 1", False),
     "lpips_face": MetricInfo("LPIPS, face", "", False),
+    "flip_face": MetricInfo("FLIP, face", "", False, optional=True),
+    "change_error": MetricInfo("change between frames, foreground", "of the range 0 to 1", False, optional=True),
     "mask_iou": MetricInfo("mask IoU", "", True),
     "normal_error_face": MetricInfo("normals, face", "degrees", False, 2, optional=True),
+    "depth_error_face": MetricInfo("depth, face", "mm", False, 2, optional=True),
     "keypoint_error": MetricInfo("keypoint error", "pixels", False, 2),
 }
 
@@ -132,6 +137,25 @@ def normal_error(
     # Exact for small angles too, where the arc cosine of a product is not.
     angle = 2 * torch.atan2((a - b).norm(dim=-1), (a + b).norm(dim=-1))
     return float(torch.rad2deg(angle).mean())
+
+
+def change_error(
+    images: tuple[Float[Tensor, "h w 3"], Float[Tensor, "h w 3"]],
+    truths: tuple[Float[Tensor, "h w 3"], Float[Tensor, "h w 3"]],
+    mask: Bool[Tensor, "h w"],
+) -> float | None:
+    """How far the change between two consecutive renderings is off the true one: the mean absolute difference.
+
+    An avatar that is off by the same in both has none; one that flickers or jumps has.
+    """
+    change, true_change = (later.double() - before.double() for before, later in (images, truths))
+    return _mean((change - true_change).abs(), mask)
+
+
+def depth_error(found: Float[Tensor, "h w"], truth: Float[Tensor, "h w"], mask: Bool[Tensor, "h w"]) -> float | None:
+    """Mean absolute difference over the pixels of the mask at which both are known (not 0), in the images' unit."""
+    both = mask & (found > 0) & (truth > 0)
+    return float((found[both].double() - truth[both].double()).abs().mean()) if both.any() else None
 
 
 def mean_point_distance(found: Float[Tensor, "k 2"], truth: Float[Tensor, "k 2"]) -> float:

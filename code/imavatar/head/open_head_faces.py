@@ -68,11 +68,18 @@ def load_face_space(makehuman: MakeHuman, mesh: HeadMesh) -> FaceSpace:
     return FaceSpace(macro, local)
 
 
-def random_face(mesh: HeadMesh, space: FaceSpace, random: np.random.Generator) -> Float[np.ndarray, "s 3"]:
-    """A random grown-up's face, decimetres."""
+def random_face(
+    mesh: HeadMesh, space: FaceSpace, random: np.random.Generator, years: float | None = None
+) -> Float[np.ndarray, "s 3"]:
+    """A random grown-up's face, decimetres.
+
+    Args:
+        years: 0 (a child) to 1 (old); drawn without it.
+    """
     female = random.uniform()
     gender = dict(zip(GENDERS, (female, 1 - female), strict=True))
-    age = dict(zip(AGES, _hat_weights(random.uniform(0.35, 1.0), AGE_ANCHORS), strict=True))
+    drawn = random.uniform(0.35, 1.0)
+    age = dict(zip(AGES, _hat_weights(drawn if years is None else years, AGE_ANCHORS), strict=True))
     muscle = dict(zip(MUSCLES, _hat_weights(random.uniform(), (0, 0.5, 1)), strict=True))
     fat = dict(zip(FATS, _hat_weights(random.beta(3, 3), (0, 0.5, 1)), strict=True))
     origin = dict(zip(ORIGINS, random.dirichlet([0.6] * 3), strict=True))

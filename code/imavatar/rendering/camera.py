@@ -37,6 +37,18 @@ def view_depth(camera: Camera, points: Float[Tensor, "b v 3"]) -> Float[Tensor, 
     return -_in_camera(camera, points)[..., 2]
 
 
+def to_view_depth(depth: Float[Tensor, "h w"], camera: Camera) -> Float[Tensor, "h w"]:
+    """Depths along the rays of an image's pixels as distances along the camera's axis.
+
+    Args:
+        camera: of one row.
+    """
+    height, width = depth.shape
+    fx, fy, cx, cy = camera.intrinsics[0].to(depth)
+    u, v = pixel_grid(height, width, depth.device).to(depth).view(height, width, 2).unbind(dim=-1)
+    return depth / (1 + ((u - cx) / fx).square() + ((v - cy) / fy).square()).sqrt()
+
+
 def _in_camera(camera: Camera, points: Float[Tensor, "b v 3"]) -> Float[Tensor, "b v 3"]:
     camera_from_world = torch.linalg.inv(camera.world_from_camera)
     return transform_points(camera_from_world[:, None].expand(-1, points.shape[1], -1, -1), points)

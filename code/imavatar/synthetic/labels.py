@@ -1,4 +1,4 @@
-"""What a subject's image shows at each pixel: which surface the ray meets first, where, its label and its normal."""
+"""What a subject's image shows at each pixel: which surface the ray meets first, its label, normal and depth."""
 
 from dataclasses import dataclass
 
@@ -14,10 +14,11 @@ from imavatar.synthetic.subject import Subject, Surface
 
 @dataclass(frozen=True)
 class SeenSurface:
-    """Labels 0...18 and unit normals (world space; 0 where nothing is) at the pixel centres."""
+    """Labels 0...18, unit normals (world space) and depth (model units) at pixel centres; 0, 0 and infinite if none."""
 
     labels: UInt8[np.ndarray, "h w"]
     normals: Float[np.ndarray, "h w 3"]
+    depth: Float[np.ndarray, "h w"]
 
 
 def seen_surface(subject: Subject, surfaces: list[Surface], camera: StudioCamera) -> SeenSurface:
@@ -43,4 +44,4 @@ def seen_surface(subject: Subject, surfaces: list[Surface], camera: StudioCamera
         corners = faces[raster.face[seen][here]] - start[index]
         labels[here] = subject.skin_labels(corners, weights[here])
     image[seen] = labels
-    return SeenSurface(image, normals)
+    return SeenSurface(image, normals, raster.depth)

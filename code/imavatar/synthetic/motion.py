@@ -43,6 +43,9 @@ GESTURES = (
 )
 """Face units without their side, and how often they are active relative to the most frequent."""
 
+OWN_UNITS, OWN_FREQUENCY = "mh_", 0.12
+"""MakeHuman's own units, where a subject has them, and how often they are active."""
+
 EYELID_GESTURES = ("eyeBlink",)
 """Gestures that may exceed MAX_UNIT: a lid that closes by 0.6 looks drowsy rather than blinking."""
 
@@ -61,14 +64,15 @@ def random_motion(
 ) -> Motion:
     """A sequence of gestures while the head turns and the jaw opens and closes.
 
-    Units that no gesture names stay at rest. The head turns at the neck, so the shoulders hardly move.
+    Units that are of no gesture stay at rest. The head turns at the neck, so the shoulders hardly move.
 
     Args:
         strength: multiplies the largest amplitudes and angles; lids still close no further than they can.
     """
     amplitudes = np.zeros((n_frames, len(unit_names)))
-    for gesture, frequency in GESTURES:
-        members = [i for i, name in enumerate(unit_names) if _without_side(name) == gesture]
+    own = sorted({without_side(name) for name in unit_names if name.startswith(OWN_UNITS)})
+    for gesture, frequency in (*GESTURES, *((name, OWN_FREQUENCY) for name in own)):
+        members = [i for i, name in enumerate(unit_names) if without_side(name) == gesture]
         activity = strength * _pulses(n_frames, frequency, generator)
         if gesture in EYELID_GESTURES:
             activity = np.minimum(activity * 1.5, 0.9)
@@ -93,8 +97,10 @@ def expression_of(
     return amplitudes @ coefficient_of_unit.T
 
 
-def _without_side(name: str) -> str:
-    """`mouthSmile` of `mouthSmileLeft`; units such as `mouthLeft` keep their direction."""
+def without_side(name: str) -> str:
+    """`mouthSmile` of `mouthSmileLeft`, `mh_eye-slit` of `mh_eye-left-slit`; `mouthLeft` keeps its direction."""
+    if name.startswith(OWN_UNITS):
+        return name.replace("-left", "").replace("-right", "")
     stem = name.removesuffix("Left").removesuffix("Right")
     return name if stem == "mouth" else stem
 

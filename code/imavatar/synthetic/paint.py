@@ -24,6 +24,7 @@ class Label(IntEnum):
     RIGHT_BROW = 3
     LEFT_EYE = 4
     RIGHT_EYE = 5
+    GLASSES = 6
     LEFT_EAR = 7
     RIGHT_EAR = 8
     NOSE = 10
@@ -65,13 +66,16 @@ class FaceTextures:
 class SkinPaint:
     """Colours and labels of the skin of one subject.
 
-    `eye_distance` is the distance of an eye from the middle of the face, in paint space.
+    `eye_distance` is the distance of an eye from the middle of the face, in paint space. `stubble` is how much of the
+    hair's colour the skin has where a beard grows; `bald` skin has no scalp.
     """
 
     palette: Palette
     textures: FaceTextures
     eye_distance: float
     seed: int
+    stubble: float = 0.0
+    bald: bool = False
 
     def colour(self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 3"]:
         """Linear RGB at places in paint space with texture coordinates."""
@@ -80,8 +84,9 @@ class SkinPaint:
         colour = colour * (1 - self._redness(place, uv)[:, None] * np.array([-0.02, 0.20, 0.22]))
         hollow = _pair_of_spots(place, (0.030, 0.018, 0.078), 0.012)
         colour = colour * (1 - 0.22 * hollow[:, None] * np.array([0.6, 0.9, 0.9]))
-        stubble = self.beard(place)
-        colour = colour * (1 - 0.16 * stubble[:, None] * np.array([1.0, 0.9, 0.8]))
+        beard = self.beard(place)
+        colour = colour * (1 - 0.16 * beard[:, None] * np.array([1.0, 0.9, 0.8]))
+        colour = _mix(colour, np.broadcast_to(self.palette.hair, colour.shape), self.stubble * beard)
         lips = np.clip(1.2 * sample_texture(self.textures.lips, uv), 0, 1)
         lip_colour = base * np.array([0.86, 0.47, 0.47])
         lip_noise = 1 + 0.08 * value_noise(place, self.seed + 3, 500)
@@ -117,6 +122,8 @@ class SkinPaint:
 
     def above_hairline(self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:
         """How far a place is inside the hair, in metres; negative outside and on the ears."""
+        if self.bald:
+            return np.full(len(place), -0.05)
         height = place[:, 1] - _hairline(place[:, 2]) + 0.004 * value_noise(place, self.seed + 5, 90)
         ears = sample_texture(self.textures.ears, uv)
         return np.minimum(height, 0.02 - 0.06 * np.clip(1.5 * ears, 0, 1))

@@ -15,14 +15,19 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from scipy.spatial.transform import Rotation
 
 from imavatar.anatomy import HEAD_SCALE
 from imavatar.errors import ImavatarError
+from imavatar.synthetic.look import Light
 from imavatar.synthetic.subject import Curves, Surface
 
 logger = logging.getLogger(__name__)
 
 MAX_DEPTH = 4
+STANDARD_LIGHT = Light()
+KEY_TURNS = 0.5
+"""How much of the room's turn the key light makes: it stays in front."""
 VECTORISED, SCALAR = "llvm_ad_rgb", "scalar_rgb"
 PROBE_SECONDS = 60
 PROBE = """
@@ -36,15 +41,18 @@ print(float(mi.render(scene, spp=1).numpy().mean()))
 
 @dataclass(frozen=True)
 class StudioCamera:
-    """A fixed camera that looks along -z (SPEC section 11); metres, in the frame of the head's template.
+    """A camera that looks at `centre`, along -z unless it is turned; metres, in the frame of the head's template.
 
-    `width` is what the image shows of the plane through `centre`, at right angles to the view.
+    `width` is what the image shows of the plane through `centre`, at right angles to the view. `yaw` and `pitch`
+    (radians) carry it around the centre, to the subject's left and up (SPEC section 11: cameras look along their -z).
     """
 
     size: int
     centre: tuple[float, float, float] = (0.0, -0.03, 0.0)
     distance: float = 1.25
     width: float = 0.32
+    yaw: float = 0.0
+    pitch: float = 0.0
 
     @property
     def intrinsics(self) -> Float[np.ndarray, " 4"]:
@@ -57,10 +65,20 @@ class StudioCamera:
         return np.array([-focal, focal, middle, middle])
 
     @property
+    def axes(self) -> Float[np.ndarray, "3 3"]:
+        """Rows: the camera's x, y and z axis in the world."""
+        turned = Rotation.from_euler("YX", [self.yaw, -self.pitch]).as_matrix()
+        return turned.T
+
+    @property
+    def position(self) -> Float[np.ndarray, " 3"]:
+        """Where the camera is, metres."""
+        return np.array(self.centre) + self.distance * self.axes[2]
+
+    @property
     def world_mat(self) -> Float[np.ndarray, "3 4"]:
         """World to camera, model units."""
-        position = np.array(self.centre) + [0, 0, self.distance]
-        return np.concatenate([np.eye(3), -HEAD_SCALE * position[:, None]], axis=1)
+        return np.concatenate([self.axes, -HEAD_SCALE * (self.axes @ self.position)[:, None]], axis=1)
 
     @property
     def field_of_view(self) -> float:
@@ -69,7 +87,7 @@ class StudioCamera:
 
     def project(self, points: Float[np.ndarray, "v 3"]) -> tuple[Float[np.ndarray, "v 2"], Float[np.ndarray, " v"]]:
         """Pixels (integer coordinates at pixel centres) and depths of points in model units."""
-        local = points + self.world_mat[:, 3]
+        local = points @ self.axes.T + self.world_mat[:, 3]
         fx, fy, cx, cy = self.size * self.intrinsics
         pixels = np.stack([cx + fx * local[:, 0] / local[:, 2], cy + fy * local[:, 1] / local[:, 2]], axis=-1)
         return pixels, -local[:, 2]
@@ -114,6 +132,7 @@ def render(
     samples: int,
     seed: int,
     curves: Sequence[Curves] = (),
+    light: Light = STANDARD_LIGHT,
     variant: str | None = None,
 ) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
     """An sRGB image over white and its coverage 0...255.
@@ -127,7 +146,7 @@ def render(
         "type": "scene",
         "integrator": {"type": "path", "max_depth": MAX_DEPTH, "hide_emitters": True},
         "sensor": _sensor(mi, camera),
-        **_lights(mi),
+        **_lights(mi, light),
     }
     for surface in surfaces:
         scene[surface.name] = _mesh(mi, surface)
@@ -150,12 +169,11 @@ def _over_white(
 
 
 def _sensor(mi, camera: StudioCamera) -> dict:
-    x, y, z = (HEAD_SCALE * value for value in camera.centre)
-    eye = [x, y, z + HEAD_SCALE * camera.distance]
+    centre, eye = ([HEAD_SCALE * float(value) for value in point] for point in (camera.centre, camera.position))
     return {
         "type": "perspective",
         "fov": camera.field_of_view,
-        "to_world": mi.ScalarTransform4f().look_at(eye, [x, y, z], [0, 1, 0]),
+        "to_world": mi.ScalarTransform4f().look_at(eye, centre, [0, 1, 0]),
         "sampler": {"type": "multijitter"},
         "film": {
             "type": "hdrfilm",
@@ -167,8 +185,9 @@ def _sensor(mi, camera: StudioCamera) -> dict:
     }
 
 
-def _lights(mi) -> dict:
+def _lights(mi, light: Light) -> dict:
     """A bright room with a soft light from the front left and a weaker, cooler one from the right."""
+    warmth = np.array([light.warmth, 1, 1 / light.warmth])
     row, column = np.mgrid[0:32, 0:64]
 
     def glow(centre: tuple[int, int], extent: tuple[int, int], colour: list[float]) -> np.ndarray:
@@ -178,17 +197,23 @@ def _lights(mi) -> dict:
     room = 0.55 + glow((40, 10), (7, 5), [5.0, 4.7, 4.3]) + glow((20, 12), (6, 6), [1.4, 1.6, 1.9])
     room[20:] *= 0.55
     transform = mi.ScalarTransform4f()
-    place = [HEAD_SCALE * value for value in (-0.7, 0.7, 1.1)]
+    turn = Rotation.from_euler("Y", KEY_TURNS * light.turn)
+    place = (HEAD_SCALE * turn.apply([-0.7, 0.7, 1.1])).tolist()
+    radiance = (light.key * warmth * [5.5, 5.2, 4.8]).tolist()
     return {
         "room": {
             "type": "envmap",
-            "bitmap": mi.Bitmap(room.astype(np.float32)),
+            "bitmap": mi.Bitmap((room * warmth).astype(np.float32)),
             "scale": 0.62,
+            "to_world": transform.rotate([0, 1, 0], float(np.degrees(light.turn))),
         },
         "key": {
             "type": "rectangle",
             "to_world": transform.look_at(place, [0, 0, 0], [0, 1, 0]) @ transform.scale(HEAD_SCALE * 0.25),
-            "emitter": {"type": "area", "radiance": {"type": "rgb", "value": [5.5, 5.2, 4.8]}},
+            "emitter": {
+                "type": "area",
+                "radiance": {"type": "rgb", "value": radiance},
+            },
         },
     }
 

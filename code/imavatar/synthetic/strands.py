@@ -6,10 +6,15 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from imavatar.synthetic.mesh_tools import FineMesh, unit, value_noise, vertex_normals
+from imavatar.synthetic.paint import SkinPaint
 from imavatar.synthetic.wear import PARTING, Shell
 
 LENGTH = 0.022
 """Of a strand, metres, at the middle of the head; shorter towards the neck."""
+LONG_LENGTH = 0.13
+STEEP, FRINGE = 0.4, 0.02
+"""Hair hangs where the scalp's normal is at most so far from level, and as far forward in paint space."""
+BEARD_LENGTH, BEARD_LIFT, BEARD_BORDER = 0.009, 0.25, 0.5
 RADIUS = 0.0004
 N_POINTS = 6
 TONES = (0.55, 0.85, 1.2, 1.7)
@@ -40,7 +45,13 @@ class Strands:
 
 
 def grow_strands(
-    shell: Shell, vertices: Float[np.ndarray, "v 3"], place: Float[np.ndarray, "m 3"], n: int, seed: int
+    shell: Shell,
+    vertices: Float[np.ndarray, "v 3"],
+    place: Float[np.ndarray, "m 3"],
+    n: int,
+    seed: int,
+    *,
+    long: bool = False,
 ) -> Strands:
     """Strands all over the hair of a head at rest.
 
@@ -49,20 +60,45 @@ def grow_strands(
         vertices: of the coarse mesh of the skin, metres.
         place: of the shell's vertices in paint space.
         n: how many.
+        long: it hangs to the shoulders at the sides and the back.
     """
     generator = np.random.default_rng([seed, 7])
-    mesh = shell.mesh
+    covered = shell.offset[shell.mesh.faces].min(axis=1) > MIN_THICKNESS
+
+    def curves(face, root, at, normal):
+        thickness = np.einsum("nk,nk->n", root, shell.offset[shell.mesh.faces[face]])
+        return _curves(at, normal, thickness, seed, generator, long=long)
+
+    return _grow(shell.mesh, vertices, place, covered, n, generator, curves)
+
+
+def grow_beard(
+    skin: FineMesh, vertices: Float[np.ndarray, "v 3"], place: Float[np.ndarray, "m 3"], paint: SkinPaint, n: int
+) -> Strands:
+    """Strands where a beard grows, down and a little away from the skin."""
+    generator = np.random.default_rng([paint.seed, 8])
+    grows = paint.beard(place)[skin.faces].min(axis=1) > BEARD_BORDER
+
+    def curves(face, root, at, normal):
+        flow = np.array([0, -1.0, 0.15]) + generator.normal(0, 0.35, (n, 3))
+        flow = unit(flow - 0.8 * np.sum(flow * normal, axis=1, keepdims=True) * normal)
+        length = BEARD_LENGTH * generator.uniform(0.5, 1.2, n)[:, None, None]
+        along = np.linspace(-0.1, 1, N_POINTS)[None, :, None]
+        return length * along * (flow + BEARD_LIFT * normal)[:, None]
+
+    return _grow(skin, vertices, place, grows, n, generator, curves)
+
+
+def _grow(mesh: FineMesh, vertices, place, grows, n, generator, curves) -> Strands:
+    """Strands from random points of some faces; `curves(face, root, place, normal)` gives points from the roots."""
     fine = mesh.interpolate(vertices)
     corners = fine[mesh.faces]
     area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
-    covered = shell.offset[mesh.faces].min(axis=1) > MIN_THICKNESS
-    face = generator.choice(len(mesh.faces), n, p=area * covered / (area * covered).sum())
+    face = generator.choice(len(mesh.faces), n, p=area * grows / (area * grows).sum())
     root = generator.dirichlet([1, 1, 1], n)
     at = np.einsum("nk,nkc->nc", root, place[mesh.faces[face]])
-    thickness = np.einsum("nk,nk->n", root, shell.offset[mesh.faces[face]])
     normal = unit(np.einsum("nk,nkc->nc", root, vertex_normals(fine, mesh.faces)[mesh.faces[face]]))
-    curves = _curves(at, normal, thickness, seed, generator)
-    local = np.einsum("nac,npc->npa", _frames(corners[face]), curves)
+    local = np.einsum("nac,npc->npa", _frames(corners[face]), curves(face, root, at, normal))
     return Strands(mesh, face, root, local, generator.integers(len(TONES), size=n))
 
 
@@ -73,7 +109,7 @@ def _frames(corners: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
     return np.stack([first, np.cross(normal, first), normal], axis=1)
 
 
-def _curves(place, normal, thickness, seed, generator) -> Float[np.ndarray, "n k 3"]:
+def _curves(place, normal, thickness, seed, generator, *, long: bool) -> Float[np.ndarray, "n k 3"]:
     """Control points relative to the roots: out of the skin, then along the hair's flow, and down onto it."""
     n = len(place)
     top = np.clip((place[:, 1] - 0.05) / 0.06, 0, 1)[:, None]
@@ -84,6 +120,10 @@ def _curves(place, normal, thickness, seed, generator) -> Float[np.ndarray, "n k
     flow = unit(flow - np.sum(flow * normal, axis=1, keepdims=True) * normal)
     height = np.clip((place[:, 1] + 0.03) / 0.09, 0, 1)
     length = LENGTH * (0.35 + 0.65 * height) * generator.uniform(0.75, 1.25, n)
+    if long:
+        # Where the scalp is steep, so that what hangs straight down stays off it, and not over the face.
+        hangs = (np.abs(normal[:, 1]) < STEEP) & (place[:, 2] < FRINGE)
+        length = np.where(hangs, LONG_LENGTH * generator.uniform(0.8, 1.1, n), 1.5 * length)
     # Rises to about the hair's thickness within the first third, and stays there.
     rise = thickness * generator.uniform(0.7, 1.15, n)
     along = np.linspace(-0.08, 1, N_POINTS)

@@ -1,21 +1,22 @@
-"""A synthetic subject: a seeded shape, painted skin, eyes, hair and a sweater, posed by the head model itself."""
+"""A synthetic subject: painted skin, eyes, hair, a sweater and what else its look has, posed by a head model."""
 
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
 
 from imavatar.anatomy import HEAD_SCALE, Joint
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.head.makehuman import MakeHuman
 from imavatar.synthetic.eyes import eye_colour, eyeball_mesh
+from imavatar.synthetic.glasses import glasses_mesh
 from imavatar.synthetic.layout import corner_uv, face_textures, torso_below
+from imavatar.synthetic.look import Hair, Look
 from imavatar.synthetic.mesh_tools import subdivide, unit, vertex_normals
-from imavatar.synthetic.paint import EYES_IN_PAINT_SPACE, Label, Palette, SkinPaint
-from imavatar.synthetic.strands import RADIUS, TONES, Strands, grow_strands
+from imavatar.synthetic.paint import EYES_IN_PAINT_SPACE, Label, SkinPaint
+from imavatar.synthetic.strands import RADIUS, TONES, Strands, grow_beard, grow_strands
 from imavatar.synthetic.wear import Shell, cloth_shell, hair_shell
 from imavatar.types import HeadParameters
 
@@ -28,6 +29,13 @@ SKIN_PARTS, SHELL_PARTS = 3, 3
 
 UNDER_STRANDS = 0.6
 """Thickness of the hair's surface, relative to what it has where it is seen itself."""
+
+UNDER_BEARD, N_BEARD = 0.55, 5000
+"""How much of the hair's colour the skin under a beard has, and how many strands a beard."""
+
+AT_TEMPLES, NEAR_TEMPLES = -0.03, 0.015
+"""Metres behind the eyes where a head is measured for glasses, and how far around."""
+GLASSES_COLOUR = (0.015, 0.012, 0.012)
 
 MOUTH_PARTS = {
     "teeth_up": (0.62, 0.58, 0.49),
@@ -57,61 +65,61 @@ class Surface:
 
 @dataclass(frozen=True)
 class Curves:
-    """Posed strands of one colour (linear RGB): control points of B-splines, model units."""
+    """Posed strands of one colour (linear RGB): control points of B-splines, model units; what they are seen as."""
 
     name: str
     points: Float[np.ndarray, "n k 3"]
     radius: float
     colour: tuple[float, float, float]
+    label: Label = Label.HAIR
 
 
 class Subject:
     """Everything about a subject that does not depend on the frame, and its surfaces in a given frame.
 
     Args:
-        head: the open head.
+        head: the open head, on whose template paint and clothes lie.
+        flame: the subject's own shape and how it moves; of the same vertices.
         makehuman: the assets that the head was built from.
         vertex_ids: vertex of MakeHuman's base mesh of each vertex of the head.
-        seed: of the shape and of the paint's irregularities.
-        n_strands: of hair; without any the hair is a surface alone.
+        seed: of the paint's irregularities and of strands.
     """
 
     def __init__(
         self,
         head: HeadAssets,
+        flame: Flame,
         makehuman: MakeHuman,
         vertex_ids: Int[np.ndarray, " v"],
         *,
         seed: int,
-        palette: Palette | None = None,
-        n_strands: int = 0,
+        look: Look | None = None,
     ):
-        generator = np.random.default_rng([seed, 0])
-        shape = generator.normal(0, SHAPE_DEVIATION, N_SHAPE).clip(-1.2, 1.2)
-        self.shape_params = shape.astype(np.float32)
-        self.flame = Flame(head, torch.tensor(self.shape_params), n_expression=N_EXPRESSION)
-        self.head = head
+        self.look = look = look or Look()
+        self.flame, self.head = flame, head
+        self.rest = flame.v_template.double().numpy() / HEAD_SCALE
         base = makehuman.base_mesh()
         self.place, eye_distance = _paint_space(head)
-        self.paint = SkinPaint(palette or Palette(), face_textures(makehuman), eye_distance, seed)
+        bald, stubble = look.hair is Hair.NONE, UNDER_BEARD if look.beard else 0.0
+        self.paint = SkinPaint(look.palette, face_textures(makehuman), eye_distance, seed, stubble, bald)
         self.skin_faces = head.part_faces("skin")
         self.skin_uv = corner_uv(base, vertex_ids, self.skin_faces)
         self.skin = subdivide(self.skin_faces, self.skin_uv, SKIN_PARTS)
         self.skin_place = self.skin.interpolate(self.place)
         self.skin_colour = self.paint.colour(self.skin_place, self.skin.uv)
-        self.hair, hair_place = hair_shell(self.skin, self.skin_place, self.paint)
-        self.strands: Strands | None = None
-        if n_strands > 0:
-            rest = self.flame.v_template.double().numpy() / HEAD_SCALE
-            self.strands = grow_strands(self.hair, rest, hair_place, n_strands, seed)
-            # What is left of the surface is the darkness between strands.
-            under = np.minimum(self.hair.offset, UNDER_STRANDS * self.hair.offset)
-            self.hair = replace(self.hair, offset=under)
-        self.torso = torso_below(base, vertex_ids, self.flame.v_template.numpy() / HEAD_SCALE)
+        self.hair: Shell | None = None
+        self.strands: list[tuple[str, Label, Strands]] = []
+        if look.hair is not Hair.NONE:
+            self.hair = self._grow_hair(seed)
+        if look.beard:
+            beard = grow_beard(self.skin, self.rest, self.skin_place, self.paint, N_BEARD)
+            self.strands.append(("beard", Label.SKIN, beard))
+        self.torso = torso_below(base, vertex_ids, self.rest)
         self.body_faces = np.concatenate([self.skin_faces, self.torso.faces])
         self.cloth = self._make_cloth()
         self.eyeball = eyeball_mesh()
         self.eyeball_colour = eye_colour(*self.eyeball[2:], self.paint.palette.iris)
+        self.glasses = self._make_glasses() if look.glasses else None
 
     @torch.no_grad()
     def surfaces(self, head: HeadParameters) -> list[Surface]:
@@ -130,32 +138,59 @@ class Subject:
             specular=0.40,
             sheen=0.2,
         )
-        worn = [
-            _shell_surface("hair", self.hair, body, normals, (0.42, 0.45), Label.HAIR),
-            _shell_surface("cloth", self.cloth, body, normals, (0.9, 0.1), Label.CLOTH),
-        ]
+        worn = [_shell_surface("cloth", self.cloth, body, normals, (0.9, 0.1), Label.CLOTH)]
+        if self.hair is not None:
+            worn.insert(0, _shell_surface("hair", self.hair, body, normals, (0.42, 0.45), Label.HAIR))
+        if self.glasses is not None:
+            worn.append(self._posed_glasses(bones[Joint.NECK]))
         eyes = [self._eye(joint, vertices, bones) for joint in (Joint.LEFT_EYE, Joint.RIGHT_EYE)]
         return [skin, *worn, *eyes, *(self._mouth_part(name, vertices) for name in MOUTH_PARTS)]
 
     @torch.no_grad()
     def curves(self, head: HeadParameters) -> list[Curves]:
         """The strands in one frame (parameters of one row); none where the hair has none."""
-        if self.strands is None:
+        if not self.strands:
             return []
-        points = self.strands.posed(self.flame.vertices(head)[0].double().numpy(), HEAD_SCALE)
-        hair = np.array(self.paint.palette.hair)
-        return [
-            Curves(f"strands_{k}", points[self.strands.tone == k], HEAD_SCALE * RADIUS, tuple(tone * hair))
-            for k, tone in enumerate(TONES)
-        ]
+        vertices, hair = self.flame.vertices(head)[0].double().numpy(), np.array(self.paint.palette.hair)
+        curves = []
+        for name, label, strands in self.strands:
+            points = strands.posed(vertices, HEAD_SCALE)
+            for k, tone in enumerate(TONES):
+                colour = tuple(tone * hair)
+                curves.append(Curves(f"{name}_{k}", points[strands.tone == k], HEAD_SCALE * RADIUS, colour, label))
+        return curves
 
     def skin_labels(self, corners: Int[np.ndarray, "n 3"], weights: Float[np.ndarray, "n 3"]) -> Int[np.ndarray, " n"]:
         """Labels of places on the skin's surface: corners of its faces and barycentric coordinates."""
         place = np.einsum("nk,nkc->nc", weights, self.skin_place[corners])
         return self.paint.label(place, np.einsum("nk,nkc->nc", weights, self.skin.uv[corners]))
 
+    def _grow_hair(self, seed: int) -> Shell:
+        """The hair's surface; where it has strands, the darkness between them is left of it."""
+        shell, place = hair_shell(self.skin, self.skin_place, self.paint)
+        if self.look.n_strands == 0:
+            return shell
+        long = self.look.hair is Hair.LONG
+        strands = grow_strands(shell, self.rest, place, self.look.n_strands, seed, long=long)
+        self.strands.append(("strands", Label.HAIR, strands))
+        return replace(shell, offset=np.minimum(shell.offset, UNDER_STRANDS * shell.offset))
+
+    def _make_glasses(self) -> tuple[Float[np.ndarray, "g 3"], Int[np.ndarray, "f 3"]]:
+        """Vertices at rest (metres) and faces."""
+        eyes = (self.head.joint_regressor @ self.rest)[[Joint.LEFT_EYE, Joint.RIGHT_EYE]]
+        beside = np.abs(self.rest[:, 1:] - eyes[:, 1:].mean(axis=0) - [0, AT_TEMPLES]).max(axis=1) < NEAR_TEMPLES
+        return glasses_mesh(eyes, float(np.abs(self.rest[beside, 0]).max()))
+
+    def _posed_glasses(self, bone: Float[np.ndarray, "4 4"]) -> Surface:
+        """They move with the skull."""
+        vertices, faces = self.glasses
+        moved = HEAD_SCALE * vertices @ bone[:3, :3].T + bone[:3, 3]
+        colours = np.tile(GLASSES_COLOUR, (len(moved), 1))
+        normals = vertex_normals(moved, faces)
+        return Surface("glasses", moved, normals, faces, colours, roughness=0.2, specular=0.6, label=Label.GLASSES)
+
     def _make_cloth(self) -> Shell:
-        template = self.flame.v_template.numpy() / HEAD_SCALE
+        template = self.rest
         rim = np.unique(self.torso.faces[self.torso.faces < len(template)])
         torso_place = self.torso.vertices + (self.place - template)[rim].mean(axis=0)
         # the sweater is not textured, so its texture coordinates are of no account
@@ -203,6 +238,12 @@ class Subject:
         )
 
 
+def random_shape(seed: int) -> Float[np.ndarray, "100"]:
+    """Shape coefficients of a subject that is an open head itself."""
+    generator = np.random.default_rng([seed, 0])
+    return generator.normal(0, SHAPE_DEVIATION, N_SHAPE).clip(-1.2, 1.2).astype(np.float32)
+
+
 def _paint_space(head: HeadAssets) -> tuple[Float[np.ndarray, "v 3"], float]:
     """The template's vertices in paint space, and the distance of an eye from the middle."""
     eyes = (head.joint_regressor @ head.v_template)[[Joint.LEFT_EYE, Joint.RIGHT_EYE]]
@@ -224,12 +265,3 @@ def _shell_surface(
     faces = shell.mesh.faces
     shading = vertex_normals(moved, faces)
     return Surface(name, moved, shading, faces, shell.colour, *gloss, sheen=0.3, label=label)
-
-
-def head_parameters(expression: Float[np.ndarray, " e"], pose: Float[np.ndarray, " 15"]) -> HeadParameters:
-    """The parameters of one frame as the head model takes them."""
-
-    def row(values: np.ndarray) -> Float[Tensor, "1 k"]:
-        return torch.tensor(np.asarray(values, dtype=np.float32))[None]
-
-    return HeadParameters(row(expression), row(pose))

@@ -1,0 +1,97 @@
+"""A person in MakeHuman's own space: a face that no basis holds, moved by all of its units.
+
+The parametric head comes close to such a person, as it does to people, and no closer.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float
+
+from imavatar.anatomy import Joint
+from imavatar.head.assets import N_BLENDSHAPES, HeadAssets
+from imavatar.head.flame import N_SHAPE_COLUMNS
+from imavatar.head.open_head_faces import FaceSpace, random_face
+from imavatar.head.open_head_mesh import HeadMesh
+from imavatar.head.open_head_rig import rigid_fit
+from imavatar.synthetic.layout import METRES_PER_UNIT
+
+N_SHAPE, N_EXPRESSION = 100, 50
+MILLIMETRES = 1000.0
+
+
+@dataclass(frozen=True)
+class RawPerson:
+    """A face and its units, in the layout of a head model: expression column k is unit k; there are no shape columns.
+
+    Joints, weights and pose correctives are the open head's: what raw space adds is shape and expression.
+    """
+
+    head: HeadAssets
+    unit_names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ClosestHead:
+    """The open head that is nearest to a raw person at rest, and what its expressions make of the units.
+
+    `shape` [100]; `expression_of_unit` [u, 50]: coefficients of an expression are amplitudes times this matrix.
+    """
+
+    shape: Float[np.ndarray, " 100"]
+    expression_of_unit: Float[np.ndarray, "u 50"]
+
+
+def make_raw_person(
+    open_head: HeadAssets,
+    mesh: HeadMesh,
+    space: FaceSpace,
+    units: dict[str, Float[np.ndarray, "s 3"]],
+    generator: np.random.Generator,
+    years: float | None = None,
+) -> RawPerson:
+    """A random grown-up, brought into the open head's frame by the part of the head above the neck.
+
+    Args:
+        mesh: the open head on MakeHuman's base mesh.
+        units: offsets of all face units, decimetres.
+        years: as in `random_face`.
+    """
+    face = random_face(mesh, space, generator, years)[: mesh.n_vertices] * METRES_PER_UNIT
+    neck = float(mesh.joints(mesh.base)[0, 1])
+    weight = mesh.weights[:, Joint.NECK : Joint.JAW + 1].sum(axis=1) * (mesh.base[: mesh.n_vertices, 1] > neck)
+    rotation, shift = rigid_fit(face, open_head.v_template.astype(np.float64), weight)
+    columns = np.zeros((mesh.n_vertices, 3, N_BLENDSHAPES), dtype=np.float32)
+    for k, offset in enumerate(units.values()):
+        turned = METRES_PER_UNIT * offset[: mesh.n_vertices] @ rotation.T
+        columns[..., N_SHAPE_COLUMNS + k] = turned
+    template = (face @ rotation.T + shift).astype(np.float32)
+    return RawPerson(replace(open_head, v_template=template, shapedirs=columns), tuple(units))
+
+
+def closest_head(person: RawPerson, open_head: HeadAssets) -> ClosestHead:
+    """Least squares over the vertices: of the face at rest, and of every unit's offsets."""
+    n_units = len(person.unit_names)
+    units = person.head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + n_units]
+    expression = open_head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + N_EXPRESSION]
+    deviation = (person.head.v_template - open_head.v_template).astype(np.float64)
+    shape = _solve(open_head.shapedirs[..., :N_SHAPE], deviation[..., None])[:, 0]
+    return ClosestHead(shape, _solve(expression, units).T)
+
+
+def vertex_error(
+    person: RawPerson, open_head: HeadAssets, closest: ClosestHead, amplitudes: Float[np.ndarray, "n u"]
+) -> Float[np.ndarray, "n v"]:
+    """Distances of the closest head's vertices from the person's, millimetres, joints at rest."""
+    n_units = len(person.unit_names)
+    units = person.head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + n_units].astype(np.float64)
+    expression = open_head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + N_EXPRESSION]
+    at_rest = open_head.v_template + open_head.shapedirs[..., :N_SHAPE] @ closest.shape - person.head.v_template
+    per_unit = np.einsum("vce,ue->uvc", expression, closest.expression_of_unit) - np.moveaxis(units, -1, 0)
+    offset = at_rest + np.tensordot(amplitudes, per_unit, axes=1)
+    return MILLIMETRES * np.linalg.norm(offset, axis=-1)
+
+
+def _solve(basis: Float[np.ndarray, "v 3 k"], target: Float[np.ndarray, "v 3 t"]) -> Float[np.ndarray, "k t"]:
+    columns = basis.reshape(-1, basis.shape[-1]).astype(np.float64)
+    return np.linalg.lstsq(columns, target.reshape(len(columns), -1).astype(np.float64), rcond=None)[0]

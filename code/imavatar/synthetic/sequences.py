@@ -1,0 +1,164 @@
+"""The sequences of a benchmark subject: what is trained on, and what tests lie inside and outside of it.
+
+Training, validation and interpolation share one distribution: amplitudes up to MAX_UNIT, the jaw up to MAX_JAW, and
+some pairs of units never together. Extrapolation grows beyond in steps, and has those pairs.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
+from imavatar.synthetic.motion import EYELID_GESTURES, MAX_JAW, MAX_UNIT, Motion, random_motion, without_side
+
+TRAIN, VALIDATION = "train", "validation"
+INTERPOLATION, EXTRAPOLATION, VIEWS = "test_interpolation", "test_extrapolation", "test_views"
+N_FRAMES = {TRAIN: 300, VALIDATION: 50, INTERPOLATION: 50, EXTRAPOLATION: 100, VIEWS: 40}
+
+SMOOTH, SPEECH, POSED, BEYOND = "smooth", "speech", "posed", "beyond"
+SHARES = {SMOOTH: 0.6, SPEECH: 0.25, POSED: 0.15}
+"""Parts of a sequence inside the training's distribution, in this order."""
+
+UNSEEN_PAIRS = (
+    ("mouthPucker", "browDown"),
+    ("mouthSmile", "noseSneer"),
+    ("cheekPuff", "eyeSquint"),
+    ("mouthFunnel", "browInnerUp"),
+)
+"""Gestures that are together in no frame but those of extrapolation."""
+TOGETHER = 0.1
+"""Amplitude from which on a gesture counts as active."""
+
+UNIT_LEVELS = (0.8, 0.93, 1.07, 1.2)
+JAW_LEVELS = (0.25, 0.30, 0.35, 0.40)
+"""Of extrapolation, bin by bin: the largest amplitude of a unit, and the jaw's angle in radians."""
+
+SYLLABLE = 6
+"""Frames, a quarter of a second."""
+VISEMES = ("mouthFunnel", "mouthPucker", "mouthStretch", "mouthLowerDown", "mouthUpperUp", "mouthRollLower")
+HOLD = 8
+"""Frames that a pose is held and changed in."""
+VIEW_YAW, VIEW_PITCH = 0.7, 0.2
+"""Largest angles of the ring of views, radians."""
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """Frames of one kind; `part` says how each was made, `level` its bin of extrapolation (-1: none)."""
+
+    motion: Motion
+    part: tuple[str, ...]
+    level: Int[np.ndarray, " n"]
+
+    def __len__(self) -> int:
+        return len(self.part)
+
+    def rows(self, index: Int[np.ndarray, " k"]) -> "Sequence":
+        """Some of the frames."""
+        motion = Motion(self.motion.unit_names, self.motion.amplitudes[index], self.motion.pose[index])
+        return Sequence(motion, tuple(self.part[k] for k in index), self.level[index])
+
+
+def inside(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
+    """Smooth motion, then speech, then poses that are held."""
+    counts = [round(n_frames * share) for share in SHARES.values()]
+    counts[0] += n_frames - sum(counts)
+    made = [
+        make(unit_names, n, generator)
+        for make, n in zip((random_motion, _speech, _posed), counts, strict=True)
+        if n > 0
+    ]
+    amplitudes = np.concatenate([motion.amplitudes for motion in made])
+    pose = np.concatenate([motion.pose for motion in made])
+    part = tuple(name for name, n in zip(SHARES, counts, strict=True) for _ in range(n))
+    motion = Motion(unit_names, _without_pairs(unit_names, amplitudes), pose)
+    return Sequence(motion, part, np.full(n_frames, -1))
+
+
+def outside(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
+    """Bins of growing strength; in every second block of HOLD frames one of the pairs that training lacks."""
+    base = random_motion(unit_names, n_frames, generator)
+    level = np.arange(n_frames) * len(UNIT_LEVELS) // n_frames
+    amplitudes, pose = base.amplitudes.copy(), base.pose.copy()
+    members = _members(unit_names)
+    strength = generator.uniform(0.7, 1.0, n_frames // HOLD + 1) * MAX_UNIT
+    for k in range(n_frames):
+        block = k // HOLD
+        for gesture in UNSEEN_PAIRS[(block // 2) % len(UNSEEN_PAIRS)] if block % 2 else ():
+            amplitudes[k, members[gesture]] = strength[block]
+        if amplitudes[k].max() < 0.2 * MAX_UNIT:
+            amplitudes[k, members["mouthSmile"]] = MAX_UNIT
+        amplitudes[k] *= UNIT_LEVELS[level[k]] / amplitudes[k].max()
+    lids = [row for gesture in EYELID_GESTURES for row in members.get(gesture, [])]
+    amplitudes[:, lids] = amplitudes[:, lids].clip(max=1)
+    pose[:, pose_slice(Joint.JAW).start] = np.array(JAW_LEVELS)[level]
+    return Sequence(Motion(unit_names, amplitudes, pose), (BEYOND,) * n_frames, level)
+
+
+def ring_of_views(n_frames: int) -> Float[np.ndarray, "n 2"]:
+    """Yaw and pitch of the cameras (radians), once around: left, up, right, down."""
+    angle = 2 * np.pi * np.arange(n_frames) / n_frames
+    return np.stack([VIEW_YAW * np.sin(angle), VIEW_PITCH * np.cos(angle)], axis=1)
+
+
+def pairs_together(motion: Motion) -> Int[np.ndarray, " n"]:
+    """How many of UNSEEN_PAIRS are active in each frame."""
+    members = _members(motion.unit_names)
+    active = {name: motion.amplitudes[:, rows].max(axis=1) > TOGETHER for name, rows in members.items()}
+    return sum((active[a] & active[b]).astype(int) for a, b in UNSEEN_PAIRS)
+
+
+def _members(unit_names: tuple[str, ...]) -> dict[str, list[int]]:
+    """Units of each gesture."""
+    members: dict[str, list[int]] = {}
+    for k, name in enumerate(unit_names):
+        members.setdefault(without_side(name), []).append(k)
+    return members
+
+
+def _without_pairs(unit_names: tuple[str, ...], amplitudes: Float[np.ndarray, "n u"]) -> Float[np.ndarray, "n u"]:
+    """The second of a pair fades as the first grows, so that never both are active."""
+    members, amplitudes = _members(unit_names), amplitudes.copy()
+    for first, second in UNSEEN_PAIRS:
+        strength = amplitudes[:, members[first]].max(axis=1)
+        amplitudes[:, members[second]] *= np.clip(1 - strength / TOGETHER, 0, 1)[:, None]
+    return amplitudes
+
+
+def _speech(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Motion:
+    """The mouth of somebody who talks: a syllable in SYLLABLE frames, each with a shape of its own."""
+    calm = random_motion(unit_names, n_frames, generator, strength=0.4)
+    members, amplitudes, pose = _members(unit_names), calm.amplitudes, calm.pose
+    n_syllables = n_frames // SYLLABLE + 2
+    time = np.arange(n_frames) / SYLLABLE + generator.uniform()
+    syllable, phase = time.astype(int), time % 1
+    opening = generator.uniform(0.2, 1.0, n_syllables)[syllable] * np.sin(np.pi * phase) ** 2
+    pose[:, pose_slice(Joint.JAW)] = 0
+    pose[:, pose_slice(Joint.JAW).start] = MAX_JAW * opening
+    shape = generator.integers(len(VISEMES), size=n_syllables)[syllable]
+    strength = generator.uniform(0.3, 1.0, n_syllables)[syllable] * MAX_UNIT * np.sin(np.pi * phase) ** 2
+    for k, viseme in enumerate(VISEMES):
+        for member in members.get(viseme, []):
+            amplitudes[:, member] = np.where(shape == k, strength, 0)
+    return Motion(unit_names, amplitudes, pose)
+
+
+def _posed(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Motion:
+    """Expressions that are taken up, held and given up for the next, while the head turns."""
+    n_poses = n_frames // HOLD + 2
+    amplitudes = np.zeros((n_poses, len(unit_names)))
+    members = list(_members(unit_names).values())
+    for pose in amplitudes[:-1]:
+        for chosen in generator.choice(len(members), 3, replace=False):
+            pose[members[chosen]] = generator.uniform(0.5, 1.0) * MAX_UNIT
+    time = np.arange(n_frames) / HOLD
+    number, phase = time.astype(int), time % 1
+    change = (np.clip(2 * phase - 1, 0, 1) ** 2 * (3 - 2 * np.clip(2 * phase - 1, 0, 1)))[:, None]
+    turning = random_motion(unit_names, n_frames, generator).pose
+    jaw = MAX_JAW * generator.uniform(0, 1, n_poses)
+    mixed = (1 - change[:, 0]) * jaw[number] + change[:, 0] * jaw[number + 1]
+    turning = turning.reshape(n_frames, POSE_SIZE)
+    turning[:, pose_slice(Joint.JAW)] = 0
+    turning[:, pose_slice(Joint.JAW).start] = mixed
+    return Motion(unit_names, (1 - change) * amplitudes[number] + change * amplitudes[number + 1], turning)

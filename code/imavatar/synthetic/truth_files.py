@@ -1,0 +1,56 @@
+"""What is known of a whole sequence beside its pictures: vertices, landmarks, and how each frame was made."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from imavatar.anatomy import HEAD_SCALE, Joint, pose_slice
+from imavatar.errors import DataError
+from imavatar.synthetic.recording import Take
+from imavatar.synthetic.sequences import Sequence, pairs_together
+from imavatar.synthetic.studio import Studio
+
+FOLDER = Path("ground_truth")
+VERTICES, LANDMARKS, FRAMES = "vertices.npz", "landmarks.npz", "frames.csv"
+
+
+@torch.no_grad()
+def write_truth(take: Take, studio: Studio, sequence: Sequence) -> None:
+    """Write `ground_truth/` of a take: metres in world space, pixels with integers at their centres.
+
+    `vertices.npz` holds `vertices` [n, v, 3] and `faces` [f, 3] of the head's mesh, without hair and clothes;
+    `landmarks.npz` the face's landmarks as `points` [n, l, 3] and `pixels` [n, l, 2]; `frames.csv` a row a frame: which
+    part of the sequence it is of, its bin of extrapolation, the largest amplitude of a unit, the jaw's angle in
+    radians, and how many of the pairs that training lacks are together.
+    """
+    folder, flame = take.folder / FOLDER, studio.subject.flame
+    vertices = [flame.vertices(shot.parameters)[0].numpy() / HEAD_SCALE for shot in take.shots]
+    landmarks = [studio.landmarks(shot) for shot in take.shots]
+    motion = sequence.motion
+    rows = zip(
+        range(1, len(sequence) + 1),
+        sequence.part,
+        sequence.level.tolist(),
+        motion.amplitudes.max(axis=1).round(4).tolist(),
+        motion.pose[:, pose_slice(Joint.JAW).start].round(4).tolist(),
+        pairs_together(motion).tolist(),
+        strict=True,
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(
+            folder / VERTICES, vertices=np.stack(vertices).astype(np.float32), faces=flame.faces_tensor.numpy()
+        )
+        np.savez_compressed(
+            folder / LANDMARKS,
+            points=(np.stack([found.points for found in landmarks]) / HEAD_SCALE).astype(np.float32),
+            pixels=np.stack([found.pixels for found in landmarks]).astype(np.float32),
+        )
+        with (folder / FRAMES).open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["frame", "part", "level", "strength", "jaw", "unseen_pairs"])
+            writer.writerows(rows)
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be written ({error.strerror})") from error
