@@ -1,6 +1,5 @@
 """The synthetic subject, rendered small; needs Mitsuba, MakeHuman's files and the open head."""
 
-import importlib.util
 import json
 
 import numpy as np
@@ -13,21 +12,9 @@ from imavatar.errors import DataError
 from imavatar.synthetic.claim import claim
 from imavatar.synthetic.dataset import SyntheticSettings, make_synthetic
 from imavatar.synthetic.paint import Label
+from studio_needs import needs_studio
 
 SIZE = 48
-
-
-def missing() -> str | None:
-    """What a rendering lacks here."""
-    if importlib.util.find_spec("mitsuba") is None:
-        return "Mitsuba is not installed (extra: synthetic)"
-    for name in ("open_head.npz", "makehuman"):
-        if not (assets.assets_dir() / name).exists():
-            return f"{assets.assets_dir() / name} is not there (scripts/fetch_assets.py, scripts/build_head.py)"
-    return None
-
-
-needs_studio = pytest.mark.skipif(missing() is not None, reason=str(missing()))
 
 
 def record(out, **changes):

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 import torch
-from test_make_synthetic import needs_studio
 
 from imavatar import assets
 from imavatar.anatomy import HEAD_SCALE
@@ -19,6 +18,7 @@ from imavatar.head.flame import Flame
 from imavatar.synthetic.data_card import write_contact_sheet, write_data_card
 from imavatar.synthetic.paint import Label
 from imavatar.synthetic.population import FIT_FILE, make_population
+from studio_needs import needs_studio
 
 SIZE = 64
 FRAMES = {"train": 2, "test_extrapolation": 2, "test_views": 2}

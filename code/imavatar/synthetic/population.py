@@ -260,9 +260,8 @@ def _take(
     folder: Path, sequence: Sequence, views: Float[np.ndarray, "n 2"], closest: ClosestHead, first_seed: int
 ) -> Take:
     """Shots of the raw person; the file has the expressions of the closest head."""
-    amplitudes, pose = (
-        torch.tensor(v, dtype=torch.float32) for v in (sequence.motion.amplitudes, sequence.motion.pose)
-    )
+    motion = sequence.motion
+    amplitudes, pose = (torch.tensor(values, dtype=torch.float32) for values in (motion.amplitudes, motion.pose))
     shots = tuple(
         Shot(k, HeadParameters(amplitudes[k : k + 1], pose[k : k + 1]), first_seed + k, tuple(views[k].tolist()))
         for k in range(len(sequence))
