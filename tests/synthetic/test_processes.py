@@ -4,7 +4,9 @@ import os
 import signal
 import time
 
+import numpy as np
 import pytest
+import torch
 
 from imavatar.errors import DataError, ImavatarError
 from imavatar.synthetic.processes import work_in_processes
@@ -47,3 +49,19 @@ def test_a_process_that_ends_both_ways_is_an_error():
 
 def test_nothing_to_do_starts_nothing():
     assert list(work_in_processes(Work, [], n_processes=2)) == []
+
+
+def identity(careful: bool):
+    """Work that hands back what it gets."""
+    return abs
+
+
+def test_arrays_that_look_at_a_tensor_keep_its_values():
+    tensor = torch.arange(200_000, dtype=torch.float32)
+    view = tensor.numpy()
+    pieces = [tensor[k : k + 1000] for k in range(0, 200_000, 1000)]
+    found = list(work_in_processes(identity, pieces, n_processes=1))
+    assert not tensor.is_shared()
+    del tensor, pieces
+    np.testing.assert_array_equal(view, np.arange(200_000))
+    torch.testing.assert_close(torch.cat(found), torch.arange(200_000, dtype=torch.float32))

@@ -2,6 +2,7 @@
 
 import logging
 import multiprocessing
+import pickle
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -36,7 +37,7 @@ class _Worker:
 
     def give(self, number: int, piece: Any) -> None:
         self.piece = number
-        self.pipe.send(piece)
+        _send(self.pipe, piece)
 
     def stop(self) -> None:
         self.pipe.close()
@@ -69,7 +70,7 @@ def work_in_processes(make: Make, pieces: Sequence[Any], n_processes: int) -> It
                 worker = busy[pipe]
                 number = worker.piece
                 try:
-                    done, result = worker.pipe.recv()
+                    done, result = _receive(worker.pipe)
                 except EOFError:
                     workers[workers.index(worker)] = replacement = _Worker.start(make, careful=False)
                     worker.stop()
@@ -96,7 +97,7 @@ def _do_carefully(make: Make, piece: Any) -> tuple[bool, Any]:
     worker = _Worker.start(make, careful=True)
     try:
         worker.give(0, piece)
-        return worker.pipe.recv()
+        return _receive(worker.pipe)
     except EOFError as error:
         worker.process.join()
         raise ImavatarError(
@@ -112,10 +113,21 @@ def _serve(pipe: Connection, make: Make, careful: bool) -> None:
     try:
         work = make(careful)
         while True:
-            piece = pipe.recv()
-            pipe.send((True, work(piece)))
+            piece = _receive(pipe)
+            _send(pipe, (True, work(piece)))
     except EOFError:
         return
     except Exception as error:
         # Raised again where the work was asked for.
-        pipe.send((False, error))
+        _send(pipe, (False, error))
+
+
+def _send(pipe: Connection, value: Any) -> None:
+    """Send copies: a pipe's own way would move the storage of torch's tensors to shared memory, from under arrays that
+    look at it.
+    """
+    pipe.send_bytes(pickle.dumps(value))
+
+
+def _receive(pipe: Connection) -> Any:
+    return pickle.loads(pipe.recv_bytes())
