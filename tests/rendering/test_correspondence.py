@@ -64,6 +64,21 @@ def test_of_several_roots_the_one_of_least_signed_distance_is_taken():
         torch.testing.assert_close(found.sdf.item(), -0.2, rtol=0, atol=1e-8)
 
 
+def test_a_root_that_several_guesses_lead_to_is_evaluated_once():
+    target = torch.tensor([[0.0, 0.0, 0.25], [0.1, 0.0, 0.16], [0.0, 0.0, -0.3]], dtype=torch.float64)
+    sphere, evaluated = SphereField(0.2, torch.tensor([0.0, 0.0, -0.5], dtype=torch.float64)), []
+
+    def field(x):
+        evaluated.append(len(x))
+        return sphere(x)
+
+    every, distinct = (find_canonical(Parabola(), field, target, EXACT, distinct=flag) for flag in (False, True))
+    assert evaluated[1] < evaluated[0]
+    torch.testing.assert_close(distinct.x_c[:2], every.x_c[:2], rtol=0, atol=1e-9)
+    torch.testing.assert_close(distinct.sdf, every.sdf, rtol=0, atol=1e-9)
+    assert torch.equal(distinct.converged, every.converged)
+
+
 def test_a_point_without_a_root_has_the_distance_one_and_is_not_converged():
     target = torch.tensor([[0.0, 0.0, -0.3]], dtype=torch.float64)
     found = find_canonical(Parabola(), FIELD, target, EXACT)

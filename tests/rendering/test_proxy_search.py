@@ -169,6 +169,27 @@ def test_a_mesh_follows_every_frame_it_is_posed_in(scene):
         torch.testing.assert_close(mesh.pose(deform).vertices, deform(mesh.hull), rtol=0, atol=1e-6)
 
 
+def test_a_moved_mesh_follows_a_surface_that_moves_smoothly(scene):
+    _, field = scene
+    mesh = ProxyMesh(field, resolution=48, bound=RADIUS, device=torch.device("cpu"))
+    evaluated = []
+
+    class Shifted:
+        """The surface a part of a cell further out, more on one side than on the other."""
+
+        def __call__(self, x):
+            evaluated.append(len(x))
+            return field(x) - mesh.cell * (0.5 + 0.3 * torch.tanh(3 * x[:, 0]))
+
+    shifted = Shifted()
+    before = shifted(mesh.vertices).abs().median()
+    evaluated.clear()
+    mesh.move(shifted)
+    assert sum(evaluated) < len(mesh.vertices) / 4
+    assert before > 0.2 * mesh.cell
+    assert shifted(mesh.vertices).abs().quantile(0.95) < 0.15 * mesh.cell
+
+
 def test_frames_whose_latent_codes_move_the_surface_are_each_found_on_their_own(scene):
     deform, field = scene
 

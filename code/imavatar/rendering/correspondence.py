@@ -17,6 +17,9 @@ from imavatar.types import TensorRecord
 INITIAL_BONES = {N_JOINTS: (0, 1, 2), N_JOINTS + 1: (0, 2, 3)}
 """Bones that take a deformed point rigidly back: global, neck, jaw; with it the ghost bone's turn."""
 
+SAME_ROOT = 1e-4
+"""Roots nearer to each other, model units, are taken for one: each is known to about a tenth of it."""
+
 NO_SURFACE = 1.0
 """Signed distance that stands for 'no canonical point found'."""
 
@@ -77,12 +80,21 @@ def find_canonical(
     sdf: Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]],
     x_d: Float[Tensor, "n 3"],
     settings: CorrespondenceSettings,
+    *,
+    distinct: bool = False,
 ) -> Correspondence:
-    """Solve d(x_c) = x_d from three bones' rigid guesses; keep the root of least signed distance."""
+    """Solve d(x_c) = x_d from three bones' rigid guesses; keep the root of least signed distance.
+
+    Args:
+        distinct: evaluate a root once if several guesses lead to it, as most do; the paper evaluates it for each.
+    """
     result = canonical_candidates(deform, x_d, settings)
     n, k = len(x_d), len(INITIAL_BONES[len(deform.transforms)])
+    wanted = result.converged
+    if distinct:
+        wanted = wanted & ~_known_before(result.x.view(k, n, 3), wanted.view(k, n)).view(-1)
     distance = torch.full_like(result.residual, NO_SURFACE)
-    distance[result.converged] = sdf(result.x[result.converged])
+    distance[wanted] = sdf(result.x[wanted])
     distance, chosen = distance.view(k, n).min(dim=0)
     rows = torch.arange(n, device=x_d.device)
     return Correspondence(
@@ -90,3 +102,12 @@ def find_canonical(
         sdf=distance,
         converged=result.converged.view(k, n).any(dim=0),
     )
+
+
+def _known_before(x_c: Float[Tensor, "k n 3"], converged: Bool[Tensor, "k n"]) -> Bool[Tensor, "k n"]:
+    """Which roots are, to SAME_ROOT, those of an earlier guess."""
+    known = torch.zeros_like(converged)
+    for later in range(1, len(x_c)):
+        near = (x_c[:later] - x_c[later]).norm(dim=-1) < SAME_ROOT
+        known[later] = (near & converged[:later]).any(dim=0)
+    return known

@@ -7,9 +7,10 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from imavatar.fields.mlp import held_weights
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays, pixel_grid
-from imavatar.types import Camera, PosedHead
+from imavatar.types import Camera, PosedHead, RayBundle
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ class ImageRenderer:
         pixels = subpixels(height, width, self.supersample, camera.intrinsics.device)
         frame = torch.zeros(len(pixels), dtype=torch.long, device=pixels.device)
         rays = cast_rays(camera, pixels.to(camera.intrinsics.dtype), frame)
+        with held_weights(self.avatar):
+            samples = self._samples(rays, posed)
+        image = resolve(samples, height, width, self.supersample)
+        return soften_silhouette(image, self.silhouette_blur) if self.silhouette_blur > 0 else image
+
+    def _samples(self, rays: RayBundle, posed: PosedHead) -> Float[Tensor, "n 8"]:
+        """Colour, normal, whether something is there, and its depth."""
         bound = self.avatar.deformer.bind(posed)
         field = self.avatar.field(posed)
         columns = []
@@ -55,13 +63,12 @@ class ImageRenderer:
             hits = self.search(bound, field, part, None)
             hit = hits.hit.nonzero()[:, 0]
             surface = self.avatar.shade_surface(bound, posed, part[hit], hits.x_c[hit])
-            column = torch.zeros(len(part), 8, dtype=rays.origins.dtype, device=pixels.device)
+            column = torch.zeros(len(part), 8, dtype=rays.origins.dtype, device=hit.device)
             column[:, :3] = 1.0
             shaded = (surface.rgb, surface.normal, torch.ones_like(hits.depth[hit])[:, None])
             column[hit] = torch.cat([*shaded, hits.depth[hit][:, None]], dim=-1)
             columns.append(column)
-        image = resolve(torch.cat(columns), height, width, self.supersample)
-        return soften_silhouette(image, self.silhouette_blur) if self.silhouette_blur > 0 else image
+        return torch.cat(columns)
 
 
 def soften_silhouette(image: RenderedImage, sigma: float) -> RenderedImage:

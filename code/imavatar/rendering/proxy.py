@@ -2,7 +2,7 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from imavatar.fields.deformer import BoundDeformer
@@ -14,12 +14,18 @@ CHUNK = 8192
 
 PROBED_VERTICES = 160
 """About so many vertices tell how far a mesh is off the surface."""
-GRADIENTS_AGE = 6
-"""Projections that are made with the same gradients."""
+RENEWAL = 6
+"""Every so many moves all vertices are evaluated, with their gradients."""
 FEATURES_AGE = 4
 """Frames that are posed with the same features of the deformer: in training it moves little in so few steps, and a
 mesh is a first guess anyway."""
 
+
+SAMPLED_SHARE = 6
+"""One vertex in so many is evaluated where the others follow it."""
+FOLLOWED = 3
+"""Evaluated vertices that each of the others follows."""
+FOLLOW_CHUNK = 2048
 
 HULL_MARGIN = 1.5
 """The mesh's edges cut through a convex surface; rays are cast against vertices that are moved out by this many times
@@ -48,25 +54,51 @@ class ProxyMesh:
         self._index: MeshIndex | None = None
         self._features: tuple[Tensor, Tensor] | None = None
         self._age = 0
-        self._projections = self._probe = 0
+        self._moves = self._probe = 0
+        self._follow: tuple[Tensor, Tensor] | None = None
         self._posed: BoundDeformer | None = None
         self.project(field)
 
     @torch.no_grad()
-    def project(self, field: BoundGeometry) -> None:
-        """One Newton step of each vertex along its gradient onto the zero set.
+    def move(self, field: BoundGeometry) -> None:
+        """Towards the zero set along the gradients: every RENEWAL-th time with all distances and gradients anew.
 
-        Gradients turn more slowly than the surface moves, and cost more than distances: they are seldom renewed.
+        In between all vertices follow one in SAMPLED_SHARE of them: between two steps of training the surface moves
+        smoothly, so that vertices near each other are off by the same distance, and gradients turn slowly.
         """
         if len(self.vertices) == 0:
             return
-        if self._projections % GRADIENTS_AGE == 0:
-            chunks = [field.with_gradient(chunk) for chunk in self.vertices.split(CHUNK)]
-            sdf = torch.cat([value for value, _ in chunks])
-            self.gradients = torch.cat([gradient for _, gradient in chunks])
-        else:
-            sdf = torch.cat([field(chunk) for chunk in self.vertices.split(CHUNK)])
-        self._projections += 1
+        self._moves += 1
+        if self._moves % RENEWAL == 0:
+            self.project(field)
+            return
+        if self._follow is None:
+            self._follow = self._nearest_samples()
+        nearest, share = self._follow
+        sdf = torch.cat([field(chunk) for chunk in self.vertices[::SAMPLED_SHARE].split(CHUNK)])
+        self._step((sdf[nearest] * share).sum(dim=-1))
+
+    @torch.no_grad()
+    def project(self, field: BoundGeometry) -> None:
+        """One Newton step of each vertex onto the zero set, along its own gradient."""
+        if len(self.vertices) == 0:
+            return
+        chunks = [field.with_gradient(chunk) for chunk in self.vertices.split(CHUNK)]
+        self.gradients = torch.cat([gradient for _, gradient in chunks])
+        self._step(torch.cat([value for value, _ in chunks]))
+
+    def _nearest_samples(self) -> tuple[Int[Tensor, "v k"], Float[Tensor, "v k"]]:
+        """Of each vertex the FOLLOWED nearest of every SAMPLED_SHARE-th vertex, and their weights by distance."""
+        samples = self.vertices[::SAMPLED_SHARE]
+        found = [
+            torch.cdist(chunk, samples).topk(min(FOLLOWED, len(samples)), largest=False)
+            for chunk in self.vertices.split(FOLLOW_CHUNK)
+        ]
+        weight = 1 / (torch.cat([near.values for near in found]) + 1e-2 * self.cell)
+        return torch.cat([near.indices for near in found]), weight / weight.sum(dim=-1, keepdim=True)
+
+    def _step(self, sdf: Float[Tensor, " v"]) -> None:
+        """Move each vertex, `sdf` off the zero set, along its gradient by no more than a cell."""
         step = sdf / self.gradients.square().sum(dim=-1).clamp(min=0.1)
         step = step.clamp(-self.cell, self.cell)
         self.vertices = self.vertices - step[:, None] * self.gradients

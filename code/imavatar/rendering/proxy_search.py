@@ -152,7 +152,7 @@ class ProxySearch:
             self._age.rebuilt += 1
             self._age.calls = 0
         elif drift > REFRESH_DRIFT:
-            self._proxy.project(field)
+            self._proxy.move(field)
             self._age.moved += 1
             self._age.calls = 0
         self._age.seconds += time.perf_counter() - started
@@ -161,7 +161,7 @@ class ProxySearch:
         return self._proxy
 
     def _query(self, deform, field) -> Callable[[Float[Tensor, "n 3"]], Correspondence]:
-        return lambda x_d: find_canonical(deform, field, x_d, self.correspondence)
+        return lambda x_d: find_canonical(deform, field, x_d, self.correspondence, distinct=True)
 
     def _polish_struck(self, deform, field, proxy, rays, cast, struck, result):
         """Newton from the mesh's hits; returns the rays whose hit could not be confirmed."""
