@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -103,6 +104,11 @@ def posed_head(
         bone_transforms=_with_ghost(rigid_transform(turns, shifts), ghost)[None],
         latent=normal(1, latent_size, seed=seed + 5),
     )
+
+
+def conditioned(head: PosedHead) -> PosedHead:
+    """A frame whose latent code is its expression and pose feature, as baselines are conditioned on."""
+    return replace(head, latent=torch.cat([head.latent, head.expression, head.pose_feature], dim=1))
 
 
 def _with_ghost(transforms: Tensor, ghost: bool) -> Tensor:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from imavatar.rendering.image import RenderedImage
+from imavatar.rendering.surface_mesh import avatar_mesh
 from imavatar.types import HeadParameters, PosedHead
 
 RADIUS = 0.6
@@ -68,6 +69,9 @@ class PlaybackRenderer:
         image = self.images[(len(self.calls) - 1) % len(self.images)]
         assert image.rgb.shape == (height, width, 3)
         return image
+
+    def mesh(self, posed, resolution):
+        return avatar_mesh(self.avatar, posed, resolution=resolution)
 
 
 def perfect_rendering(frame) -> RenderedImage:

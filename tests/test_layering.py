@@ -13,6 +13,7 @@ LAYERS = [
     {"numerics"},
     {"head", "fields"},
     {"rendering", "data"},
+    {"baselines"},
     {"losses"},
     {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "inspection"},
     {"config", "parity"},

@@ -6,11 +6,14 @@ from dataclasses import replace
 import torch
 
 from imavatar import assets
+from imavatar.baselines.conditioning import ConditionedFlame, condition_size
+from imavatar.baselines.methods import METHODS
+from imavatar.baselines.names import IMAVATAR, TEXTURED_HEAD
+from imavatar.baselines.textured_head import TexturedHead, TexturedHeadRenderer
 from imavatar.config import Config, resolve_path
 from imavatar.config.schema import HashGridConfig
 from imavatar.data.dataset import FaceDataset
 from imavatar.errors import ConfigError
-from imavatar.fields.deformer import Deformer
 from imavatar.fields.geometry import Geometry
 from imavatar.fields.hash_grid import HashGrid
 from imavatar.fields.texture import Texture
@@ -26,6 +29,7 @@ from imavatar.rendering.preview import PreviewRenderer
 from imavatar.rendering.proxy_search import ProxySearch
 from imavatar.training.frame_parameters import FrameParameters, Optimised
 from imavatar.training.head_samples import HeadSurface, sample_face_distances
+from imavatar.training.learning_rates import parameter_groups
 from imavatar.training.loop import LoopSettings, Schedule
 from imavatar.training.objective import LossWeights, Objective
 from imavatar.training.processes import ALONE, Processes
@@ -94,25 +98,30 @@ def find_embedding(config: Config, head: HeadAssets) -> LandmarkEmbedding | None
 def build_flame(config: Config, head: HeadAssets, shape_params: torch.Tensor) -> Flame:
     """The head model with the subject's shape."""
     network = config.model.deformer_network
-    return Flame(head, shape_params, n_expression=network.num_exp, ghost_bone=network.ghostbone)
+    flame = Flame if config.model.method in (IMAVATAR, TEXTURED_HEAD) else ConditionedFlame
+    return flame(head, shape_params, n_expression=network.num_exp, ghost_bone=network.ghostbone)
 
 
-def build_avatar(config: Config, flame: Flame) -> Avatar:
-    """The three fields and their surface search."""
+def build_avatar(config: Config, flame: Flame) -> Avatar | TexturedHead:
+    """The three fields and their surface search, of the method that the configuration names; or its textured head."""
+    if config.model.method == TEXTURED_HEAD:
+        return TexturedHead(flame)
     geometry, deformer = config.model.geometry_network, config.model.deformer_network
-    texture = config.model.rendering_network
-    return Avatar(
+    texture, method = config.model.rendering_network, METHODS[config.model.method]
+    condition = condition_size(deformer.num_exp) if method.conditions_geometry else 0
+    return method.avatar(
         Geometry(
             geometry.dims,
             n_features=config.model.feature_vector_size,
             n_octaves=geometry.multires,
             skip_in=geometry.skip_in,
             latent_size=geometry.condition_in,
+            condition_size=condition,
             weight_norm=geometry.weight_norm,
             geometric_init=geometry.geometric_init,
             sphere_radius=geometry.bias,
         ),
-        Deformer(
+        method.deformer(
             flame.canonical_head,
             deformer.dims,
             n_expression=deformer.num_exp,
@@ -182,17 +191,22 @@ def build_image_search(config: Config) -> Search:
     return build_search(config, "proxy", resolution=resolution)
 
 
-def build_renderer(config: Config, avatar: Avatar, *, supersample: int | None = None) -> ImageRenderer:
-    """Renders whole images; their surface points come from the posed canonical mesh.
+def build_renderer(
+    config: Config, avatar: Avatar | TexturedHead, *, supersample: int | None = None
+) -> ImageRenderer | TexturedHeadRenderer:
+    """Renders whole images; an avatar's surface points come from the posed canonical mesh.
 
     Args:
         supersample: instead of `plot.supersample`.
     """
+    supersample = config.plot.supersample if supersample is None else supersample
+    if isinstance(avatar, TexturedHead):
+        return TexturedHeadRenderer(avatar, supersample=supersample)
     return ImageRenderer(
         avatar,
         search=build_image_search(config),
         chunk=config.plot.chunk,
-        supersample=config.plot.supersample if supersample is None else supersample,
+        supersample=supersample,
         silhouette_blur=config.plot.silhouette_blur,
     )
 
@@ -253,7 +267,7 @@ def build_run(
     """Networks, per-frame parameters and their optimisers."""
     train = config.train
     frames = build_frame_parameters(config, dataset).to(device)
-    groups = parameter_groups(config, avatar)
+    groups = build_parameter_groups(config, avatar)
     tables = frames.trainable()
     frame_optimiser = torch.optim.SparseAdam(tables, lr=train.learning_rate_cam) if tables else None
     return Run(
@@ -268,22 +282,18 @@ def build_run(
     )
 
 
-def parameter_groups(config: Config, avatar: Avatar) -> list[dict]:
-    """Parameters and learning rates: geometry, deformer, its linear layer of blendshapes, texture, its tables."""
-    rates, default = config.train.learning_rates, config.train.learning_rate
-    linear = {f"blendshapes.{name}" for name, _ in avatar.deformer.blendshapes.named_parameters()}
-    deformer = list(avatar.deformer.named_parameters())
-    tables = [] if avatar.texture.grid is None else list(avatar.texture.grid.parameters())
-    texture = [p for p in avatar.texture.parameters() if not any(p is table for table in tables)]
-    deformer_rate, texture_rate = rates.deformer or default, rates.texture or default
-    groups = [
-        {"params": list(avatar.geometry.parameters()), "lr": rates.geometry or default},
-        {"params": [p for name, p in deformer if name not in linear], "lr": deformer_rate},
-        {"params": [p for name, p in deformer if name in linear], "lr": rates.blendshapes or deformer_rate},
-        {"params": texture, "lr": texture_rate},
-    ]
-    # Without tables no group is made: states of optimisers have as many groups as before.
-    return groups + ([{"params": tables, "lr": rates.hash_grid or texture_rate}] if tables else [])
+def build_parameter_groups(config: Config, avatar: Avatar) -> list[dict]:
+    """Parameters with their learning rates."""
+    rates = config.train.learning_rates
+    return parameter_groups(
+        avatar,
+        config.train.learning_rate,
+        geometry=rates.geometry,
+        deformer=rates.deformer,
+        blendshapes=rates.blendshapes,
+        texture=rates.texture,
+        hash_grid=rates.hash_grid,
+    )
 
 
 def build_objective(config: Config, head: HeadSurface) -> Objective:

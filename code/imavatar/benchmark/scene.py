@@ -8,10 +8,12 @@ from torch import Tensor
 
 from imavatar import build
 from imavatar.anatomy import Joint, SemanticClass, pose_slice
+from imavatar.baselines.names import IMAVATAR
 from imavatar.benchmark.plain import PlainAvatar
 from imavatar.config import Config, load_config
 from imavatar.data.sampling import generator_for, sample_pixels
 from imavatar.data.semantics import N_CLASSES
+from imavatar.errors import ConfigError
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.numerics.rasterize import rasterize
@@ -93,6 +95,8 @@ def build_scene(conf: Path, reference: Path | None, device: torch.device) -> Sce
         reference: a folder laid out as `scripts/check_parity.py` takes it.
     """
     config = load_config(conf)
+    if config.model.method != IMAVATAR:
+        raise ConfigError(f"{conf}: model.method is {config.model.method!r}, expected {IMAVATAR!r}: the paper's search")
     torch.manual_seed(SEED)
     if reference is None:
         assets = build.build_head_assets(config)
@@ -101,7 +105,7 @@ def build_scene(conf: Path, reference: Path | None, device: torch.device) -> Sce
         surface = build.build_head_surface(flame, assets)
         bound = config.model.ray_tracer.object_bounding_sphere
         generator = torch.Generator().manual_seed(SEED)
-        warm_start(avatar, surface, n_steps=WARM_START_STEPS, bound=bound, generator=generator)
+        warm_start(avatar, surface, flame.canonical_head, n_steps=WARM_START_STEPS, bound=bound, generator=generator)
     else:
         assets, flame, avatar = _of_reference(reference, device)
         surface = build.build_head_surface(flame, assets)
@@ -167,7 +171,7 @@ def _moving_vertices(flame: Flame) -> Tensor:
 
 
 def _run(config: Config, avatar: Avatar, flame: Flame, frames: FrameParameters) -> Run:
-    groups = build.parameter_groups(config, avatar)
+    groups = build.build_parameter_groups(config, avatar)
     rate = config.train.learning_rate_cam
     return Run(
         avatar=avatar,

@@ -5,13 +5,12 @@ import json
 import logging
 from pathlib import Path
 
-from imavatar.cli.common import ProgressLine, choose_device, run_command
+from imavatar.baselines.names import TEXTURED_HEAD
+from imavatar.cli.common import choose_device, run_command
+from imavatar.cli.evaluation_run import evaluate_run
 from imavatar.errors import CheckpointError, ConfigError
 
 logger = logging.getLogger(__name__)
-
-CHECKED_PER_SIDE = 16
-"""Rays along each side of the grid on which the renderer's search is checked."""
 
 
 def exp_runner_main(argv: list[str] | None = None) -> None:
@@ -55,6 +54,8 @@ def train_run(args: argparse.Namespace) -> None:
     build.check_class_names(config)
     folder = build.build_run_folder(config)
     n_epochs = config.train.nepoch if args.nepoch is None else args.nepoch
+    if config.model.method == TEXTURED_HEAD:
+        n_epochs = 1
     if n_epochs < 1:
         raise ConfigError(f"--nepoch is {n_epochs}, expected at least 1")
     resolved = dump_config(config)
@@ -71,6 +72,9 @@ def train_run(args: argparse.Namespace) -> None:
     flame = build.build_flame(config, head, dataset.shape_params).to(device)
     check_heads(flame, dataset)
     avatar = build.build_avatar(config, flame).to(device)
+    if config.model.method == TEXTURED_HEAD:
+        _paint(avatar, flame, dataset, folder, resolved)
+        return
     run = build.build_run(config, avatar, flame, dataset, device, processes)
     logger.info("training on %s: %d frames, run folder %s", device, len(dataset), folder.root)
     surface = build.build_head_surface(flame, head)
@@ -99,6 +103,20 @@ def train_run(args: argparse.Namespace) -> None:
         folder.finished.write_text(json.dumps({"epochs": n_epochs, "config": resolved}))
     processes.wait()
     leave_processes()
+
+
+def _paint(head, flame, dataset, folder, resolved: str) -> None:
+    """The textured head's training: one pass over the frames."""
+    from imavatar.training.checkpoint_head import head_entries
+    from imavatar.training.checkpoints import LATEST, save_checkpoint
+
+    logger.info("painting the head: %d frames, run folder %s", len(dataset), folder.root)
+    folder.train.mkdir(parents=True, exist_ok=True)
+    folder.config.write_text(resolved)
+    head.paint(dataset.frame(index) for index in range(len(dataset)))
+    state = {"epoch": 1, "model_state_dict": {**head.state_dict(), **head_entries(flame)}}
+    save_checkpoint(folder.checkpoints, [LATEST, "1"], {"model": state})
+    folder.finished.write_text(json.dumps({"epochs": 1, "config": resolved}))
 
 
 def _nothing(*_) -> None:
@@ -145,11 +163,22 @@ def _start_epoch(args, config, run, folder, first_surface) -> int:
         warm_start(
             run.avatar,
             first_surface(),
+            _training_heads(run),
+            fields=config.train.warm_start_fields,
             n_steps=config.train.warm_start_steps,
             bound=config.model.ray_tracer.object_bounding_sphere,
             generator=torch.Generator().manual_seed(config.train.seed),
         )
     return 0
+
+
+def _training_heads(run):
+    """All training frames, posed as they are at the start."""
+    import torch
+
+    with torch.no_grad():
+        frame = torch.arange(len(run.frames.tracked_pose), device=run.frames.tracked_pose.device)
+        return run.flame(run.frames.head(frame), run.frames.latent(frame))
 
 
 def _saver(folder, run, save_every: int):
@@ -184,78 +213,3 @@ def _previewer(config, folder, run, dataset):
         write_strip(folder.train / "previews" / f"epoch_{epoch}.png", frame.image, image)
 
     return preview
-
-
-def evaluate_run(args: argparse.Namespace) -> None:
-    """Render the test sequences of a trained run and measure them."""
-    from imavatar import build
-    from imavatar.cli.trained import keypoint_detector, load_trained
-    from imavatar.evaluation.frames import evaluate
-    from imavatar.evaluation.lpips import load_lpips
-
-    trained = load_trained(args.conf, args.subject, args.checkpoint, args.load_path)
-    lpips, detect = load_lpips(), keypoint_detector()
-    for name, dataset, latent in _evaluated(trained, args):
-        out = trained.folder.evaluation(name, trained.epoch)
-        summary = evaluate(
-            dataset,
-            trained.flame,
-            build.build_renderer(trained.config, trained.avatar),
-            out,
-            lpips=lpips,
-            detect=detect,
-            progress=ProgressLine("frames evaluated"),
-            latent=latent,
-            mesh_resolution=trained.config.plot.mesh_resolution,
-            fps=trained.config.plot.fps,
-        )
-        agreement = _check_search(trained, dataset)
-        (out / "search_check.json").write_text(json.dumps(agreement.as_dict(), indent=1))
-        print(summary.table())
-        print(agreement)
-        print(f"results: {out}")
-
-
-def _evaluated(trained, args: argparse.Namespace):
-    """Name of the results, frames, latent codes: of each test sequence, or of what training optimised."""
-    from imavatar import build
-    from imavatar.training.checkpoint_head import check_shape
-    from imavatar.training.checkpoints import checkpoint_file, load_part
-    from imavatar.training.state import load_tables
-
-    config = trained.config
-    if not args.optimised:
-        for sub_dir in config.dataset.test.sub_dir:
-            dataset = build.build_dataset(build.with_test_dir(config, sub_dir), "test", only_json=args.only_json)
-            shape = build.build_flame(config, trained.head, dataset.shape_params).v_template
-            check_shape(shape, trained.flame, f"test sequence {sub_dir}")
-            yield sub_dir, dataset, trained.latent
-        return
-    dataset = build.build_dataset(config, "train", only_json=args.only_json)
-    frames = build.build_frame_parameters(config, dataset)
-    if not frames.trainable():
-        raise ConfigError("--optimised: training optimises no parameter of a frame; see the keys train.optimize_*")
-    part = load_part(trained.checkpoints, "inputs", trained.checkpoint)
-    load_tables(frames, part, checkpoint_file(trained.checkpoints, "inputs", trained.checkpoint))
-    name = "+".join(config.dataset.train.sub_dir) + "_optimised"
-    optimised = dataset.with_parameters(*frames.all_frames(dataset.camera()))
-    yield name, optimised, frames.latent_codes.weight.detach().to(trained.latent.device)
-
-
-def _check_search(trained, dataset):
-    """The renderer's search against the paper's, on a grid of rays of the first frame."""
-    from imavatar import build
-    from imavatar.rendering.search_check import compare_searches
-
-    device = trained.flame.v_template.device
-    posed = trained.flame(dataset.head([0]).to(device), trained.latent)
-    return compare_searches(
-        trained.avatar,
-        build.build_search(trained.config, "proxy"),
-        build.build_search(trained.config, "paper"),
-        dataset.camera([0]).to(device),
-        posed,
-        height=dataset.height,
-        width=dataset.width,
-        stride=max(1, dataset.height // CHECKED_PER_SIDE),
-    )

@@ -53,7 +53,7 @@ def load_trained(conf: Path, subject: str | None, checkpoint: str, load_path: Pa
     load_model(avatar, model.fields, model.path)
     if config.model.geometry_network.use_freq_band:
         avatar.geometry.open_bands = float(model.epoch)
-    latent = _first_latent(source, checkpoint, avatar).to(device)
+    latent = _first_latent(source, checkpoint, config.model.geometry_network.condition_in).to(device)
     return Trained(config, folder, source, checkpoint, head, flame, avatar, latent, model.epoch)
 
 
@@ -68,9 +68,9 @@ def _head_of(model: ModelCheckpoint, config: Config, head: HeadAssets) -> Flame:
     return flame
 
 
-def _first_latent(folder: Path, checkpoint: str, avatar: Avatar) -> Float[Tensor, "1 l"]:
+def _first_latent(folder: Path, checkpoint: str, size: int) -> Float[Tensor, "1 l"]:
     """The latent code of the first training frame, which stands for unseen ones (SPEC section 10)."""
-    if avatar.geometry.latent_size == 0:
+    if size == 0:
         return torch.zeros(1, 0)
     path = checkpoint_file(folder, "inputs", checkpoint)
     table = entry(load_part(folder, "inputs", checkpoint), "latent_codes_state_dict", path)

@@ -84,6 +84,7 @@ class TrainConfig:
     condition_noise: float = key(0.0, at_least(0))  # 0: none
     warm_start_steps: int = key(0, at_least(0))  # 0: start from the sphere
     warm_start_frames: int = key(0, at_least(0))
+    warm_start_fields: bool = True  # the deformer too, not the signed distance alone
     save_every: int = key(5, above(0))
     preview_every: int = key(0, at_least(0))  # 0: no previews
 
@@ -215,8 +216,9 @@ class BroydenConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """The avatar. `head_model` is "open", or the path of a head model's file."""
+    """The avatar. `head_model` is "open", or the path of a head model's file; `method` see docs/baselines.md."""
 
+    method: str = key("IMavatar", one_of("IMavatar", "C-Net", "D-Net", "B-Morph", "Fwd-Skin", "FLAME-mesh"))
     feature_vector_size: int = key(256, above(0))
     deformer_class: str = key("model.deformer_network.ForwardDeformer", NAME)
     head_model: str = key("open", NAME)

@@ -37,12 +37,10 @@ from imavatar.evaluation.tables import (
     write_text,
 )
 from imavatar.head.flame import Flame
-from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import to_view_depth
 from imavatar.rendering.image import ImageRenderer, RenderedImage
 from imavatar.rendering.strips import colour_bytes, comparison_strip, normal_bytes, video_frame
-from imavatar.rendering.surface_mesh import avatar_mesh
-from imavatar.types import PosedHead
+from imavatar.rendering.surface_mesh import SurfaceMesh
 
 FRAMES_PER_SECOND = 25.0
 MILLIMETRES = 1000.0
@@ -120,7 +118,7 @@ def evaluate(
         scores.append(_score(frame, rendered, pair, before, lpips, detect))
         before = pair
         if index == 0:
-            _write_mesh(files["mesh"], renderer.avatar, posed, mesh_resolution)
+            _write_mesh(files["mesh"], renderer.mesh(posed, mesh_resolution))
         if progress is not None:
             progress(index + 1, len(dataset))
     write_video(files["comparison"], _strips(out, names), fps)
@@ -207,8 +205,7 @@ def _score(
     return FrameScores(frame.sub_dir, frame.name, values)
 
 
-def _write_mesh(path: Path, avatar: Avatar, posed: PosedHead, resolution: int) -> None:
-    mesh = avatar_mesh(avatar, posed, resolution=resolution)
+def _write_mesh(path: Path, mesh: SurfaceMesh) -> None:
     vertices, faces = mesh.deformed.cpu().numpy(), mesh.faces.cpu().numpy()
     write_ply(path, vertices, faces, colour_bytes(mesh.colours))
 

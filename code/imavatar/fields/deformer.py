@@ -77,12 +77,7 @@ class Deformer(LayerStack):
 
     def fields(self, hidden: Float[Tensor, "n w"], weights: Float[Tensor, "n j"]) -> DeformationFields:
         """The three fields at points whose features are known."""
-        blend = self.blendshapes(hidden)
-        return DeformationFields(
-            shapedirs=blend[:, POSEDIRS_OUTPUTS:].reshape(-1, 3, self.n_expression),
-            posedirs=blend[:, :POSEDIRS_OUTPUTS].reshape(-1, POSE_FEATURE_SIZE, 3),
-            weights=weights,
-        )
+        return split_fields(self.blendshapes(hidden), weights)
 
     def features(self, x_c: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n w"], Float[Tensor, "n j"]]:
         """What the deformation of points needs of the network in any frame: last hidden values, skinning weights."""
@@ -196,6 +191,15 @@ class BoundDeformer:
         d_forward = d_weights @ _bone_images(self.transforms, template)
         jacobian = (d_x_0 + d_offset) @ forward[..., :3].transpose(1, 2) + d_forward
         return Deformation(x_d, jacobian.transpose(1, 2), hidden, weights)
+
+
+def split_fields(blendshapes: Float[Tensor, "n o"], weights: Float[Tensor, "n j"]) -> DeformationFields:
+    """The outputs of a head of blendshapes, correctives first, and skinning weights as fields."""
+    return DeformationFields(
+        shapedirs=blendshapes[:, POSEDIRS_OUTPUTS:].unflatten(1, (3, -1)),
+        posedirs=blendshapes[:, :POSEDIRS_OUTPUTS].unflatten(1, (POSE_FEATURE_SIZE, 3)),
+        weights=weights,
+    )
 
 
 def _bone_images(transforms: Float[Tensor, "j 4 4"], points: Float[Tensor, "n 3"]) -> Float[Tensor, "n j 3"]:

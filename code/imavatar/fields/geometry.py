@@ -25,6 +25,8 @@ class Geometry(LayerStack):
         widths: of the hidden layers.
         n_features: numbers that the texture network receives besides the distance.
         latent_size: width of the per-frame latent code, 0 for none.
+        condition_size: numbers of a frame that follow the code, for the first layer alone: so many that a skip
+            connection would leave no room for hidden values. Not in the paper's avatar.
         sphere_radius: the initial surface is about a sphere of this radius.
     """
 
@@ -36,14 +38,17 @@ class Geometry(LayerStack):
         n_octaves: int = 6,
         skip_in: Sequence[int] = (4,),
         latent_size: int = 0,
+        condition_size: int = 0,
         weight_norm: bool = True,
         geometric_init: bool = True,
         sphere_radius: float = 0.6,
     ):
-        d_in = encoded_size(n_octaves) + latent_size
-        super().__init__(d_in, widths, 1 + n_features, skip_in=skip_in, weight_norm=weight_norm)
+        d_skip = encoded_size(n_octaves) + latent_size
+        super().__init__(
+            d_skip + condition_size, widths, 1 + n_features, skip_in=skip_in, d_skip=d_skip, weight_norm=weight_norm
+        )
         self.n_octaves = n_octaves
-        self.latent_size = latent_size
+        self.latent_size = latent_size + condition_size
         self.open_bands: float | None = None
         if geometric_init:
             self._initialise_to_sphere(sphere_radius)
@@ -56,14 +61,14 @@ class Geometry(LayerStack):
             if index == 0:
                 weight[:, 3:] = 0
             elif index in self.skip_in:
-                weight[:, weight.shape[1] - (self.d_in - 3) :] = 0
+                weight[:, weight.shape[1] - (self.d_skip - 3) :] = 0
             assign_weight(layer, weight, torch.zeros(len(weight)))
         fan_out, fan_in = last.weight.shape
         weight = math.sqrt(math.pi) / math.sqrt(fan_in) + 1e-4 * torch.randn(fan_out, fan_in)
         assign_weight(last, weight, torch.full((fan_out,), -radius))
 
     def network_input(self, x_c: Float[Tensor, "n 3"], latent: Float[Tensor, "1 l"] | None) -> Float[Tensor, "n i"]:
-        """Encoded points, followed by the latent code where the field has one."""
+        """Encoded points, followed by the frame's latent code and condition where the field has them."""
         encoded = encode(x_c, self.n_octaves, self.open_bands)
         if self.latent_size == 0:
             return encoded
@@ -103,12 +108,11 @@ class Geometry(LayerStack):
             gradient = (gradient * slopes[index]) @ weights[index]
             if index in self.skip_in:
                 gradient = gradient / math.sqrt(2)
-                part = gradient[:, -self.d_in :]
+                part = gradient[:, -self.d_skip :]
                 by_skip = part if by_skip is None else by_skip + part
-                gradient = gradient[:, : -self.d_in]
-        if by_skip is not None:
-            gradient = gradient + by_skip
-        by_encoding = gradient[:, : encoded_size(self.n_octaves)]
+                gradient = gradient[:, : -self.d_skip]
+        size = encoded_size(self.n_octaves)
+        by_encoding = gradient[:, :size] if by_skip is None else gradient[:, :size] + by_skip[:, :size]
         by_point = encoding_pullback(by_encoding, x_c, self.n_octaves, self.open_bands)
         return output[:, 0], output[:, 1:], by_point
 

@@ -154,8 +154,9 @@ def softplus_slope(activated: Tensor) -> Tensor:
 class LayerStack(nn.Module):
     """Linear layers lin0, lin1, ... of given widths; layer `skip` takes [hidden, input] / sqrt(2).
 
-    The layer before the skip is narrower by the input's width, so that the widths keep their
-    meaning (authors' shapes: 473 x 512 before the skip of a 512-wide network with 39 inputs).
+    Of the input the first `d_skip` numbers come again there, by default all. The layer before the skip is narrower by
+    as many, so that the widths keep their meaning (authors' shapes: 473 x 512 before the skip, with
+    39 inputs and 512 wide).
     """
 
     def __init__(
@@ -165,15 +166,17 @@ class LayerStack(nn.Module):
         d_out: int,
         *,
         skip_in: Sequence[int] = (),
+        d_skip: int | None = None,
         weight_norm: bool = True,
     ):
         super().__init__()
         self.d_in = d_in
+        self.d_skip = d_in if d_skip is None else d_skip
         self.skip_in = tuple(skip_in)
         sizes = [d_in, *widths, d_out]
         self.n_layers = len(sizes) - 1
         for index in range(self.n_layers):
-            n_out = sizes[index + 1] - (d_in if index + 1 in self.skip_in else 0)
+            n_out = sizes[index + 1] - (self.d_skip if index + 1 in self.skip_in else 0)
             setattr(self, f"lin{index}", linear(sizes[index], n_out, weight_norm))
 
     @property
@@ -189,5 +192,5 @@ class LayerStack(nn.Module):
     def layer_input(self, index: int, hidden: Tensor, network_input: Tensor) -> Tensor:
         """What layer `index` receives: the hidden values, at a skip joined by the network's input."""
         if index in self.skip_in:
-            return torch.cat([hidden, network_input], dim=-1) / math.sqrt(2)
+            return torch.cat([hidden, network_input[:, : self.d_skip]], dim=-1) / math.sqrt(2)
         return hidden

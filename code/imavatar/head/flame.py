@@ -78,7 +78,7 @@ class Flame(nn.Module):
 
     def forward(self, head: HeadParameters, latent: Float[Tensor, "b l"] | None = None) -> PosedHead:
         """What the fields need to know of frames; differentiable in expression and pose."""
-        shaped = self._with_expression(head)
+        shaped = self._with_expression(head.expression)
         rotations = axis_angle_to_matrix(head.pose.unflatten(-1, (N_JOINTS, 3)))
         joints = self.J_regressor @ shaped
         transforms = kinematic_transforms(rotations, joints, JOINT_PARENTS)
@@ -98,9 +98,13 @@ class Flame(nn.Module):
         )
 
     def vertices(self, head: HeadParameters) -> Float[Tensor, "b v 3"]:
-        """Posed vertices in model units."""
-        posed = self(head)
-        corrected = self._with_expression(head) + (posed.pose_feature @ self.posedirs).unflatten(-1, (-1, 3))
+        """Vertices in frames, model units."""
+        return self.posed_vertices(self(head))
+
+    def posed_vertices(self, posed: PosedHead) -> Float[Tensor, "b v 3"]:
+        """Vertices in frames that are posed already, model units."""
+        correctives = (posed.pose_feature @ self.posedirs).unflatten(-1, (-1, 3))
+        corrected = self._with_expression(posed.expression) + correctives
         transforms = posed.bone_transforms[:, -N_JOINTS:]
         blended = torch.einsum("vj,bjmn->bvmn", self.lbs_weights, transforms)
         return transform_points(blended, corrected)
@@ -131,6 +135,6 @@ class Flame(nn.Module):
         posedirs = self.posedirs.unflatten(-1, (n_vertices, 3)).transpose(0, 1)
         return DeformationFields(self.expression_dirs, posedirs.contiguous(), weights)
 
-    def _with_expression(self, head: HeadParameters) -> Float[Tensor, "b v 3"]:
-        offsets = torch.einsum("vke,be->bvk", self.expression_dirs, head.expression)
+    def _with_expression(self, expression: Float[Tensor, "b e"]) -> Float[Tensor, "b v 3"]:
+        offsets = torch.einsum("vke,be->bvk", self.expression_dirs, expression)
         return self.v_template + offsets

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from imavatar.fields.deformer import BoundDeformer, Deformer
+from imavatar.fields.deformer import BoundDeformer, Deformation, Deformer
 from imavatar.fields.geometry import BoundGeometry, Geometry
 from imavatar.fields.mlp import held_weights
 from imavatar.fields.texture import Texture
@@ -32,7 +32,7 @@ Search = Callable[[BoundDeformer, BoundGeometry, RayBundle, Bool[Tensor, " n"] |
 
 @dataclass(frozen=True)
 class SurfaceShading(TensorRecord):
-    """What is seen at surface points; `x_c` carries the implicit gradient.
+    """What is seen at surface points; `x_c`, the canonical points, carries the implicit gradient.
 
     `fields` are those at x_c as a constant. `residual` (model units) and `singular` say how well x_c solves its
     equations; zero where gradients are off.
@@ -48,15 +48,29 @@ class SurfaceShading(TensorRecord):
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """What one evaluation of all networks at canonical points gives."""
+class SurfaceGeometry:
+    """The signed distance at points where the surface is searched for.
 
+    `slope` is its derivative there; `gradient` is that of the canonical field at `x_c`, the canonical points they stand
+    for. Both pairs are the same where the surface is searched for in canonical space.
+    """
+
+    sdf: Float[Tensor, " m"]
+    features: Float[Tensor, "m f"]
+    slope: Float[Tensor, "m 3"]
+    gradient: Float[Tensor, "m 3"]
+    x_c: Float[Tensor, "m 3"]
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What one evaluation of all networks at points of the surface gives."""
+
+    geometry: SurfaceGeometry
     x_d: Tensor
     jacobian: Tensor
-    sdf: Tensor
     rgb: Tensor
     normal: Tensor
-    gradient: Tensor
     fields: DeformationFields
 
 
@@ -136,7 +150,7 @@ class Avatar(nn.Module):
         index, surfaces, qualities, sdf = [], [], [], hits.sdf.clone()
         for frame in _frames_of(rays):
             head = posed[frame : frame + 1]
-            bound = self.deformer.bind(head)
+            bound, field = self.bind(head), self.field(head)
             of_frame = rays.frame == frame
             rows = (of_frame & where).nonzero()[:, 0]
             index.append(rows)
@@ -145,7 +159,7 @@ class Avatar(nn.Module):
             if torch.is_grad_enabled() and len(others) > 0:
                 with full_precision(sdf.device):
                     root = self._attach_off_surface(bound, rays[others], hits[others])
-                sdf[others] = self.geometry.sdf(root.x, head.latent)
+                sdf[others] = field(root.x)
                 qualities.append(SolutionQuality(root.residual, ~root.regular))
         surface = concatenate(surfaces)
         if torch.is_grad_enabled():
@@ -165,17 +179,20 @@ class Avatar(nn.Module):
         if not torch.is_grad_enabled():
             seen = self._see(bound, head, x_c, colour_trains_geometry)
             residual, singular = x_c.new_zeros(len(x_c)), x_c.new_zeros(len(x_c), dtype=torch.bool)
-            return SurfaceShading(x_c, seen.rgb, seen.normal, seen.gradient, seen.fields, residual, singular)
+            geometry = seen.geometry
+            return SurfaceShading(
+                geometry.x_c, seen.rgb, seen.normal, geometry.gradient, seen.fields, residual, singular
+            )
 
         def graph(x, *given) -> RootGraph:
             own_head, own_rays = PosedHead(*given[: len(of_head)]), RayBundle(*given[len(of_head) :], rays.frame)
-            seen = self._see(self.deformer.bind(own_head), own_head, x, colour_trains_geometry)
+            seen = self._see(self.bind(own_head), own_head, x, colour_trains_geometry)
             residual, jacobian = _on_ray_and_surface(own_rays, seen)
             fields = seen.fields
             return RootGraph(
                 residual,
                 jacobian,
-                moving=(seen.rgb, seen.normal, seen.gradient),
+                moving=(seen.geometry.x_c, seen.rgb, seen.normal, seen.geometry.gradient),
                 resting=(fields.shapedirs, fields.posedirs, fields.weights),
             )
 
@@ -184,20 +201,39 @@ class Avatar(nn.Module):
             parameters = [tensor for field in self.children() for tensor in field.acting_tensors]
             inputs = (*of_head, rays.origins, rays.directions)
             root, moving, resting = evaluate_at_root(graph, x_c, inputs, parameters)
-        return SurfaceShading(root.x, *moving, DeformationFields(*resting), root.residual, ~root.regular)
+        return SurfaceShading(*moving, DeformationFields(*resting), root.residual, ~root.regular)
+
+    def surface_geometry(self, x: Float[Tensor, "m 3"], head: PosedHead) -> SurfaceGeometry:
+        """The signed distance and its derivatives at points where `find_surface` finds the surface of a frame."""
+        sdf, features, gradient = self.geometry.with_gradient(x, head.latent)
+        return SurfaceGeometry(sdf, features, gradient, gradient, x)
+
+    def surface_fields(self, deformed: Deformation, x: Float[Tensor, "m 3"], head: PosedHead) -> DeformationFields:
+        """The deformer's fields at such points."""
+        return self.deformer.fields(deformed.hidden, deformed.weights)
+
+    def features_near(
+        self, x_c: Float[Tensor, "n 3"], known: DeformationFields, head: PosedHead | None
+    ) -> tuple[Float[Tensor, "n w"], Float[Tensor, "n j"]]:
+        """What the deformer makes of canonical points around the head, where `known` are the head's own fields.
+
+        Args:
+            head: of a frame (one row); a deformer that lives in canonical space needs none.
+        """
+        return self.deformer.features(x_c)
 
     def _see(self, bound, head, x, colour_trains_geometry) -> "_Seen":
-        """Everything at canonical points, as seen in a frame."""
+        """Everything at points of the surface, as seen in a frame."""
         with full_precision(x.device):
             deformed = bound.evaluate(x)
-        sdf, features, gradient = self.geometry.with_gradient(x, head.latent)
-        normal = deformed_normal(gradient, deformed.jacobian)
-        looks = (x, normal, features)
+        found = self.surface_geometry(x, head)
+        normal = deformed_normal(found.slope, deformed.jacobian)
+        looks = (found.x_c, normal, found.features)
         if not colour_trains_geometry:
             looks = tuple(value.detach() for value in looks)
         rgb = self.texture(looks[0], looks[1], head.condition, looks[2])
-        fields = self.deformer.fields(deformed.hidden, deformed.weights)
-        return _Seen(deformed.x_d, deformed.jacobian, sdf, rgb, normal, gradient, fields)
+        fields = self.surface_fields(deformed, x, head)
+        return _Seen(found, deformed.x_d, deformed.jacobian, rgb, normal, fields)
 
     @staticmethod
     def _attach_off_surface(bound, rays, hits) -> ImplicitRoot:
@@ -217,8 +253,8 @@ def _on_ray_and_surface(rays: RayBundle, seen: _Seen) -> tuple[Float[Tensor, "m 
     """F = [d(x_c) - r_o along two directions orthogonal to the ray; f(x_c)], and dF / dx_c."""
     across = torch.stack(orthonormal_complement(rays.directions), dim=1)
     with full_precision(seen.x_d.device):
-        residual = torch.cat([matvec(across, seen.x_d - rays.origins), seen.sdf[:, None]], dim=1)
-        jacobian = torch.cat([across @ seen.jacobian, seen.gradient[:, None]], dim=1)
+        residual = torch.cat([matvec(across, seen.x_d - rays.origins), seen.geometry.sdf[:, None]], dim=1)
+        jacobian = torch.cat([across @ seen.jacobian, seen.geometry.slope[:, None]], dim=1)
     return residual, jacobian
 
 

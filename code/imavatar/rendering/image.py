@@ -10,6 +10,7 @@ from torch import Tensor
 from imavatar.fields.mlp import held_weights
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays, pixel_grid
+from imavatar.rendering.surface_mesh import SurfaceMesh, avatar_mesh
 from imavatar.types import Camera, PosedHead, RayBundle
 
 
@@ -53,9 +54,13 @@ class ImageRenderer:
         image = resolve(samples, height, width, self.supersample)
         return soften_silhouette(image, self.silhouette_blur) if self.silhouette_blur > 0 else image
 
+    def mesh(self, posed: PosedHead, resolution: int) -> SurfaceMesh:
+        """The surface in one frame as a mesh; see `avatar_mesh`."""
+        return avatar_mesh(self.avatar, posed, resolution=resolution)
+
     def _samples(self, rays: RayBundle, posed: PosedHead) -> Float[Tensor, "n 8"]:
         """Colour, normal, whether something is there, and its depth."""
-        bound = self.avatar.deformer.bind(posed)
+        bound = self.avatar.bind(posed)
         field = self.avatar.field(posed)
         columns = []
         for start in range(0, len(rays), self.chunk):

@@ -12,7 +12,7 @@ from imavatar.losses import LossTerms
 from imavatar.rendering.avatar import Avatar
 from imavatar.training.head_samples import DistanceSamples, HeadSurface, jittered_vertices, mouth_points
 from imavatar.training.processes import ALONE, Processes
-from imavatar.types import Batch, RenderOutput
+from imavatar.types import Batch, PosedHead, RenderOutput
 
 EIKONAL_POINTS = 192
 MOUTH_POINTS = 64
@@ -61,18 +61,17 @@ class Objective:
         deviations: dict[str, Tensor],
         weights: LossWeights,
         generator: torch.Generator,
-        latent: Float[Tensor, "1 l"] | None = None,
+        head: PosedHead | None = None,
         processes: Processes = ALONE,
     ) -> LossTerms:
         """All terms that `weights` asks for.
 
         Args:
-            latent: the code under which the surface is taught off the rays.
+            head: the frame (one row) whose latent code the surface is taught under off the rays; zero codes without it.
             processes: of which this one has a part of the rays, and takes one of the points off the rays; their mean
                 is what a single process would find.
         """
-        if latent is None:
-            latent = batch.rgb.new_zeros(1, avatar.geometry.latent_size)
+        latent = batch.rgb.new_zeros(1, avatar.geometry.latent_size) if head is None else head.latent
         values = {
             "rgb": losses.rgb_loss(render, batch, processes.count),
             "mask": losses.mask_loss(render, batch, weights.alpha, processes.count),
@@ -86,8 +85,9 @@ class Objective:
         if weights.head_fields > 0:
             points, target, at_skin = jittered_vertices(self.surface.supervision, self.head_points, generator)
             own = processes.own
-            found = avatar.deformer(points[own])
-            values["head_fields"] = losses.head_fields_loss(found, target[own], at_skin[own], processes.count)
+            points, target = points[own], target[own]
+            found = avatar.deformer.fields(*avatar.features_near(points, target, head))
+            values["head_fields"] = losses.head_fields_loss(found, target, at_skin[own], processes.count)
             table["head_fields"] = weights.head_fields
         if weights.head_distance > 0:
             values["head_distance"] = self._head_distance(avatar, latent, generator, processes)

@@ -87,9 +87,9 @@ class StepLosses(nn.Module):
                 wants_sdf=moves_mask_loss(hits, batch.foreground, weights.alpha),
                 colour_trains_geometry=not options.texture_only,
             )
-            latent = posed.latent[:1].detach()
+            head = posed[:1].detach()
             terms = self.objective.terms(
-                self.avatar, render, batch, deviations, weights, generator, latent, self.processes
+                self.avatar, render, batch, deviations, weights, generator, head, self.processes
             )
         return StepTensors(batch, posed, rays, hits, render, terms)
 

@@ -7,11 +7,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from imavatar.fields.deformer import Deformer
 from imavatar.losses import head_fields_loss
 from imavatar.rendering.avatar import Avatar
 from imavatar.training.head_samples import HeadSurface, sample_distances, sample_fields
-from imavatar.types import DeformationFields
+from imavatar.types import DeformationFields, PosedHead
 
 logger = logging.getLogger(__name__)
 
@@ -19,40 +18,70 @@ SDF_BATCH, SDF_RATE = 1536, 1e-3
 FIELDS_BATCH, FIELDS_RATE = 512, 2e-3
 BLENDSHAPES_RATE = 5e-5
 """Blendshapes are small numbers (a standard deviation moves a lip by hundredths of a unit): larger steps are noise."""
+SOLVE_BATCH = 1024
+"""Points that are looked up in one frame."""
 RIDGE = 1e-5
 FINAL_RATE = 0.05
 
 
-def warm_start(avatar: Avatar, head: HeadSurface, *, n_steps: int, bound: float, generator: torch.Generator) -> None:
-    """Regress the signed distance to the head's mesh, under any latent code, and the deformer to its vertices' fields.
+def warm_start(
+    avatar: Avatar,
+    head: HeadSurface,
+    frames: PosedHead,
+    *,
+    n_steps: int,
+    bound: float,
+    generator: torch.Generator,
+    fields: bool = True,
+) -> None:
+    """Regress the signed distance to the head's mesh, in every frame, and the deformer to its vertices' fields.
 
     Args:
+        frames: whose latent codes, expressions and poses networks that depend on them are taught with.
         n_steps: of each of the two regressions.
         bound: half the side of the cube in which distances are sampled, model units.
+        fields: regress the deformer too, where it has anything to learn from the head.
     """
     samples = sample_distances(head, bound, generator)
 
     def sdf_loss() -> Tensor:
         some = samples.draw(SDF_BATCH, generator)
-        latent = torch.rand(1, avatar.geometry.latent_size, generator=generator).to(some.points)
+        latent = _any_of(frames, generator).latent
         return (avatar.geometry.sdf(some.points, latent) - some.distances).abs().mean()
 
     final = regress([(list(avatar.geometry.parameters()), SDF_RATE)], sdf_loss, n_steps)
     logger.info("warm start: signed distance, mean error %.4f", final)
+    if fields and hasattr(avatar.deformer, "features"):
+        _start_fields(avatar, head, frames, n_steps, generator)
 
+
+def _start_fields(avatar: Avatar, head: HeadSurface, frames: PosedHead, n_steps: int, generator) -> None:
+    """Regress the deformer; then the linear layer of blendshapes is solved for."""
     points, vertex = sample_fields(head.supervision, generator)
-    fields = head.supervision.fields
+    known, deformer = head.supervision.fields, avatar.deformer
 
     def fields_loss() -> Tensor:
         rows = torch.randint(len(points), (FIELDS_BATCH,), generator=generator).to(points.device)
-        return head_fields_loss(avatar.deformer(points[rows]), fields[vertex[rows]])
+        target = known[vertex[rows]]
+        features = avatar.features_near(points[rows], target, _any_of(frames, generator))
+        return head_fields_loss(deformer.fields(*features), target)
 
-    deformer = avatar.deformer
-    linear = list(deformer.blendshapes.parameters())
-    others = [p for p in deformer.parameters() if all(p is not q for q in linear)]
+    linear = [p for p in deformer.blendshapes.parameters() if p.requires_grad]
+    others = [p for p in deformer.parameters() if all(p is not q for q in deformer.blendshapes.parameters())]
     final = regress([(others, FIELDS_RATE), (linear, BLENDSHAPES_RATE)], fields_loss, n_steps)
-    solve_blendshapes(deformer, points, fields[vertex])
+    if linear:
+        parts = []
+        for rows in torch.arange(len(points)).split(SOLVE_BATCH):
+            with torch.no_grad():
+                target = known[vertex[rows]]
+                parts.append(avatar.features_near(points[rows], target, _any_of(frames, generator))[0])
+        solve_blendshapes(deformer.blendshapes, torch.cat(parts), known[vertex])
     logger.info("warm start: deformer, supervision %.4f", final)
+
+
+def _any_of(frames: PosedHead, generator: torch.Generator) -> PosedHead:
+    row = int(torch.randint(len(frames), (1,), generator=generator))
+    return frames[row : row + 1]
 
 
 def regress(groups: Sequence[tuple[list[nn.Parameter], float]], loss: Callable[[], Tensor], n_steps: int) -> float:
@@ -70,16 +99,15 @@ def regress(groups: Sequence[tuple[list[nn.Parameter], float]], loss: Callable[[
 
 
 @torch.no_grad()
-def solve_blendshapes(deformer: Deformer, points: Float[Tensor, "n 3"], target: DeformationFields) -> None:
-    """Set the linear layer of blendshapes and correctives to the least-squares solution at points.
+def solve_blendshapes(linear: nn.Linear, hidden: Float[Tensor, "n w"], target: DeformationFields) -> None:
+    """Set the linear layer of blendshapes and correctives to the least-squares solution for known last hidden values.
 
-    The fields are linear in the last hidden layer, so that this needs no steps at all.
+    The fields are linear in them, so that this needs no steps at all.
     """
-    hidden = deformer.hidden(points)[-1]
     system = torch.cat([hidden, hidden.new_ones(len(hidden), 1)], dim=1).double()
     wanted = torch.cat([target.posedirs.flatten(1), target.shapedirs.flatten(1)], dim=1).double()
     normal = system.T @ system
     ridge = RIDGE * normal.diagonal().mean() * torch.eye(len(normal)).to(normal)
     solution = torch.linalg.solve(normal + ridge, system.T @ wanted)
-    deformer.blendshapes.weight.copy_(solution[:-1].T)
-    deformer.blendshapes.bias.copy_(solution[-1])
+    linear.weight.copy_(solution[:-1].T)
+    linear.bias.copy_(solution[-1])

@@ -1,0 +1,68 @@
+"""Avatars whose surface lives in head space and is looked up in canonical space: C-Net, D-Net, B-Morph."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from imavatar.baselines.rigid import RigidMotion
+from imavatar.fields.deformer import Deformation
+from imavatar.fields.geometry import Geometry
+from imavatar.rendering.avatar import Avatar, SurfaceGeometry
+from imavatar.types import DeformationFields, PosedHead
+
+
+class WarpedField:
+    """f(b(x_h)) of one frame: signed distances in head space, by a warp b to canonical space."""
+
+    def __init__(self, geometry: Geometry, warp, head: PosedHead):
+        self.geometry, self.warp, self.head = geometry, warp, head
+
+    def __call__(self, x_h: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+        return self.geometry.sdf(self.warp(x_h, self.head), self.head.latent)
+
+    def with_gradient(self, x_h: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, " n"], Float[Tensor, "n 3"]]:
+        """Signed distances and their slopes in head space, as constants."""
+        with torch.no_grad():
+            found = self.evaluate(x_h)
+        return found.sdf, found.slope
+
+    def evaluate(self, x_h: Float[Tensor, "n 3"]) -> SurfaceGeometry:
+        """Everything at points; differentiable as a whole where gradients are on."""
+        graph = torch.is_grad_enabled()
+        with torch.enable_grad():
+            x = x_h if x_h.requires_grad and graph else x_h.detach().requires_grad_(True)
+            x_c = self.warp(x, self.head)
+            with torch.set_grad_enabled(graph):
+                canonical = x_c if graph else x_c.detach()
+                sdf, features, gradient = self.geometry.with_gradient(canonical, self.head.latent)
+            # One product with the warp's transposed Jacobian: the chain rule.
+            (slope,) = torch.autograd.grad(x_c, x, gradient, create_graph=graph)
+        return SurfaceGeometry(sdf, features, slope, gradient, canonical)
+
+
+class HeadSpaceAvatar(Avatar):
+    """An avatar whose `deformer` is a warp of `baselines.warps`: rays are searched in head space, where the surface of
+    every frame is another one.
+    """
+
+    def bind(self, head: PosedHead) -> RigidMotion:
+        """Head space to deformed space."""
+        return RigidMotion(head)
+
+    def field(self, head: PosedHead) -> WarpedField:
+        """The signed distance of a frame in head space."""
+        return WarpedField(self.geometry, self.deformer, head)
+
+    def surface_geometry(self, x: Float[Tensor, "m 3"], head: PosedHead) -> SurfaceGeometry:
+        """As `Avatar.surface_geometry`, at points of head space."""
+        return self.field(head).evaluate(x)
+
+    def surface_fields(self, deformed: Deformation, x: Float[Tensor, "m 3"], head: PosedHead) -> DeformationFields:
+        """As `Avatar.surface_fields`; zeros where the method has none."""
+        return self.deformer.surface_fields(x, head)
+
+    def features_near(
+        self, x_c: Float[Tensor, "n 3"], known: DeformationFields, head: PosedHead
+    ) -> tuple[Float[Tensor, "n w"], Float[Tensor, "n j"]]:
+        """As `Avatar.features_near`: the points are looked up where the frame shows them."""
+        return self.deformer.features(self.deformer.seen_at(x_c, known, head), head)

@@ -1,0 +1,36 @@
+"""The methods by name, as `model.method` has them."""
+
+from dataclasses import dataclass
+
+from torch import nn
+
+from imavatar.baselines.head_space import HeadSpaceAvatar
+from imavatar.baselines.names import IMAVATAR
+from imavatar.baselines.skinning_only import SkinningDeformer
+from imavatar.baselines.warps import DisplacementWarp, MorphWarp, StillWarp
+from imavatar.fields.deformer import Deformer
+from imavatar.rendering.avatar import Avatar
+
+
+@dataclass(frozen=True)
+class Method:
+    """What differs between methods.
+
+    Args:
+        avatar: how a frame's surface is found and shaded.
+        deformer: the network that relates canonical space to frames.
+        conditions_geometry: the signed distance depends on the frame's expression and pose.
+    """
+
+    avatar: type[Avatar] = Avatar
+    deformer: type[nn.Module] = Deformer
+    conditions_geometry: bool = False
+
+
+METHODS = {
+    IMAVATAR: Method(),
+    "C-Net": Method(HeadSpaceAvatar, StillWarp, conditions_geometry=True),
+    "D-Net": Method(HeadSpaceAvatar, DisplacementWarp),
+    "B-Morph": Method(HeadSpaceAvatar, MorphWarp),
+    "Fwd-Skin": Method(Avatar, SkinningDeformer, conditions_geometry=True),
+}

@@ -1,0 +1,175 @@
+"""From head space back to canonical space: what C-Net, D-Net and B-Morph have in place of a forward deformer.
+
+All are made as a `Deformer` is, and are conditioned on a frame's expression and pose (`ConditionedFlame`).
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from imavatar.anatomy import POSE_FEATURE_SIZE
+from imavatar.baselines.conditioning import condition_size
+from imavatar.baselines.rigid import head_transform
+from imavatar.fields.deformer import POSEDIRS_OUTPUTS, SOFTMAX_TEMPERATURE, split_fields
+from imavatar.fields.encoding import encode, encoded_size
+from imavatar.fields.mlp import LayerStack, WeightNormLinear, initialise_hidden, softplus
+from imavatar.numerics.linalg import inverse_3x3, matvec, transform_points
+from imavatar.numerics.skinning import blend_transforms
+from imavatar.types import DeformationFields, PosedHead
+
+
+class StillWarp(nn.Module):
+    """C-Net's: head space is canonical space; what moves is the conditioned geometry."""
+
+    def __init__(self, canonical: PosedHead, widths: Sequence[int] = (), *, n_expression: int = 50, **options):
+        super().__init__()
+        self.n_expression = n_expression
+        self.n_bones = canonical.bone_transforms.shape[1]
+
+    @property
+    def acting_tensors(self) -> list[Tensor]:
+        """None."""
+        return []
+
+    def forward(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> Float[Tensor, "n 3"]:
+        """The points themselves."""
+        return x_h
+
+    def surface_fields(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> DeformationFields:
+        """Zeros: there are none."""
+        return _no_fields(x_h, self.n_expression, self.n_bones)
+
+
+class DisplacementWarp(LayerStack):
+    """D-Net's: x_c = x_h + u(x_h; expression, pose)."""
+
+    def __init__(
+        self,
+        canonical: PosedHead,
+        widths: Sequence[int] = (128,) * 4,
+        *,
+        n_expression: int = 50,
+        n_octaves: int = 0,
+        weight_norm: bool = True,
+    ):
+        d_in = encoded_size(n_octaves) + condition_size(n_expression)
+        super().__init__(d_in, widths, 3, weight_norm=False)
+        self.n_octaves, self.n_expression = n_octaves, n_expression
+        self.n_bones = canonical.bone_transforms.shape[1]
+        *hidden, last = self.layers
+        for layer in hidden:
+            initialise_hidden(layer)
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+
+    def forward(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> Float[Tensor, "n 3"]:
+        """Canonical points of one frame."""
+        value = _conditioned(x_h, head, self.n_octaves, self.n_expression)
+        for layer in self.layers[:-1]:
+            value = softplus(layer(value))
+        return x_h + self.layers[-1](value)
+
+    def surface_fields(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> DeformationFields:
+        """Zeros: there are none."""
+        return _no_fields(x_h, self.n_expression, self.n_bones)
+
+
+class MorphWarp(LayerStack):
+    """B-Morph's: blendshapes, correctives and skinning weights are looked up where a point is seen, not where it comes
+    from, and undone there:
+
+        x_c = C(x_h) [ (sum_j W_j T_j)^-1 x_d - E psi - P^T (Theta - Theta^canon) ],  C = sum_j W_j T_j^canon
+
+    E, P and W are those of a `Deformer`, at x_h and conditioned on the frame.
+    """
+
+    def __init__(
+        self,
+        canonical: PosedHead,
+        widths: Sequence[int] = (128,) * 4,
+        *,
+        n_expression: int = 50,
+        n_octaves: int = 0,
+        weight_norm: bool = True,
+    ):
+        width = widths[-1]
+        d_in = encoded_size(n_octaves) + condition_size(n_expression)
+        super().__init__(d_in, widths[:-1], width, weight_norm=weight_norm)
+        self.n_octaves, self.n_expression = n_octaves, n_expression
+        self.blendshapes = nn.Linear(width, POSEDIRS_OUTPUTS + 3 * n_expression)
+        self.skinning_linear = WeightNormLinear(width, width)
+        self.skinning = nn.Linear(width, canonical.bone_transforms.shape[1])
+        for layer in (*self.layers, self.skinning_linear):
+            initialise_hidden(layer)
+        for linear in (self.blendshapes, self.skinning):
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
+        self.register_buffer("canonical_transforms", canonical.bone_transforms[0].clone(), persistent=False)
+        self.register_buffer("canonical_pose_feature", canonical.pose_feature[0].clone(), persistent=False)
+
+    @property
+    def acting_tensors(self) -> list[Tensor]:
+        """Everything that the fields depend on besides the points and the frame."""
+        own = (self.blendshapes, self.skinning_linear, self.skinning)
+        return [*super().acting_tensors, *(tensor for layer in own for tensor in (layer.weight, layer.bias))]
+
+    def features(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> tuple[Float[Tensor, "n w"], Float[Tensor, "n j"]]:
+        """Last hidden values and skinning weights at points of head space, of one frame."""
+        value = _conditioned(x_h, head, self.n_octaves, self.n_expression)
+        for layer in self.layers:
+            value = softplus(layer(value))
+        logits = self.skinning(softplus(self.skinning_linear(value)))
+        return value, torch.softmax(SOFTMAX_TEMPERATURE * logits, dim=-1)
+
+    def fields(self, hidden: Float[Tensor, "n w"], weights: Float[Tensor, "n j"]) -> DeformationFields:
+        """The three fields of points whose features are known."""
+        return split_fields(self.blendshapes(hidden), weights)
+
+    def surface_fields(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> DeformationFields:
+        """The three fields at points of head space."""
+        return self.fields(*self.features(x_h, head))
+
+    def forward(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> Float[Tensor, "n 3"]:
+        """Canonical points of one frame."""
+        hidden, weights = self.features(x_h, head)
+        fields = self.fields(hidden, weights)
+        x_d = transform_points(head_transform(head), x_h)
+        forward = blend_transforms(weights, head.bone_transforms[0])[:, :3]
+        canonical = blend_transforms(weights, self.canonical_transforms)[:, :3]
+        unposed = matvec(inverse_3x3(forward[..., :3]), x_d - forward[..., 3])
+        template = unposed - frame_offset(fields, head, self.canonical_pose_feature)
+        return matvec(canonical[..., :3], template) + canonical[..., 3]
+
+    def seen_at(self, x_c: Float[Tensor, "n 3"], known: DeformationFields, head: PosedHead) -> Float[Tensor, "n 3"]:
+        """Where canonical points whose fields are known are in the head space of a frame: the inverse of `forward`."""
+        canonical = blend_transforms(known.weights, self.canonical_transforms)[:, :3]
+        forward = blend_transforms(known.weights, head.bone_transforms[0])[:, :3]
+        template = matvec(inverse_3x3(canonical[..., :3]), x_c - canonical[..., 3])
+        template = template + frame_offset(known, head, self.canonical_pose_feature)
+        x_d = matvec(forward[..., :3], template) + forward[..., 3]
+        back = head_transform(head)
+        return matvec(back[:3, :3].T.expand(len(x_d), 3, 3), x_d - back[:3, 3])
+
+
+def frame_offset(
+    fields: DeformationFields, head: PosedHead, canonical_pose_feature: Float[Tensor, " p"]
+) -> Float[Tensor, "n 3"]:
+    """E psi + P^T (Theta - Theta^canon) of points."""
+    feature = head.pose_feature[0] - canonical_pose_feature
+    return fields.shapedirs @ head.expression[0] + torch.einsum("npk,p->nk", fields.posedirs, feature)
+
+
+def _conditioned(x_h, head, n_octaves, n_expression) -> Float[Tensor, "n i"]:
+    """Encoded points and the frame's expression and pose, the latter no longer than the former."""
+    condition = head.latent[:, -condition_size(n_expression) :] / math.sqrt(n_expression)
+    return torch.cat([encode(x_h, n_octaves), condition.expand(len(x_h), -1)], dim=-1)
+
+
+def _no_fields(x, n_expression, n_bones) -> DeformationFields:
+    n = len(x)
+    return DeformationFields(
+        x.new_zeros(n, 3, n_expression), x.new_zeros(n, POSE_FEATURE_SIZE, 3), x.new_zeros(n, n_bones)
+    )
