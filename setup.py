@@ -7,6 +7,7 @@ EXTRAS = {
     "face-alignment": ["face-alignment>=1.5"],
     "openhead": [],
     "evaluation": ["flip-evaluator>=1.7"],
+    "comparison": ["matplotlib>=3.8"],
     "synthetic": ["mitsuba>=3.6"],
     "viewer": ["viser>=1.0"],
     "log": ["tensorboard>=2.15"],

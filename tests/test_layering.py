@@ -18,7 +18,7 @@ LAYERS = [
     {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "inspection"},
     {"config", "parity"},
     {"build"},
-    {"benchmark"},
+    {"benchmark", "comparison"},
     {"cli"},
 ]
 

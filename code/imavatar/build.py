@@ -67,8 +67,16 @@ def build_run_folder(config: Config) -> RunFolder:
     )
 
 
-def build_dataset(config: Config, split: str, *, only_json: bool = False) -> FaceDataset:
-    """The frames of one split, `train` or `test`."""
+def build_dataset(
+    config: Config, split: str, *, only_json: bool = False, use_semantics: bool | None = None
+) -> FaceDataset:
+    """The frames of one split, `train` or `test`.
+
+    Args:
+        use_semantics: whether frames carry semantics; else those of training do that is supervised by them.
+    """
+    if use_semantics is None:
+        use_semantics = config.loss.gt_w_seg and split == "train"
     part = getattr(config.dataset, split)
     return FaceDataset(
         resolve_path(config.dataset.data_folder),
@@ -77,7 +85,7 @@ def build_dataset(config: Config, split: str, *, only_json: bool = False) -> Fac
         part.img_res,
         subsample=part.subsample,
         json_name=config.dataset.json_name,
-        use_semantics=config.loss.gt_w_seg and split == "train",
+        use_semantics=use_semantics,
         n_expression=config.model.deformer_network.num_exp,
         only_json=only_json,
     )

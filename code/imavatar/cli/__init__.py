@@ -5,10 +5,12 @@ from imavatar.cli.benchmark import benchmark_main
 from imavatar.cli.build_head import build_head_main
 from imavatar.cli.check_data import check_data_main
 from imavatar.cli.check_parity import check_parity_main
+from imavatar.cli.evaluate import evaluate_main
 from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.cli.fetch_assets import fetch_assets_main
 from imavatar.cli.make_synthetic import make_synthetic_main
 from imavatar.cli.preprocess import preprocess_main
+from imavatar.cli.reproduce import reproduce_main
 from imavatar.cli.track_images import track_images_main
 
 __all__ = [
@@ -17,9 +19,11 @@ __all__ = [
     "build_head_main",
     "check_data_main",
     "check_parity_main",
+    "evaluate_main",
     "exp_runner_main",
     "fetch_assets_main",
     "make_synthetic_main",
     "preprocess_main",
+    "reproduce_main",
     "track_images_main",
 ]

@@ -1,0 +1,167 @@
+"""`scripts/reproduce.sh`: data, training of all methods, evaluation, tables, plots and a report."""
+
+import argparse
+import os
+import shlex
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from imavatar.assets import project_dir
+from imavatar.cli.common import run_command
+from imavatar.comparison.plan import (
+    CONTENDERS,
+    OVERNIGHT,
+    SMALL,
+    STEPS_A_MINUTE,
+    TESTS,
+    Budget,
+    Contender,
+    Places,
+    keep_budget,
+    subjects_of,
+    write_conf,
+)
+from imavatar.comparison.tasks import Outcome, Task, run_tasks
+from imavatar.errors import ConfigError, ImavatarError
+
+
+def reproduce_main(argv: list[str] | None = None) -> None:
+    """Run what is left of a comparison."""
+    parser = argparse.ArgumentParser(
+        description="The paper's comparison on synthetic subjects. Called again it goes on where it was."
+    )
+    parser.add_argument("--small", action="store_true", help="2 subjects, 5 minutes a method: two hours on two cores")
+    parser.add_argument("--subjects", type=int, help="how many subjects (default: 3)")
+    parser.add_argument(
+        "--minutes", type=float, help=f"training of each method, in units of {STEPS_A_MINUTE} steps (default: 15)"
+    )
+    parser.add_argument("--size", type=int, help="image side in pixels (default: 128)")
+    parser.add_argument("--supersample", type=int, help="rays along each side of a pixel in test renderings")
+    parser.add_argument("--frames", metavar="SEQUENCE=N,...", help="other numbers of frames")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--methods", help=f"of {','.join(c.name for c in CONTENDERS)} (default: all)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs beside each other")
+    parser.add_argument("--out", type=Path, default=project_dir() / "results", help="folder (default: results)")
+    args = parser.parse_args(argv)
+    for name in ("subjects", "minutes", "size", "supersample", "jobs"):
+        if getattr(args, name) is not None and getattr(args, name) <= 0:
+            parser.error(f"--{name} is {getattr(args, name)}, expected more than 0")
+    run_command(lambda: reproduce(args))
+
+
+def reproduce(args: argparse.Namespace) -> None:
+    """Make the data, train and evaluate, then write the outputs of whatever there is.
+
+    Raises:
+        ImavatarError: something failed; everything else is there.
+    """
+    started = time.monotonic()
+    budget, contenders, places = _budget(args), _contenders(args.methods), Places(args.out.resolve())
+    keep_budget(places, budget)
+    print(
+        f"{budget.subjects} subjects, {len(contenders)} methods, {budget.steps} steps each, {args.jobs} at a time: "
+        f"about {_expected_hours(budget, contenders, args.jobs):.1f} hours, less what is there",
+        flush=True,
+    )
+    problems = _make_data(places, budget, args.jobs)
+    if not problems:
+        tasks = [_task(places, budget, s, c) for s in subjects_of(budget) for c in contenders]
+        outcomes = run_tasks(tasks, places.log, jobs=args.jobs, tell=_tell)
+        problems = [f"{outcome.name}: {outcome.message}" for outcome in outcomes if outcome.state == "failed"]
+    report = _outputs(places, budget, problems, time.monotonic() - started)
+    print(f"report: {report}")
+    if problems:
+        raise ImavatarError("\n".join(problems))
+
+
+def _budget(args: argparse.Namespace) -> Budget:
+    budget = SMALL if args.small else OVERNIGHT
+    given = {
+        n: getattr(args, n) for n in ("subjects", "minutes", "size", "supersample") if getattr(args, n) is not None
+    }
+    frames = dict(budget.frames)
+    for part in (args.frames or "").split(",") if args.frames else ():
+        name, _, count = part.partition("=")
+        if name not in frames or not count.isdigit() or int(count) == 0:
+            raise ConfigError(f"--frames: {part!r} is not SEQUENCE=N; sequences are {', '.join(frames)}")
+        frames[name] = int(count)
+    return replace(budget, seed=args.seed, frames=frames, **given)
+
+
+def _contenders(text: str | None) -> list[Contender]:
+    if text is None:
+        return list(CONTENDERS)
+    known = {c.name: c for c in CONTENDERS}
+    unknown = [name for name in text.split(",") if name not in known]
+    if unknown:
+        raise ConfigError(f"--methods: unknown {', '.join(unknown)}; known: {', '.join(known)}")
+    return [known[name] for name in text.split(",")]
+
+
+SECONDS_A_FRAME, SECONDS_A_TEST = 1.6, 2.5
+SLOWER = 1.5
+"""Measured on one core at 128 x 128: a frame of the data, of a test, and steps of all methods against IMavatar's."""
+
+
+def _expected_hours(budget: Budget, contenders, jobs: int) -> float:
+    pixels = (budget.size / 128) ** 2
+    data = budget.subjects * sum(budget.frames.values()) * SECONDS_A_FRAME * pixels
+    learnt = sum(c.name != "flame_mesh" for c in contenders)
+    training = budget.subjects * learnt * (60 * budget.minutes * SLOWER + 60)
+    tests = budget.subjects * len(contenders) * sum(budget.frames[s] for s in TESTS)
+    testing = tests * SECONDS_A_TEST * pixels * (0.3 + 0.7 * budget.supersample**2 / 9)
+    return (data + training + testing) / jobs / 3600
+
+
+def _make_data(places: Places, budget: Budget, jobs: int) -> list[str]:
+    """Render what is missing; returns what failed."""
+    frames = ",".join(f"{name}={n}" for name, n in budget.frames.items())
+    sizes = {"subjects": budget.subjects, "size": budget.size, "samples": budget.samples, "seed": budget.seed}
+    options = [text for name, value in sizes.items() for text in (f"--{name}", str(value))]
+    command = (_script("make_synthetic"), *options, "--frames", frames, "--workers", str(jobs), "--out", places.data)
+    done = places.data / "DATA_CARD.md"
+    task = Task("data", (tuple(map(str, command)),), done.is_file)
+    # Rendering has its own processes.
+    (outcome,) = run_tasks([task], places.log, jobs=1, tell=_tell)
+    return [f"data: {outcome.message}"] if outcome.state == "failed" else []
+
+
+def _task(places: Places, budget: Budget, subject: str, contender: Contender) -> Task:
+    from imavatar.comparison.outputs import PROTOCOLS
+
+    conf = write_conf(places, budget, subject, contender, project_dir() / "confs" / "baselines")
+    run = places.run(subject, contender.name)
+    train = (_script("exp_runner"), "--conf", str(conf), "--is_continue")
+    protocols = [text for name in PROTOCOLS for text in ("--protocol", name)]
+    evaluate = (_script("evaluate"), str(run), "--images", *protocols)
+    epoch = 1 if contender.name == "flame_mesh" else budget.epochs
+    files = [run / "eval" / s / f"epoch_{epoch}" / f"protocol_{p}.json" for s in TESTS for p in PROTOCOLS]
+    return Task(f"{subject}_{contender.name}", (train, evaluate), lambda: all(file.is_file() for file in files))
+
+
+def _script(name: str) -> str:
+    return str(project_dir() / "scripts" / f"{name}.py")
+
+
+def _tell(outcome: Outcome) -> None:
+    took = f" in {outcome.seconds / 60:.1f} minutes" if outcome.seconds else ""
+    print(f"{outcome.name}: {outcome.state}{took}{': ' + outcome.message if outcome.message else ''}", flush=True)
+
+
+def _outputs(places: Places, budget: Budget, problems: list[str], seconds: float) -> Path:
+    from imavatar.comparison.machine import commit_of, describe_machine
+    from imavatar.comparison.outputs import write_outputs
+
+    command = f"bash scripts/reproduce.sh {shlex.join(sys.argv[1:])}".strip()
+    facts = {
+        "command": command,
+        "commit": commit_of(project_dir()),
+        "machine": describe_machine(),
+        "budget": f"{budget.subjects} subjects, {budget.size} x {budget.size}, {budget.steps} steps of every learned "
+        f"method ({budget.minutes:g} minutes at {STEPS_A_MINUTE} steps), "
+        + ", ".join(f"{n} {name}" for name, n in budget.frames.items()),
+        "this call took": f"{seconds / 60:.0f} minutes",
+    }
+    return write_outputs(places, budget, facts=facts, command=command, problems=problems)

@@ -1,0 +1,163 @@
+"""What a comparison consists of: subjects, methods, budget; and where its parts lie."""
+
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from imavatar.errors import ConfigError
+
+STEPS_A_MINUTE = 240
+"""A minute of the budget, as steps: what IMavatar's small networks make in one on two CPU cores. All methods make as
+many steps, so that what they reach does not depend on the machine."""
+
+TRAIN, INTERPOLATION, EXTRAPOLATION, VIEWS = "train", "test_interpolation", "test_extrapolation", "test_views"
+VALIDATION = "validation"
+TESTS = (INTERPOLATION, EXTRAPOLATION, VIEWS)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method of the comparison: how it is called in tables, and its configuration in `confs/baselines`."""
+
+    name: str
+    label: str
+
+    @property
+    def conf(self) -> str:
+        """File name of its configuration."""
+        return f"{self.name}.conf"
+
+
+CONTENDERS = (
+    Contender("imavatar", "IMavatar"),
+    Contender("imavatar_unsupervised", "IMavatar, no FLAME loss"),
+    Contender("fwd_skin", "Fwd-Skin"),
+    Contender("b_morph", "B-Morph"),
+    Contender("d_net", "D-Net"),
+    Contender("c_net", "C-Net"),
+    Contender("flame_mesh", "FLAME mesh + texture"),
+)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Sizes of a comparison.
+
+    Args:
+        minutes: of training for each method, as STEPS_A_MINUTE.
+        supersample: rays along each side of a pixel in test renderings.
+        samples: light paths a pixel in the data's renderings.
+    """
+
+    subjects: int
+    minutes: float
+    size: int
+    frames: dict[str, int]
+    supersample: int = 3
+    samples: int = 32
+    seed: int = 0
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the training frames that make up the minutes."""
+        return max(1, round(self.minutes * STEPS_A_MINUTE / self.frames[TRAIN]))
+
+    @property
+    def steps(self) -> int:
+        """Steps of every learned method, of one frame each."""
+        return self.epochs * self.frames[TRAIN]
+
+
+OVERNIGHT = Budget(3, 15, 128, {TRAIN: 300, VALIDATION: 50, INTERPOLATION: 50, EXTRAPOLATION: 100, VIEWS: 40})
+SMALL = Budget(2, 5, 128, {TRAIN: 80, VALIDATION: 10, INTERPOLATION: 20, EXTRAPOLATION: 40, VIEWS: 12}, supersample=1)
+
+
+@dataclass(frozen=True)
+class Places:
+    """Every path of a comparison."""
+
+    root: Path
+
+    @property
+    def data(self) -> Path:
+        """The data set."""
+        return self.root / "data"
+
+    def conf(self, subject: str, method: str) -> Path:
+        """Configuration of a run."""
+        return self.root / "confs" / f"{subject}_{method}.conf"
+
+    def run(self, subject: str, method: str) -> Path:
+        """Folder of a run."""
+        return self.root / "runs" / subject / method / TRAIN
+
+    def log(self, task: str) -> Path:
+        """What a task printed."""
+        return self.root / "logs" / f"{task}.log"
+
+    @property
+    def budget(self) -> Path:
+        """The budget that the folder was begun with."""
+        return self.root / "budget.json"
+
+
+def subjects_of(budget: Budget) -> list[str]:
+    """Names of the subjects, as `make_synthetic.py` gives them."""
+    return [f"subject_{k:02d}" for k in range(budget.subjects)]
+
+
+def keep_budget(places: Places, budget: Budget) -> None:
+    """Note the budget, or see that it is the one that the folder was begun with.
+
+    Raises:
+        ConfigError: the folder holds a comparison of another budget.
+    """
+    wanted = json.loads(json.dumps(asdict(budget)))
+    if places.budget.exists():
+        try:
+            found = json.loads(places.budget.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ConfigError(f"{places.budget}: is no JSON file: {error}") from error
+        if found != wanted:
+            names = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+            differences = "; ".join(f"{n} was {found.get(n)!r}, now {wanted.get(n)!r}" for n in names)
+            raise ConfigError(f"{places.budget}: begun with another budget ({differences}); use another --out")
+        return
+    places.root.mkdir(parents=True, exist_ok=True)
+    partial = places.budget.with_suffix(".partial")
+    partial.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
+    os.replace(partial, places.budget)
+
+
+def write_conf(places: Places, budget: Budget, subject: str, contender: Contender, baselines: Path) -> Path:
+    """The configuration of one run: the method's own, with the data, the schedule and the sizes of the budget."""
+    n = budget.epochs
+    milestones = sorted({max(1, round(share * n / 6)) for share in range(1, 6)})
+    text = f'''include "{baselines / contender.conf}"
+train {{
+    exps_folder = "{places.root / "runs"}"
+    nepoch = {n}
+    alpha_milestones = {milestones}
+    save_every = {n}
+    preview_every = 0
+}}
+plot.supersample = {budget.supersample}
+dataset {{
+    data_folder = "{places.data}"
+    subject_name = {subject}
+    train {{
+        sub_dir = [{TRAIN}]
+        img_res = [{budget.size}, {budget.size}]
+    }}
+    test {{
+        sub_dir = [{", ".join(TESTS)}]
+        img_res = [{budget.size}, {budget.size}]
+    }}
+}}
+'''
+    path = places.conf(subject, contender.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+    return path
