@@ -17,7 +17,8 @@ STEPS = 40
 RAYS = 1024
 EXPRESSION_RATE, POSE_RATE = 2e-2, 5e-3
 FINAL_RATE = 0.1
-MASK_WEIGHT, ALPHA = 100.0, 50.0
+MASK_WEIGHT, ALPHA = 100.0, 400.0
+"""Of the mask loss; a smaller alpha draws silhouettes inwards, away from the right parameters."""
 PRIOR_WEIGHT = 1e-3
 """On squared differences of the expression from the frame's own: what the picture does not show stays as it was."""
 
