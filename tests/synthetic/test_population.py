@@ -15,7 +15,7 @@ from imavatar.data.images import read_grey
 from imavatar.errors import DataError
 from imavatar.head.assets import load_head
 from imavatar.head.flame import Flame
-from imavatar.synthetic.data_card import write_contact_sheet, write_data_card
+from imavatar.synthetic.data_card import count_faces, write_contact_sheet, write_data_card
 from imavatar.synthetic.paint import Label
 from imavatar.synthetic.population import FIT_FILE, make_population
 from studio_needs import needs_studio
@@ -104,6 +104,23 @@ def test_card_and_sheet_describe_all_subjects(population, tmp_path):
     card = write_data_card(tmp_path, population.folders, population.settings).read_text()
     for text in ("subject_00", "subject_01", "long", "test_views", "CC0", "beyond 4", "seed 3"):
         assert text in card
+    assert "was not tried" in card
+
+
+def test_the_card_says_in_how_many_pictures_a_face_is_found(population, tmp_path):
+    asked = []
+
+    def detect(image):
+        asked.append(image.shape)
+        return None if len(asked) == 1 else "a face"
+
+    recordings = [folder / name for folder in population.folders for name in FRAMES]
+    counts = [count_faces(recording, detect) for recording in recordings]
+    n = 2 * sum(FRAMES.values())
+    assert len(asked) == n and sum(found for found, _ in counts) == n - 1
+    assert [count_faces(recording, detect) for recording in recordings] == counts and len(asked) == n
+    card = write_data_card(tmp_path, population.folders, population.settings).read_text()
+    assert f"finds a face in {n - 1} of {n} pictures" in card
 
 
 @pytest.mark.parametrize(

@@ -73,9 +73,10 @@ def _one_subject(args: argparse.Namespace) -> None:
 
 
 def _several_subjects(args: argparse.Namespace) -> None:
+    from imavatar.cli.trained import keypoint_detector
     from imavatar.head.assets import find_head
     from imavatar.preprocessing.retrack import retrack
-    from imavatar.synthetic.data_card import write_contact_sheet, write_data_card
+    from imavatar.synthetic.data_card import count_faces, write_contact_sheet, write_data_card
     from imavatar.synthetic.population import expected_cost, make_population
     from imavatar.synthetic.sequences import N_FRAMES
 
@@ -111,5 +112,9 @@ def _several_subjects(args: argparse.Namespace) -> None:
             print(
                 f"{folder.name}: tracked {n} of {found.frames_read} frames, {found.errors['error_px']:.2f} pixels off"
             )
+    detect = keypoint_detector()
+    for folder in made.folders if detect is not None else ():
+        for name in frames:
+            count_faces(folder / name, detect)
     print(f"contact sheet: {write_contact_sheet(args.out, made.folders, list(frames))}")
     print(f"data card: {write_data_card(args.out, made.folders, made.settings)}")

@@ -3,9 +3,11 @@
 import csv
 import json
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from imavatar.data.images import read_colour, write_png
 from imavatar.errors import DataError
@@ -22,7 +24,7 @@ from imavatar.synthetic.sequences import (
 )
 from imavatar.synthetic.truth_files import FOLDER, FRAMES
 
-SHEET, CARD = "contact_sheet.png", "DATA_CARD.md"
+SHEET, CARD, FACES = "contact_sheet.png", "DATA_CARD.md", "faces_found.json"
 TEXT = """# Synthetic heads with ground truth
 
 {n} subjects, {size} x {size} pixels, {samples} light paths a pixel, seed {seed}. A static camera. Frames a
@@ -58,6 +60,8 @@ How far the open head is off at the skin's vertices, joints at rest: mean / 95 %
 | sequence | frames | parts | strength, mean | jaw (rad), mean | unseen pairs, mean |
 | --- | ---: | --- | ---: | ---: | ---: |
 {sequences}
+
+{faces}
 
 ## Licences
 
@@ -102,6 +106,7 @@ def write_data_card(out: Path, folders: list[Path], settings: PopulationSettings
         views=VIEWS,
         subjects="\n".join(_subject_row(folder, person) for folder, person in zip(folders, people, strict=True)),
         sequences="\n".join(_sequence_row(name, folders) for name in settings.frames),
+        faces=_faces(folders, list(settings.frames)),
     )
     path = out / CARD
     try:
@@ -109,6 +114,30 @@ def write_data_card(out: Path, folders: list[Path], settings: PopulationSettings
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from error
     return path
+
+
+def count_faces(recording: Path, detect: Callable[[UInt8[np.ndarray, "h w 3"]], object | None]) -> tuple[int, int]:
+    """In how many of a recording's pictures a detector finds a face, and their number; kept in `faces_found.json`."""
+    path = recording / FOLDER / FACES
+    if not path.is_file():
+        pictures = sorted((recording / "image").glob("*.png"))
+        found = sum(detect(read_colour(picture, "image")) is not None for picture in pictures)
+        path.write_text(json.dumps({"found": found, "pictures": len(pictures)}), encoding="utf-8")
+    content = json.loads(path.read_text(encoding="utf-8"))
+    return content["found"], content["pictures"]
+
+
+def _faces(folders: list[Path], sequences: list[str]) -> str:
+    """What `count_faces` has found; nothing where it was not asked for everywhere."""
+    paths = [folder / name / FOLDER / FACES for folder in folders for name in sequences]
+    if not all(path.is_file() for path in paths):
+        return "Whether a face detector finds the faces was not tried."
+    counts = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
+    found, pictures = (sum(count[key] for count in counts) for key in ("found", "pictures"))
+    return (
+        f"The preprocessing's landmark detector finds a face in {found} of {pictures} pictures "
+        f"({found / max(pictures, 1):.1%})."
+    )
 
 
 def _rows_of(recording: Path) -> list[dict[str, str]]:
