@@ -20,6 +20,7 @@ from oracles_fields import (
     moved,
     normal,
     posed_head,
+    slopes,
     tiny_geometry,
     tiny_texture,
 )
@@ -27,7 +28,6 @@ from oracles_fields import (
 EXACT = PaperSearch(
     n_samples=40, n_secant_steps=40, correspondence=CorrespondenceSettings(max_steps=40, tolerance=1e-13)
 )
-STEP = 1e-4
 ON = frontal_rays(5, spread=0.15)
 PASSING = replace(ON, origins=ON.origins + torch.tensor([0.9, 0.4, 0.0], dtype=torch.float64))
 WEIGHTS = {
@@ -70,13 +70,6 @@ def seen(avatar, rays, posed) -> dict[str, torch.Tensor]:
         "rgb": output.rgb[hits.hit],
         "gradient": output.geometry_gradient,
         "sdf": output.sdf[~hits.hit],
-    }
-
-
-def slopes(function) -> dict[str, torch.Tensor]:
-    far_before, before, after, far_after = (function(s * STEP) for s in (-2, -1, 1, 2))
-    return {
-        name: (8 * (after[name] - before[name]) - (far_after[name] - far_before[name])) / (12 * STEP) for name in before
     }
 
 

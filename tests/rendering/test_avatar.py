@@ -21,6 +21,7 @@ from oracles_fields import (
     normal,
     points,
     posed_head,
+    slopes,
     tiny_deformer,
     tiny_geometry,
     tiny_texture,
@@ -29,7 +30,6 @@ from oracles_fields import (
 EXACT = PaperSearch(
     n_samples=40, n_secant_steps=40, correspondence=CorrespondenceSettings(max_steps=40, tolerance=1e-13)
 )
-STEP = 1e-4
 
 
 def tiny_avatar() -> Avatar:
@@ -56,14 +56,6 @@ def seen(avatar, rays, posed) -> dict[str, torch.Tensor]:
         "rgb": output.rgb[hits.hit],
         "gradient": output.geometry_gradient,
         "sdf": output.sdf[~hits.hit],
-    }
-
-
-def slopes(function) -> dict[str, torch.Tensor]:
-    """Derivatives by s at 0 of the values of function(s): central differences of fourth order."""
-    far_before, before, after, far_after = (function(s * STEP) for s in (-2, -1, 1, 2))
-    return {
-        name: (8 * (after[name] - before[name]) - (far_after[name] - far_before[name])) / (12 * STEP) for name in before
     }
 
 

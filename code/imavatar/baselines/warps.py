@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from imavatar.anatomy import POSE_FEATURE_SIZE
 from imavatar.baselines.conditioning import condition_size
 from imavatar.baselines.rigid import head_transform
-from imavatar.fields.deformer import POSEDIRS_OUTPUTS, SOFTMAX_TEMPERATURE, split_fields
+from imavatar.fields.deformer import FieldsNetwork
 from imavatar.fields.encoding import encode, encoded_size
-from imavatar.fields.mlp import LayerStack, WeightNormLinear, initialise_hidden, softplus
+from imavatar.fields.mlp import LayerStack, initialise_hidden, softplus
 from imavatar.numerics.linalg import inverse_3x3, matvec, transform_points
 from imavatar.numerics.skinning import blend_transforms
 from imavatar.types import DeformationFields, PosedHead
@@ -77,7 +77,7 @@ class DisplacementWarp(LayerStack):
         return _no_fields(x_h, self.n_expression, self.n_bones)
 
 
-class MorphWarp(LayerStack):
+class MorphWarp(FieldsNetwork):
     """B-Morph's: blendshapes, correctives and skinning weights are looked up where a point is seen, not where it comes
     from, and undone there:
 
@@ -95,38 +95,14 @@ class MorphWarp(LayerStack):
         n_octaves: int = 0,
         weight_norm: bool = True,
     ):
-        width = widths[-1]
         d_in = encoded_size(n_octaves) + condition_size(n_expression)
-        super().__init__(d_in, widths[:-1], width, weight_norm=weight_norm)
-        self.n_octaves, self.n_expression = n_octaves, n_expression
-        self.blendshapes = nn.Linear(width, POSEDIRS_OUTPUTS + 3 * n_expression)
-        self.skinning_linear = WeightNormLinear(width, width)
-        self.skinning = nn.Linear(width, canonical.bone_transforms.shape[1])
-        for layer in (*self.layers, self.skinning_linear):
-            initialise_hidden(layer)
-        for linear in (self.blendshapes, self.skinning):
-            nn.init.zeros_(linear.weight)
-            nn.init.zeros_(linear.bias)
-        self.register_buffer("canonical_transforms", canonical.bone_transforms[0].clone(), persistent=False)
-        self.register_buffer("canonical_pose_feature", canonical.pose_feature[0].clone(), persistent=False)
-
-    @property
-    def acting_tensors(self) -> list[Tensor]:
-        """Everything that the fields depend on besides the points and the frame."""
-        own = (self.blendshapes, self.skinning_linear, self.skinning)
-        return [*super().acting_tensors, *(tensor for layer in own for tensor in (layer.weight, layer.bias))]
+        super().__init__(d_in, canonical, widths, n_expression=n_expression, weight_norm=weight_norm)
+        self.n_octaves = n_octaves
 
     def features(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> tuple[Float[Tensor, "n w"], Float[Tensor, "n j"]]:
         """Last hidden values and skinning weights at points of head space, of one frame."""
-        value = _conditioned(x_h, head, self.n_octaves, self.n_expression)
-        for layer in self.layers:
-            value = softplus(layer(value))
-        logits = self.skinning(softplus(self.skinning_linear(value)))
-        return value, torch.softmax(SOFTMAX_TEMPERATURE * logits, dim=-1)
-
-    def fields(self, hidden: Float[Tensor, "n w"], weights: Float[Tensor, "n j"]) -> DeformationFields:
-        """The three fields of points whose features are known."""
-        return split_fields(self.blendshapes(hidden), weights)
+        hidden = self.hidden_layers(_conditioned(x_h, head, self.n_octaves, self.n_expression))[-1]
+        return hidden, self.skinning_weights(hidden)
 
     def surface_fields(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> DeformationFields:
         """The three fields at points of head space."""

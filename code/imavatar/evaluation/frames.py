@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from imavatar.anatomy import HEAD_SCALE
@@ -27,6 +27,7 @@ from imavatar.evaluation.metrics import (
     mask_iou,
     normal_error,
 )
+from imavatar.evaluation.pairs import ColourPair
 from imavatar.evaluation.tables import (
     FrameScores,
     MetricSummary,
@@ -114,7 +115,7 @@ def evaluate(
         posed = flame(frame.head.to(device), own)
         rendered = renderer.render(frame.camera.to(device), posed, dataset.height, dataset.width)
         names.append(_write_images(out, frame, rendered, prefixed=_several_folders(dataset)))
-        pair = _ColourPair.of(frame, rendered)
+        pair = None if frame.image is None else ColourPair.of(frame, rendered, frame.foreground)
         scores.append(_score(frame, rendered, pair, before, lpips, detect))
         before = pair
         if index == 0:
@@ -159,28 +160,11 @@ def _write_images(out: Path, frame: Frame, rendered: RenderedImage, *, prefixed:
     return name
 
 
-@dataclass(frozen=True)
-class _ColourPair:
-    """A rendering and its truth in [0, 1]; None where a frame has no image."""
-
-    sub_dir: str
-    image: Float[Tensor, "h w 3"]
-    truth: Float[Tensor, "h w 3"]
-    foreground: Bool[Tensor, "h w"]
-
-    @classmethod
-    def of(cls, frame: Frame, rendered: RenderedImage) -> "_ColourPair | None":
-        if frame.image is None:
-            return None
-        image, truth = ((part.cpu().clamp(-1, 1) + 1) / 2 for part in (rendered.rgb, frame.image))
-        return cls(frame.sub_dir, image, truth, frame.foreground)
-
-
 def _score(
     frame: Frame,
     rendered: RenderedImage,
-    pair: _ColourPair | None,
-    before: _ColourPair | None,
+    pair: ColourPair | None,
+    before: ColourPair | None,
     lpips: Distance | None,
     detect: Detector | None,
 ) -> FrameScores:
@@ -193,7 +177,7 @@ def _score(
             values |= flip_metrics(pair.image, pair.truth, frame.foreground, face)
         if before is not None and before.sub_dir == pair.sub_dir:
             images, truths = (before.image, pair.image), (before.truth, pair.truth)
-            values["change_error"] = change_error(images, truths, before.foreground | pair.foreground)
+            values["change_error"] = change_error(images, truths, before.region | pair.region)
         values["mask_iou"] = mask_iou(rendered.alpha.cpu() > 0.5, frame.foreground)
         known = face & frame.foreground if frame.exact is None else face & frame.foreground & frame.exact
         if frame.normals is not None:

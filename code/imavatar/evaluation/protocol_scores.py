@@ -27,6 +27,7 @@ from imavatar.evaluation.metrics import (
     psnr,
     ssim,
 )
+from imavatar.evaluation.pairs import ColourPair
 from imavatar.evaluation.protocols import Protocol, face_of
 from imavatar.evaluation.surface_distance import Mesh, TrueMeshes, surface_distance
 from imavatar.evaluation.tables import write_text
@@ -119,7 +120,7 @@ def score_sequence(
     """
     device = flame.v_template.device
     scored: dict[str, list[Scored]] = {protocol.name: [] for protocol in protocols}
-    before: dict[str, _Pair | None] = dict.fromkeys(scored)
+    before: dict[str, ColourPair | None] = dict.fromkeys(scored)
     for index in range(len(dataset)):
         frame = dataset.frame(index)
         head = frame.head if fit is None else fit(frame)
@@ -133,7 +134,7 @@ def score_sequence(
                 shared["surface_distance"] = surface_distance(found, truth.of(frame), frame, _known(frame))
         strength, jaw = float(frame.head.expression.norm()), float(frame.head.pose[0, JAW])
         for protocol in protocols:
-            pair = _Pair.of(frame, rendered, protocol)
+            pair = ColourPair.of(frame, rendered, protocol.pixels(frame))
             values = shared | _colour_scores(pair, before[protocol.name], tools.lpips)
             scored[protocol.name].append(Scored(frame.sub_dir, frame.name, strength, jaw, values))
             before[protocol.name] = pair
@@ -150,24 +151,9 @@ def _known(frame: Frame) -> Bool[Tensor, "h w"]:
     return face if frame.exact is None else face & frame.exact
 
 
-@dataclass(frozen=True)
-class _Pair:
-    """A rendering and its picture in [0, 1], and the pixels that count."""
-
-    sub_dir: str
-    image: Float[Tensor, "h w 3"]
-    picture: Float[Tensor, "h w 3"]
-    region: Bool[Tensor, "h w"]
-
-    @classmethod
-    def of(cls, frame: Frame, rendered: RenderedImage, protocol: Protocol) -> "_Pair":
-        image, picture = ((part.cpu().clamp(-1, 1) + 1) / 2 for part in (rendered.rgb, frame.image))
-        return cls(frame.sub_dir, image, picture, protocol.pixels(frame))
-
-
-def _colour_scores(pair: _Pair, before: _Pair | None, lpips: Distance | None) -> dict[str, float | None]:
+def _colour_scores(pair: ColourPair, before: ColourPair | None, lpips: Distance | None) -> dict[str, float | None]:
     region, some = pair.region, bool(pair.region.any())
-    found, true = on_white(pair.image, region), on_white(pair.picture, region)
+    found, true = on_white(pair.image, region), on_white(pair.truth, region)
     values = {
         "mae": mean_absolute_error(found, true, region),
         "psnr": psnr(found, true, region),
@@ -176,7 +162,7 @@ def _colour_scores(pair: _Pair, before: _Pair | None, lpips: Distance | None) ->
         "flip": float(flip_map(found, true)[region].mean()) if flip_available() and some else None,
     }
     if before is not None and before.sub_dir == pair.sub_dir:
-        images, pictures = (before.image, pair.image), (before.picture, pair.picture)
+        images, pictures = (before.image, pair.image), (before.truth, pair.truth)
         values["change_error"] = change_error(images, pictures, before.region | region)
     return values
 

@@ -33,7 +33,67 @@ SOFTMAX_TEMPERATURE = 20.0
 POSEDIRS_OUTPUTS = POSE_FEATURE_SIZE * 3
 
 
-class Deformer(LayerStack):
+class FieldsNetwork(LayerStack):
+    """From an input to blendshapes, pose correctives and skinning weights: the layers of SPEC section 3.
+
+    Args:
+        d_in: width of the input.
+        canonical: the head in its canonical pose (one row).
+    """
+
+    def __init__(
+        self,
+        d_in: int,
+        canonical: PosedHead,
+        widths: Sequence[int],
+        *,
+        n_expression: int,
+        weight_norm: bool,
+    ):
+        width = widths[-1]
+        super().__init__(d_in, widths[:-1], width, weight_norm=weight_norm)
+        self.n_expression = n_expression
+        self.blendshapes = nn.Linear(width, POSEDIRS_OUTPUTS + 3 * n_expression)
+        self.skinning_linear = WeightNormLinear(width, width)
+        self.skinning = nn.Linear(width, canonical.bone_transforms.shape[1])
+        for layer in (*self.layers, self.skinning_linear):
+            initialise_hidden(layer)
+        for head in (self.blendshapes, self.skinning):
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+        self.register_buffer("canonical_transforms", canonical.bone_transforms[0].clone(), persistent=False)
+        self.register_buffer("canonical_pose_feature", canonical.pose_feature[0].clone(), persistent=False)
+
+    @property
+    def acting_tensors(self) -> list[Tensor]:
+        """Everything that the fields depend on besides the input."""
+        own = (self.blendshapes, self.skinning_linear, self.skinning)
+        return [*super().acting_tensors, *(tensor for layer in own for tensor in (layer.weight, layer.bias))]
+
+    def fields(self, hidden: Float[Tensor, "n w"], weights: Float[Tensor, "n j"]) -> DeformationFields:
+        """The three fields where the last hidden values and the skinning weights are known."""
+        blendshapes = self.blendshapes(hidden)
+        return DeformationFields(
+            shapedirs=blendshapes[:, POSEDIRS_OUTPUTS:].unflatten(1, (3, self.n_expression)),
+            posedirs=blendshapes[:, :POSEDIRS_OUTPUTS].unflatten(1, (POSE_FEATURE_SIZE, 3)),
+            weights=weights,
+        )
+
+    def hidden_layers(self, value: Float[Tensor, "n i"]) -> list[Float[Tensor, "n w"]]:
+        """Values after each hidden layer."""
+        values = []
+        for layer in self.layers:
+            value = softplus(layer(value))
+            values.append(value)
+        return values
+
+    def skinning_weights(self, hidden: Float[Tensor, "n w"]) -> Float[Tensor, "n j"]:
+        """Softmax of the skinning head, with temperature 20."""
+        logits = self.skinning(softplus(self.skinning_linear(hidden)))
+        return torch.softmax(SOFTMAX_TEMPERATURE * logits, dim=-1)
+
+
+class Deformer(FieldsNetwork):
     """x_c -> E, P, W (SPEC section 3), and with a frame's parameters x_c -> x_d.
 
     Args:
@@ -49,35 +109,12 @@ class Deformer(LayerStack):
         n_octaves: int = 0,
         weight_norm: bool = True,
     ):
-        width = widths[-1]
-        super().__init__(encoded_size(n_octaves), widths[:-1], width, weight_norm=weight_norm)
-        n_bones = canonical.bone_transforms.shape[1]
+        super().__init__(encoded_size(n_octaves), canonical, widths, n_expression=n_expression, weight_norm=weight_norm)
         self.n_octaves = n_octaves
-        self.n_expression = n_expression
-        self.blendshapes = nn.Linear(width, POSEDIRS_OUTPUTS + 3 * n_expression)
-        self.skinning_linear = WeightNormLinear(width, width)
-        self.skinning = nn.Linear(width, n_bones)
-        for layer in (*self.layers, self.skinning_linear):
-            initialise_hidden(layer)
-        for head in (self.blendshapes, self.skinning):
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
-        self.register_buffer("canonical_transforms", canonical.bone_transforms[0].clone(), persistent=False)
-        self.register_buffer("canonical_pose_feature", canonical.pose_feature[0].clone(), persistent=False)
 
     def forward(self, x_c: Float[Tensor, "n 3"]) -> DeformationFields:
         """The three fields at canonical points."""
         return self.fields(*self.features(x_c))
-
-    @property
-    def acting_tensors(self) -> list[Tensor]:
-        """Everything that the fields depend on besides the points."""
-        own = (self.blendshapes, self.skinning_linear, self.skinning)
-        return [*super().acting_tensors, *(tensor for layer in own for tensor in (layer.weight, layer.bias))]
-
-    def fields(self, hidden: Float[Tensor, "n w"], weights: Float[Tensor, "n j"]) -> DeformationFields:
-        """The three fields at points whose features are known."""
-        return split_fields(self.blendshapes(hidden), weights)
 
     def features(self, x_c: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n w"], Float[Tensor, "n j"]]:
         """What the deformation of points needs of the network in any frame: last hidden values, skinning weights."""
@@ -86,16 +123,7 @@ class Deformer(LayerStack):
 
     def hidden(self, x_c: Float[Tensor, "n 3"]) -> list[Float[Tensor, "n w"]]:
         """Values after each hidden layer."""
-        value, values = encode(x_c, self.n_octaves), []
-        for layer in self.layers:
-            value = softplus(layer(value))
-            values.append(value)
-        return values
-
-    def skinning_weights(self, hidden: Float[Tensor, "n w"]) -> Float[Tensor, "n j"]:
-        """Softmax of the skinning head, with temperature 20."""
-        logits = self.skinning(softplus(self.skinning_linear(hidden)))
-        return torch.softmax(SOFTMAX_TEMPERATURE * logits, dim=-1)
+        return self.hidden_layers(encode(x_c, self.n_octaves))
 
     def bind(self, posed: PosedHead) -> "BoundDeformer":
         """The deformation of one frame (a PosedHead of one row)."""
@@ -191,15 +219,6 @@ class BoundDeformer:
         d_forward = d_weights @ _bone_images(self.transforms, template)
         jacobian = (d_x_0 + d_offset) @ forward[..., :3].transpose(1, 2) + d_forward
         return Deformation(x_d, jacobian.transpose(1, 2), hidden, weights)
-
-
-def split_fields(blendshapes: Float[Tensor, "n o"], weights: Float[Tensor, "n j"]) -> DeformationFields:
-    """The outputs of a head of blendshapes, correctives first, and skinning weights as fields."""
-    return DeformationFields(
-        shapedirs=blendshapes[:, POSEDIRS_OUTPUTS:].unflatten(1, (3, -1)),
-        posedirs=blendshapes[:, :POSEDIRS_OUTPUTS].unflatten(1, (POSE_FEATURE_SIZE, 3)),
-        weights=weights,
-    )
 
 
 def _bone_images(transforms: Float[Tensor, "j 4 4"], points: Float[Tensor, "n 3"]) -> Float[Tensor, "n j 3"]:
