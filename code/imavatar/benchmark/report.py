@@ -16,7 +16,7 @@ REFERENCE_MATRIX_PRODUCT, REFERENCE_SEARCH = 1.9, 109.0
 """CPU seconds of a 4096 x 4096 product and of the authors' search of 2048 rays on one and the same machine."""
 REFERENCE_RAYS = 2048
 SETTLING_STEPS, FAST_STEPS = 24, 12
-IMAGE_CHUNK = 8192
+IMAGE_CHUNK = 16384
 RAYS_GROWTH, SIZE_GROWTH = (0.25, 0.5, 1, 2, 4), (0.5, 1, 2)
 """Of the asked numbers of rays, and of the image's side."""
 

@@ -97,7 +97,7 @@ class PlotConfig:
     silhouette_blur: float = key(0.0, at_least(0))
     fps: int = key(25, above(0))
     mesh_resolution: int = key(128, at_least(8))
-    chunk: int = key(8192, above(0))
+    chunk: int = key(16384, above(0))
 
 
 @dataclass(frozen=True)

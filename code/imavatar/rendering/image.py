@@ -35,7 +35,7 @@ class ImageRenderer:
     """
 
     def __init__(
-        self, avatar: Avatar, *, search=None, chunk: int = 8192, supersample: int = 1, silhouette_blur: float = 0.0
+        self, avatar: Avatar, *, search=None, chunk: int = 16384, supersample: int = 1, silhouette_blur: float = 0.0
     ):
         self.avatar = avatar
         self.search = avatar.search if search is None else search
