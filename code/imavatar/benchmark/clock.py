@@ -21,6 +21,10 @@ class Seconds:
         """As many of these as `factor` says."""
         return Seconds(factor * self.cpu, factor * self.wall)
 
+    def averaged(self, other: "Seconds") -> "Seconds":
+        """The mean of both."""
+        return Seconds(0.5 * (self.cpu + other.cpu), 0.5 * (self.wall + other.wall))
+
 
 class Stopwatch:
     """Accumulates the time spent in its `with` blocks."""

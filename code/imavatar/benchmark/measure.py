@@ -50,6 +50,12 @@ class SearchCosts:
     evaluation: Seconds
     evaluations: Evaluations
 
+    def averaged(self, other: "SearchCosts") -> "SearchCosts":
+        """The mean times of both."""
+        return SearchCosts(
+            self.training.averaged(other.training), self.evaluation.averaged(other.evaluation), self.evaluations
+        )
+
 
 def fast_search(scene: Scene, size: int, n_rays: int, repeats: int) -> SearchCosts:
     """The proxy search on all frames in turn; its mesh is there already."""

@@ -5,7 +5,12 @@ import math
 import types
 import typing
 
+from pyhocon.period_parser import period_impl
+
 from imavatar.errors import ConfigError
+
+DURATION = datetime.timedelta | period_impl
+"""What pyhocon makes of "10 s": another type where python-dateutil is installed."""
 
 
 def check_value(value, wanted, where: str):
@@ -68,7 +73,7 @@ _EXPECTED = {
 
 def _wrong_type(value, wanted: type, where: str) -> ConfigError:
     message = f"{where} is {describe(value)}, expected {_EXPECTED[wanted]}"
-    if wanted is str and isinstance(value, bool | int | float | datetime.timedelta):
+    if wanted is str and isinstance(value, bool | int | float | DURATION):
         message += '; put quotes around names that look like numbers or units: "018"'
     return ConfigError(message)
 
@@ -85,6 +90,6 @@ def describe(value) -> str:
         return f"a list of {len(value)} values"
     if isinstance(value, dict):
         return f"a section with the keys {', '.join(value) or 'none'}"
-    if isinstance(value, datetime.timedelta):
+    if isinstance(value, DURATION):
         return f"the duration {value}"
     return f'the text "{value}"'
