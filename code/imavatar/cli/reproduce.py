@@ -32,7 +32,9 @@ def reproduce_main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description="The paper's comparison on synthetic subjects. Called again it goes on where it was."
     )
-    parser.add_argument("--small", action="store_true", help="2 subjects, 5 minutes a method: meant for two hours on two cores")
+    parser.add_argument(
+        "--small", action="store_true", help="2 subjects, 5 minutes a method: meant for two hours on two cores"
+    )
     parser.add_argument("--subjects", type=int, help="how many subjects (default: 3)")
     parser.add_argument(
         "--minutes", type=float, help=f"training of each method, in units of {STEPS_A_MINUTE} steps (default: 15)"
