@@ -57,6 +57,19 @@ def check_class_names(config: Config) -> None:
             raise ConfigError(f"{key}: unknown class {found!r}; known: {', '.join(known)}")
 
 
+def check_method(config: Config) -> None:
+    """A method without fields of a deformer cannot be taught any."""
+    name, loss = config.model.method, config.loss
+    if name == TEXTURED_HEAD or METHODS[name].has_fields:
+        return
+    for key in ("lbs_weight", "head_fields_weight"):
+        if getattr(loss, key) > 0:
+            raise ConfigError(
+                f"loss.{key} is {getattr(loss, key)}, expected 0 with model.method = {name}: it has no blendshapes and "
+                "weights to supervise; confs/baselines has a configuration of it"
+            )
+
+
 def build_run_folder(config: Config) -> RunFolder:
     """Where a run of this configuration lies."""
     return RunFolder.of(
@@ -219,8 +232,12 @@ def build_renderer(
     )
 
 
-def build_preview_renderer(config: Config, avatar: Avatar, *, supersample: int) -> PreviewRenderer:
-    """Shows the mesh of the canonical surface, as finely as it is exported."""
+def build_preview_renderer(
+    config: Config, avatar: Avatar | TexturedHead, *, supersample: int
+) -> PreviewRenderer | TexturedHeadRenderer:
+    """Shows the mesh of the canonical surface, as finely as it is exported; the textured head is a mesh already."""
+    if isinstance(avatar, TexturedHead):
+        return TexturedHeadRenderer(avatar, supersample=supersample)
     return PreviewRenderer(
         avatar,
         resolution=config.plot.mesh_resolution,

@@ -11,6 +11,7 @@ from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.config import load_config
 from imavatar.config.schema import ModelConfig
 from imavatar.head.assets import save_head
+from imavatar.types import Camera, HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head
 from oracles_subject import write_subject
 from tiny_runs import losses, model_state, run_folder, write_config
@@ -79,3 +80,30 @@ def test_the_networks_of_all_methods_are_of_one_size(root):
         assert config.dataset == reference.dataset
         assert config.train.nepoch == reference.train.nepoch
         assert config.train.learning_rates == reference.train.learning_rates
+
+
+@pytest.mark.parametrize("key", ["lbs_weight", "head_fields_weight"])
+def test_fields_that_a_method_has_not_cannot_be_supervised(root, key, capsys):
+    none = "model.method = D-Net\nloss.lbs_weight = 0.0\nloss.head_fields_weight = 0.0\n"
+    with pytest.raises(SystemExit):
+        exp_runner_main(["--conf", write_config(root, extra=f"{none}loss.{key} = 0.5\n")])
+    assert f"loss.{key} is 0.5, expected 0 with model.method = D-Net" in capsys.readouterr().err
+
+
+def test_a_preview_shows_the_surface_of_every_frame(root):
+    config = load_config(write_config(root, extra=method("C-Net")))
+    torch.manual_seed(0)
+    head = build.build_head_assets(config)
+    flame = build.build_flame(config, head, torch.zeros(100))
+    avatar = build.build_avatar(config, flame)
+    with torch.no_grad():
+        avatar.geometry.layers[0].weight_v[:, -86:] += torch.randn(64, 86)
+        posed = [flame(HeadParameters(k * torch.ones(1, 50), torch.zeros(1, 15))) for k in (0.0, 0.05)]
+    world = torch.eye(4)[None].clone()
+    world[0, 2, 3] = 4.0
+    camera = Camera(torch.tensor([[-96.0, 96.0, 16.0, 16.0]]), world)
+    renderer = build.build_preview_renderer(config, avatar, supersample=1)
+    shown = [renderer.render(camera, frame, 32, 32) for frame in (posed[0], posed[1])]
+    alone = build.build_preview_renderer(config, avatar, supersample=1).render(camera, posed[1], 32, 32)
+    assert not torch.equal(shown[0].depth, shown[1].depth)
+    assert torch.equal(shown[1].depth, alone.depth)

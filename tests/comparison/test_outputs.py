@@ -38,7 +38,7 @@ def places(tmp_path) -> Places:
                 normals[..., 2] = 1
                 write_normals_file(recording / NORMALS / f"{k}.png", encode_normals(normals))
             for m, method in enumerate(("imavatar", "c_net")):
-                folder = places.run(subject, method) / "eval" / sequence / "epoch_7"
+                folder = places.run(subject, method) / "eval" / sequence / f"epoch_{SMALL.epochs}"
                 for kind in ("rgb", "normal"):
                     (folder / kind).mkdir(parents=True)
                     for k in (1, 2, 3):

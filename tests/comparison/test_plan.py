@@ -6,7 +6,16 @@ import pytest
 
 from imavatar import build
 from imavatar.assets import project_dir
-from imavatar.comparison.plan import CONTENDERS, OVERNIGHT, SMALL, Places, keep_budget, subjects_of, write_conf
+from imavatar.comparison.plan import (
+    CONTENDERS,
+    OVERNIGHT,
+    SMALL,
+    Places,
+    keep_budget,
+    keep_commit,
+    subjects_of,
+    write_conf,
+)
 from imavatar.config import load_config
 from imavatar.errors import ConfigError
 
@@ -43,3 +52,8 @@ def test_a_folder_keeps_its_budget(tmp_path):
     places.budget.write_text("{")
     with pytest.raises(ConfigError, match="is no JSON file"):
         keep_budget(places, SMALL)
+
+
+def test_every_commit_that_took_part_is_named_once(tmp_path):
+    places = Places(tmp_path)
+    assert [keep_commit(places, commit) for commit in ("a1", "b2", "a1")] == ["a1", "a1, b2", "a1, b2"]

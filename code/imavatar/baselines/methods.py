@@ -20,17 +20,19 @@ class Method:
         avatar: how a frame's surface is found and shaded.
         deformer: the network that relates canonical space to frames.
         conditions_geometry: the signed distance depends on the frame's expression and pose.
+        has_fields: the deformer has blendshapes, correctives and skinning weights.
     """
 
     avatar: type[Avatar] = Avatar
     deformer: type[nn.Module] = Deformer
     conditions_geometry: bool = False
+    has_fields: bool = True
 
 
 METHODS = {
     IMAVATAR: Method(),
-    "C-Net": Method(HeadSpaceAvatar, StillWarp, conditions_geometry=True),
-    "D-Net": Method(HeadSpaceAvatar, DisplacementWarp),
+    "C-Net": Method(HeadSpaceAvatar, StillWarp, conditions_geometry=True, has_fields=False),
+    "D-Net": Method(HeadSpaceAvatar, DisplacementWarp, has_fields=False),
     "B-Morph": Method(HeadSpaceAvatar, MorphWarp),
     "Fwd-Skin": Method(Avatar, SkinningDeformer, conditions_geometry=True),
 }

@@ -1,6 +1,7 @@
 """From head space back to canonical space: what C-Net, D-Net and B-Morph have in place of a forward deformer.
 
-All are made as a `Deformer` is, and are conditioned on a frame's expression and pose (`ConditionedFlame`).
+All are made as a `Deformer` is, whatever of its options they have no use for, and are conditioned on a frame's
+expression and pose (`ConditionedFlame`).
 """
 
 import math
@@ -44,7 +45,10 @@ class StillWarp(nn.Module):
 
 
 class DisplacementWarp(LayerStack):
-    """D-Net's: x_c = x_h + u(x_h; expression, pose)."""
+    """D-Net's: x_c = x_h + u(x_h; expression, pose).
+
+    Without weight normalisation: u starts at zero, and a row of zeros has no direction.
+    """
 
     def __init__(
         self,
@@ -53,7 +57,7 @@ class DisplacementWarp(LayerStack):
         *,
         n_expression: int = 50,
         n_octaves: int = 0,
-        weight_norm: bool = True,
+        **options,
     ):
         d_in = encoded_size(n_octaves) + condition_size(n_expression)
         super().__init__(d_in, widths, 3, weight_norm=False)

@@ -52,6 +52,7 @@ def train_run(args: argparse.Namespace) -> None:
     processes = join_processes()
     config = build.with_subject(load_config(args.conf), args.subject)
     build.check_class_names(config)
+    build.check_method(config)
     folder = build.build_run_folder(config)
     n_epochs = config.train.nepoch if args.nepoch is None else args.nepoch
     if config.model.method == TEXTURED_HEAD:
@@ -149,6 +150,7 @@ def _start_epoch(args, config, run, folder, first_surface) -> int:
     """Load what --is_continue asks for, else warm-start; returns the first epoch to train."""
     import torch
 
+    from imavatar.baselines.methods import METHODS
     from imavatar.training.checkpoints import saved_epoch
     from imavatar.training.state import load_run
     from imavatar.training.warm_start import warm_start
@@ -164,7 +166,7 @@ def _start_epoch(args, config, run, folder, first_surface) -> int:
             run.avatar,
             first_surface(),
             _training_heads(run),
-            fields=config.train.warm_start_fields,
+            fields=config.train.warm_start_fields and METHODS[config.model.method].has_fields,
             n_steps=config.train.warm_start_steps,
             bound=config.model.ray_tracer.object_bounding_sphere,
             generator=torch.Generator().manual_seed(config.train.seed),

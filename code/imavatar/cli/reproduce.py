@@ -16,15 +16,21 @@ from imavatar.comparison.plan import (
     SMALL,
     STEPS_A_MINUTE,
     TESTS,
+    TEXTURED_HEAD_NAME,
     Budget,
     Contender,
     Places,
     keep_budget,
+    keep_commit,
     subjects_of,
     write_conf,
 )
 from imavatar.comparison.tasks import Outcome, Task, run_tasks
 from imavatar.errors import ConfigError, ImavatarError
+
+SECONDS_A_FRAME, SECONDS_A_TEST = 1.6, 2.5
+SLOWER = 1.5
+"""Measured on one core at 128 x 128: a frame of the data, of a test, and steps of all methods against IMavatar's."""
 
 
 def reproduce_main(argv: list[str] | None = None) -> None:
@@ -59,9 +65,12 @@ def reproduce(args: argparse.Namespace) -> None:
     Raises:
         ImavatarError: something failed; everything else is there.
     """
+    from imavatar.comparison.machine import commit_of
+
     started = time.monotonic()
     budget, contenders, places = _budget(args), _contenders(args.methods), Places(args.out.resolve())
     keep_budget(places, budget)
+    commits = keep_commit(places, commit_of(project_dir()))
     print(
         f"{budget.subjects} subjects, {len(contenders)} methods, {budget.steps} steps each, {args.jobs} at a time: "
         f"about {_expected_hours(budget, contenders, args.jobs):.1f} hours, less what is there",
@@ -72,7 +81,7 @@ def reproduce(args: argparse.Namespace) -> None:
         tasks = [_task(places, budget, s, c) for s in subjects_of(budget) for c in contenders]
         outcomes = run_tasks(tasks, places.log, jobs=args.jobs, tell=_tell)
         problems = [f"{outcome.name}: {outcome.message}" for outcome in outcomes if outcome.state == "failed"]
-    report = _outputs(places, budget, problems, time.monotonic() - started)
+    report = _outputs(places, budget, commits, problems, time.monotonic() - started)
     print(f"report: {report}")
     if problems:
         raise ImavatarError("\n".join(problems))
@@ -102,15 +111,10 @@ def _contenders(text: str | None) -> list[Contender]:
     return [known[name] for name in text.split(",")]
 
 
-SECONDS_A_FRAME, SECONDS_A_TEST = 1.6, 2.5
-SLOWER = 1.5
-"""Measured on one core at 128 x 128: a frame of the data, of a test, and steps of all methods against IMavatar's."""
-
-
 def _expected_hours(budget: Budget, contenders, jobs: int) -> float:
     pixels = (budget.size / 128) ** 2
     data = budget.subjects * sum(budget.frames.values()) * SECONDS_A_FRAME * pixels
-    learnt = sum(c.name != "flame_mesh" for c in contenders)
+    learnt = sum(c.name != TEXTURED_HEAD_NAME for c in contenders)
     training = budget.subjects * learnt * (60 * budget.minutes * SLOWER + 60)
     tests = budget.subjects * len(contenders) * sum(budget.frames[s] for s in TESTS)
     testing = tests * SECONDS_A_TEST * pixels * (0.3 + 0.7 * budget.supersample**2 / 9)
@@ -138,8 +142,8 @@ def _task(places: Places, budget: Budget, subject: str, contender: Contender) ->
     train = (_script("exp_runner"), "--conf", str(conf), "--is_continue")
     protocols = [text for name in PROTOCOLS for text in ("--protocol", name)]
     evaluate = (_script("evaluate"), str(run), "--images", *protocols)
-    epoch = 1 if contender.name == "flame_mesh" else budget.epochs
-    files = [run / "eval" / s / f"epoch_{epoch}" / f"protocol_{p}.json" for s in TESTS for p in PROTOCOLS]
+    folders = [places.evaluation(budget, subject, contender, sequence) for sequence in TESTS]
+    files = [folder / f"protocol_{name}.json" for folder in folders for name in PROTOCOLS]
     return Task(f"{subject}_{contender.name}", (train, evaluate), lambda: all(file.is_file() for file in files))
 
 
@@ -152,14 +156,14 @@ def _tell(outcome: Outcome) -> None:
     print(f"{outcome.name}: {outcome.state}{took}{': ' + outcome.message if outcome.message else ''}", flush=True)
 
 
-def _outputs(places: Places, budget: Budget, problems: list[str], seconds: float) -> Path:
-    from imavatar.comparison.machine import commit_of, describe_machine
+def _outputs(places: Places, budget: Budget, commits: str, problems: list[str], seconds: float) -> Path:
+    from imavatar.comparison.machine import describe_machine
     from imavatar.comparison.outputs import write_outputs
 
     command = f"bash scripts/reproduce.sh {shlex.join(sys.argv[1:])}".strip()
     facts = {
         "command": command,
-        "commit": commit_of(project_dir()),
+        "commit": commits,
         "machine": describe_machine(),
         "budget": f"{budget.subjects} subjects, {budget.size} x {budget.size}, {budget.steps} steps of every learned "
         f"method ({budget.minutes:g} minutes at {STEPS_A_MINUTE} steps), "

@@ -26,10 +26,10 @@ def collect_scores(places: Places, budget: Budget) -> list[Row]:
     for subject in subjects_of(budget):
         for contender in CONTENDERS:
             for sequence in TESTS:
-                folder = places.run(subject, contender.name) / "eval" / sequence
+                folder = places.evaluation(budget, subject, contender, sequence)
                 for protocol in PROTOCOLS:
-                    found = sorted(folder.glob(f"epoch_*/protocol_{protocol}.csv"))
-                    rows += read_protocol(found[-1], subject, contender.name) if found else []
+                    path = folder / f"protocol_{protocol}.csv"
+                    rows += read_protocol(path, subject, contender.name) if path.is_file() else []
     if not rows:
         raise ImavatarError(f"{places.root}: no run has been evaluated; see the logs in {places.root / 'logs'}")
     write_rows(places.root / SCORES, rows)
@@ -69,7 +69,7 @@ def write_outputs(
     for by, axis in AXES.items():
         path = plot_errors(rows, by, "paper", places.root / "plots" / f"error_by_{by}.png")
         figures.append(Figure(path, f"Errors against {axis}, protocol paper", command))
-    pictures = {subject: Pictures(places, subject) for subject in subjects_of(budget)}
+    pictures = {subject: Pictures(places, budget, subject) for subject in subjects_of(budget)}
     for subject, own in pictures.items():
         frames = shown_frames(rows, subject)
         methods = [c.name for c in CONTENDERS if any(r.method == c.name and r.subject == subject for r in rows)]

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import UInt8
 
 from imavatar.comparison.figures import Grid
-from imavatar.comparison.plan import CONTENDERS, EXTRAPOLATION, INTERPOLATION, VIEWS, Places
+from imavatar.comparison.plan import CONTENDERS, EXTRAPOLATION, INTERPOLATION, VIEWS, Budget, Places
 from imavatar.comparison.results import Row
 from imavatar.data.images import read_colour, read_grey
 from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
@@ -21,9 +21,9 @@ TITLES = {INTERPOLATION: "interpolation", EXTRAPOLATION: "extrapolation", VIEWS:
 class Pictures:
     """Of one subject: what was recorded, and what each method shows."""
 
-    def __init__(self, places: Places, subject: str):
+    def __init__(self, places: Places, budget: Budget, subject: str):
         self.recordings = places.data / subject / subject
-        self.runs = {c.name: places.run(subject, c.name) for c in CONTENDERS}
+        self._places, self._budget, self._subject = places, budget, subject
 
     def truth(self, sequence: str, frame: str) -> Image | None:
         """The recorded picture on white."""
@@ -44,8 +44,10 @@ class Pictures:
 
     def rendered(self, method: str, kind: str, sequence: str, frame: str) -> Image | None:
         """A method's `rgb` or `normal` picture; None where there is none."""
-        found = sorted((self.runs[method] / "eval" / sequence).glob(f"epoch_*/{kind}/{frame}.png"))
-        return read_colour(found[-1], "rendering") if found else None
+        contender = next(c for c in CONTENDERS if c.name == method)
+        folder = self._places.evaluation(self._budget, self._subject, contender, sequence)
+        path = folder / kind / f"{frame}.png"
+        return read_colour(path, "rendering") if path.is_file() else None
 
 
 def shown_frames(rows: Sequence[Row], subject: str) -> list[tuple[str, str]]:

@@ -29,6 +29,8 @@ class Contender:
         return f"{self.name}.conf"
 
 
+TEXTURED_HEAD_NAME = "flame_mesh"
+
 CONTENDERS = (
     Contender("imavatar", "IMavatar"),
     Contender("imavatar_unsupervised", "IMavatar, no FLAME loss"),
@@ -36,7 +38,7 @@ CONTENDERS = (
     Contender("b_morph", "B-Morph"),
     Contender("d_net", "D-Net"),
     Contender("c_net", "C-Net"),
-    Contender("flame_mesh", "FLAME mesh + texture"),
+    Contender(TEXTURED_HEAD_NAME, "FLAME mesh + texture"),
 )
 
 
@@ -92,9 +94,19 @@ class Places:
         """Folder of a run."""
         return self.root / "runs" / subject / method / TRAIN
 
+    def evaluation(self, budget: "Budget", subject: str, contender: Contender, sequence: str) -> Path:
+        """Scores and pictures of a run's last epoch on a test sequence; the textured head has one epoch."""
+        epoch = 1 if contender.name == TEXTURED_HEAD_NAME else budget.epochs
+        return self.run(subject, contender.name) / "eval" / sequence / f"epoch_{epoch}"
+
     def log(self, task: str) -> Path:
         """What a task printed."""
         return self.root / "logs" / f"{task}.log"
+
+    @property
+    def commits(self) -> Path:
+        """The commits of the project that parts were made with, a line each."""
+        return self.root / "commits.txt"
 
     @property
     def budget(self) -> Path:
@@ -105,6 +117,15 @@ class Places:
 def subjects_of(budget: Budget) -> list[str]:
     """Names of the subjects, as `make_synthetic.py` gives them."""
     return [f"subject_{k:02d}" for k in range(budget.subjects)]
+
+
+def keep_commit(places: Places, commit: str) -> str:
+    """Note the commit that takes part from now on; returns all that have, in order."""
+    known = places.commits.read_text(encoding="utf-8").split("\n") if places.commits.exists() else []
+    if commit not in known:
+        known.append(commit)
+        places.commits.write_text("\n".join(known), encoding="utf-8")
+    return ", ".join(known)
 
 
 def keep_budget(places: Places, budget: Budget) -> None:

@@ -15,7 +15,8 @@ CHUNK = 8192
 
 
 class PreviewRenderer:
-    """Renders frames of an avatar whose weights do not change; the canonical mesh is made at the first.
+    """Renders frames of an avatar whose weights do not change; the surface's mesh is made at the first, and anew at
+    frames whose latent code, and with it the surface, is another one.
 
     Colours and normals are those of the vertices, interpolated. Only what an image shows is shaded.
 
@@ -31,13 +32,14 @@ class PreviewRenderer:
         self.bound = bound
         self.supersample = supersample
         self._mesh: ProxyMesh | None = None
+        self._latent: Tensor | None = None
 
     @torch.no_grad()
     def render(self, camera: Camera, posed: PosedHead, height: int, width: int) -> RenderedImage:
         """The image of one camera and one posed head (records of one row)."""
         device = posed.bone_transforms.device
-        if self._mesh is None:
-            field = self.avatar.field(posed)
+        if self._mesh is None or not torch.equal(posed.latent, self._latent):
+            field, self._latent = self.avatar.field(posed), posed.latent
             self._mesh = ProxyMesh(field, resolution=self.resolution, bound=self.bound, device=device)
         pixels = subpixels(height, width, self.supersample, device)
         columns = torch.zeros(len(pixels), 8, device=device)

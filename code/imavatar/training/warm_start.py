@@ -40,7 +40,7 @@ def warm_start(
         frames: whose latent codes, expressions and poses networks that depend on them are taught with.
         n_steps: of each of the two regressions.
         bound: half the side of the cube in which distances are sampled, model units.
-        fields: regress the deformer too, where it has anything to learn from the head.
+        fields: regress the deformer too.
     """
     samples = sample_distances(head, bound, generator)
 
@@ -51,7 +51,7 @@ def warm_start(
 
     final = regress([(list(avatar.geometry.parameters()), SDF_RATE)], sdf_loss, n_steps)
     logger.info("warm start: signed distance, mean error %.4f", final)
-    if fields and hasattr(avatar.deformer, "features"):
+    if fields:
         _start_fields(avatar, head, frames, n_steps, generator)
 
 
