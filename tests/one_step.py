@@ -13,7 +13,7 @@ from imavatar import build
 from imavatar.config import load_config
 from imavatar.training.processes import join_processes, leave_processes
 from imavatar.training.step import StepLosses, training_step
-from imavatar.types import Batch
+from imavatar.types import Batch, TensorRecord
 
 
 class Kept(Exception):
@@ -51,11 +51,13 @@ def gradients_of_a_step(conf: str, frames: list[int]) -> dict[str, torch.Tensor]
 def in_double_precision(batch: Batch) -> Batch:
     """All that is no index or mask."""
     values = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    return Batch(**{name: value.double() if is_real(value) else value for name, value in values.items()})
+    return Batch(**{name: _double(value) for name, value in values.items()})
 
 
-def is_real(value) -> bool:
-    return isinstance(value, torch.Tensor) and value.is_floating_point()
+def _double(value):
+    if isinstance(value, TensorRecord):
+        return value.to(dtype=torch.float64)
+    return value.double() if isinstance(value, torch.Tensor) and value.is_floating_point() else value
 
 
 if __name__ == "__main__":

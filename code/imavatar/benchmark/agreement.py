@@ -79,7 +79,7 @@ def judge(scene: Scene, part: Rays, found: SurfaceHits, expected: SurfaceHits, r
     """Which of the disputed rows each search is right at, by a dense search from just before the first depth on."""
     rays = part.rays[rows]
     if len(rows) == 0:
-        none = torch.zeros(0, dtype=torch.bool)
+        none = torch.zeros(0, dtype=torch.bool, device=rows.device)
         return none, none
     avatar, settings = scene.plain.avatar, scene.plain.avatar.search.correspondence
     bound, field = PlainDeformer(avatar.deformer, part.posed), avatar.field(part.posed)
@@ -122,7 +122,8 @@ def image_agreement(scene: Scene, frame: int, size: int, stride: int) -> ImageAg
     """Every `stride`-th pixel of a frame, with the search that images are rendered with and with the paper's."""
     grid = pixel_grid(size, size).view(size, size, 2)[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 2)
     posed = rays_of(scene, frame, size, 2).posed
-    rays = cast_rays(scene.camera(size), grid.to(posed.bone_transforms), torch.zeros_like(grid[:, 0]).long())
+    grid = grid.to(posed.bone_transforms)
+    rays = cast_rays(scene.camera(size), grid, torch.zeros_like(grid[:, 0]).long())
     part = Rays(posed, rays, None)
     searches = (build_image_search(scene.config), scene.plain.avatar.search)
     looks = [_rendered(scene.avatar, part, search) for search in searches]
