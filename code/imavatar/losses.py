@@ -152,7 +152,8 @@ def shapedirs_loss(fields: DeformationFields, targets: FieldTargets, n: float) -
 
 
 def _squares(value: Tensor, target: Tensor, rows: Bool[Tensor, " m"]) -> Tensor:
-    return (value[rows] - target[rows]).square().sum()
+    squares = (value - target).square().flatten(1).sum(dim=1)
+    return torch.where(rows, squares, 0.0).sum()
 
 
 def flame_distance_loss(

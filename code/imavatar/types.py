@@ -17,6 +17,9 @@ class TensorRecord:
     """Tensors, or records of them, that share their leading dimension: indexed, moved and cast together."""
 
     def __getitem__(self, index):
+        if isinstance(index, Tensor) and index.dtype == torch.bool:
+            # Which rows a mask means is found out once, not for every tensor: a GPU is waited for each time.
+            index = index.nonzero()[:, 0]
         return self._map(lambda tensor: tensor[index])
 
     def __len__(self) -> int:

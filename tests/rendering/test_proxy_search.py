@@ -7,6 +7,8 @@ import torch
 
 from imavatar.fields.geometry import BoundGeometry
 from imavatar.rendering.correspondence import CorrespondenceSettings
+from imavatar.rendering.mesh_queries import MeshPoints
+from imavatar.rendering.newton import polish_on_ray
 from imavatar.rendering.paper_search import PaperSearch
 from imavatar.rendering.proxy import ProxyMesh
 from imavatar.rendering.proxy_search import ProxySearch
@@ -167,6 +169,65 @@ def test_a_mesh_follows_every_frame_it_is_posed_in(scene):
         mesh.vertices = mesh.vertices * 1.01
         mesh.project(field)
         torch.testing.assert_close(mesh.pose(deform).vertices, deform(mesh.hull), rtol=0, atol=1e-6)
+
+
+def test_distances_on_a_mesh_are_estimated_from_how_its_gradients_turn():
+    class Sphere:
+        def __call__(self, x):
+            return x.norm(dim=-1) - 0.6
+
+        def with_gradient(self, x):
+            return self(x), x / x.norm(dim=-1, keepdim=True)
+
+    mesh = ProxyMesh(Sphere(), resolution=16, bound=RADIUS, device=torch.device("cpu"))
+    n = len(mesh.faces)
+    share = torch.softmax(torch.randn(n, 3, generator=torch.Generator().manual_seed(0)), dim=1)
+    on_mesh = MeshPoints(torch.arange(n), share, torch.zeros(n))
+    start = mesh.interpolate(mesh.vertices, on_mesh)
+    true, found = Sphere()(start), mesh.estimate(start, on_mesh)
+    assert true.min() < -3e-4
+    assert (found - true).abs().max() < 0.1 * true.abs().max()
+
+
+def test_an_estimated_distance_starts_newton_but_confirms_nothing(scene):
+    deform, field = scene
+    bundle = rays()
+    expected = proxy()(deform, field, bundle, None)
+    hit = expected.hit
+    x_c, nothing = expected.x_c[hit], torch.zeros(int(hit.sum()))
+    gradient = field.with_gradient(x_c)[1]
+    # On its ray, and said to be on the surface, which is 0.01 away.
+    off = x_c + 0.01 * torch.nn.functional.normalize(gradient, dim=-1)
+    along = torch.nn.functional.normalize(deform(off) - bundle.origins[hit], dim=-1)
+    aimed = RayBundle(bundle.origins[hit], along, bundle.frame[hit])
+    with torch.no_grad():
+        found, _, sdf, accepted = polish_on_ray(deform, field, aimed, off, gradient, estimate=nothing)
+    torch.testing.assert_close(sdf, field(found), rtol=0, atol=1e-6)
+    assert accepted.float().mean() > 0.9 and sdf[accepted].abs().max() < 5e-5
+
+
+def test_a_good_estimate_spares_evaluations_except_where_rays_graze(scene):
+    deform, field = scene
+    bundle = rays(spread=0.6)
+    expected = proxy()(deform, field, bundle, None)
+    bundle, x_c = bundle[expected.hit], expected.x_c[expected.hit]
+    gradient = field.with_gradient(x_c)[1]
+    start = x_c + 1e-3 * torch.nn.functional.normalize(gradient, dim=-1)
+    evaluated = []
+
+    def counted(x):
+        evaluated.append(len(x))
+        return field(x)
+
+    with torch.no_grad():
+        without = polish_on_ray(deform, counted, bundle, start, gradient)
+        n_without = sum(evaluated)
+        evaluated.clear()
+        found = polish_on_ray(deform, counted, bundle, start, gradient, estimate=field(start))
+    assert 0 < evaluated[0] < 0.6 * len(bundle)
+    assert sum(evaluated) < 0.75 * n_without
+    assert torch.equal(found[3], without[3])
+    torch.testing.assert_close(found[1], without[1], rtol=0, atol=2e-4)
 
 
 def test_a_moved_mesh_follows_a_surface_that_moves_smoothly(scene):

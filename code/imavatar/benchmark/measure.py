@@ -17,7 +17,7 @@ from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.image import ImageRenderer
 from imavatar.training.objective import LossWeights
-from imavatar.training.step import Run, StepLosses, training_step
+from imavatar.training.step import Run, StepLosses, to_device, training_step
 from imavatar.types import PosedHead, RayBundle, SurfaceHits
 
 CALLS = 12
@@ -35,11 +35,11 @@ class Rays:
 
 def rays_of(scene: Scene, frame: int, size: int, n_rays: int, draw: int = 0) -> Rays:
     """The rays of `Scene.batch`, with the head posed."""
-    batch = scene.batch(frame, size, n_rays, draw)
+    batch = to_device(scene.batch(frame, size, n_rays, draw), scene.flame.v_template.device)
     with torch.no_grad():
         posed = scene.flame(scene.head(frame), scene.run.frames.latent(batch.frame))
         rays = cast_rays(scene.run.frames.camera(batch.frame, batch.camera), batch.pixels, batch.rays_frame)
-    return Rays(posed, rays, batch.foreground.to(rays.origins.device))
+    return Rays(posed, rays, batch.foreground)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ class Scene:
 
     def head(self, frame: int) -> HeadParameters:
         """One frame's parameters."""
-        return self.run.frames.head(torch.tensor([frame]))
+        return self.run.frames.head(torch.tensor([frame], device=self.flame.v_template.device))
 
     def camera(self, size: int) -> Camera:
         """A camera before the head, with square images."""

@@ -236,6 +236,8 @@ def _encoding_tangents(x_c: Float[Tensor, "n 3"], n_octaves: int) -> Float[Tenso
     """Derivatives of the encoding along the three axes."""
     identity = torch.eye(3, dtype=x_c.dtype, device=x_c.device)
     unit = identity[:, None].expand(3, len(x_c), 3)
+    if n_octaves == 0:
+        return unit
     parts = [unit]
     for octave in range(n_octaves):
         frequency = 2.0**octave

@@ -25,11 +25,13 @@ def band_weights(n_octaves: int, open_bands: float | None) -> list[float]:
 
 def encode(x: Float[Tensor, "n d"], n_octaves: int, open_bands: float | None = None) -> Float[Tensor, "n e"]:
     """[x, sin(x), cos(x), sin(2x), cos(2x), sin(4x), ...], all coordinates each, without a factor pi."""
-    parts = [x]
-    for octave, weight in enumerate(band_weights(n_octaves, open_bands)):
-        scaled = x * 2.0**octave
-        parts += [weight * scaled.sin(), weight * scaled.cos()]
-    return torch.cat(parts, dim=-1)
+    if n_octaves == 0:
+        return x
+    scaled = x[:, None] * _frequencies(n_octaves, x)
+    waves = torch.stack([scaled.sin(), scaled.cos()], dim=2)  # [n, octave, 2, d]
+    if open_bands is not None:
+        waves = waves * waves.new_tensor(band_weights(n_octaves, open_bands))[:, None, None]
+    return torch.cat([x, waves.flatten(1)], dim=-1)
 
 
 def encoding_pullback(
@@ -40,12 +42,19 @@ def encoding_pullback(
 ) -> Float[Tensor, "n d"]:
     """Gradient with respect to x of a function whose gradient with respect to encode(x) is given."""
     d = x.shape[-1]
-    result = gradient[:, :d]
-    for octave, weight in enumerate(band_weights(n_octaves, open_bands)):
-        frequency = 2.0**octave
-        scaled = x * frequency
-        start = d * (1 + 2 * octave)
-        by_sine, by_cosine = gradient[:, start : start + d], gradient[:, start + d : start + 2 * d]
-        slope = by_sine * scaled.cos() - by_cosine * scaled.sin()
-        result = result + weight * frequency * slope
-    return result
+    by_point, by_waves = gradient[:, :d], gradient[:, d:]
+    if n_octaves == 0:
+        return by_point
+    frequencies = _frequencies(n_octaves, x)
+    scaled = x[:, None] * frequencies
+    slopes = torch.stack([scaled.cos(), -scaled.sin()], dim=2).flatten(1)
+    if open_bands is not None:
+        frequencies = frequencies * x.new_tensor(band_weights(n_octaves, open_bands))[:, None]
+    identity = torch.eye(d, dtype=x.dtype, device=x.device)
+    # Sums the waves of each coordinate, each times its frequency.
+    summed = (frequencies[..., None] * identity.repeat(2, 1)).flatten(0, 1)
+    return by_point + (by_waves * slopes) @ summed
+
+
+def _frequencies(n_octaves: int, like: Tensor) -> Float[Tensor, "o 1"]:
+    return torch.arange(n_octaves, dtype=like.dtype, device=like.device).exp2()[:, None]

@@ -46,12 +46,11 @@ def broyden(
             one, which differs where a row has not converged: what the authors' code returns.
     """
     best = x.clone()
-    best_norm = torch.full_like(x[:, 0], float("inf"))
-    rows = torch.arange(len(x), device=x.device)
-    value = function(x, rows)
+    value = function(x, torch.arange(len(x), device=x.device))
     best_norm = value.norm(dim=-1)
-    keep = (best_norm >= tolerance) & (best_norm < divergence)
-    rows, point, value, inverse = rows[keep], x[keep], value[keep], inverse_jacobian[keep]
+    # Masks become indices once for all tensors: a GPU is waited for each time.
+    rows = ((best_norm >= tolerance) & (best_norm < divergence)).nonzero()[:, 0]
+    point, value, inverse = x[rows], value[rows], inverse_jacobian[rows]
     for _ in range(max_steps):
         if len(rows) == 0:
             break
@@ -59,12 +58,11 @@ def broyden(
         point = point + step
         new_value = function(point, rows)
         norm = new_value.norm(dim=-1)
-        better = norm < best_norm[rows]
-        kept = better | (not keep_best)
-        best[rows[kept]] = point[kept]
-        best_norm[rows[better]] = norm[better]
+        least = best_norm[rows]
+        best[rows] = torch.where((norm < least)[:, None], point, best[rows]) if keep_best else point
+        best_norm[rows] = torch.fmin(norm, least)
         inverse = good_broyden_update(inverse, step, new_value - value)
-        keep = (norm >= tolerance) & (norm < divergence)
+        keep = ((norm >= tolerance) & (norm < divergence)).nonzero()[:, 0]
         rows, point, value, inverse = rows[keep], point[keep], new_value[keep], inverse[keep]
     return RootResult(x=best, residual=best_norm, converged=best_norm < tolerance)
 

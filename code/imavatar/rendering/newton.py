@@ -15,6 +15,8 @@ ON_RAY = 2e-5
 SAME_DEPTH = 1e-4
 """How far the depth of a surface point may be off by what is left of its signed distance; rays that graze the surface
 need a smaller one."""
+GRAZING = 2.0
+"""A ray grazes the surface where a unit of signed distance is more than this along the ray."""
 MAX_SURFACE_STEP = 0.03
 MAX_FIRST_STEP = 0.3
 MAX_POINT_STEP = 0.15
@@ -26,9 +28,9 @@ def polish_on_ray(
     field: BoundGeometry,
     rays: RayBundle,
     x_c: Float[Tensor, "n 3"],
-    sdf: Float[Tensor, " n"],
     gradient: Float[Tensor, "n 3"],
     *,
+    estimate: Float[Tensor, " n"] | None = None,
     max_steps: int = 6,
 ) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"], Float[Tensor, " n"], Bool[Tensor, " n"]]:
     """Solve [two components of d(x_c) - r_o orthogonal to the ray; f(x_c)] = 0 from a near guess.
@@ -37,8 +39,9 @@ def polish_on_ray(
     the inverse by rank-1 updates, for which values alone are needed: Jacobians and gradients cost several of them.
 
     Args:
-        sdf: f(x_c) at the guess.
         gradient: of f at the guess, or near it.
+        estimate: of f at the guess, where it is known to come near it. It makes the first step of rays that do not
+            graze the surface; nothing is confirmed by it.
 
     Returns canonical points, depths along the rays, signed distances, and which rows are on the
     ray, on the surface, and entering it (the distance falls along the ray).
@@ -46,20 +49,37 @@ def polish_on_ray(
     across = torch.stack(orthonormal_complement(rays.directions), dim=1)  # [n, 2, 3]
     x_d, jacobian = deform.with_jacobian(x_c)
     inverse = inverse_3x3(torch.cat([across @ jacobian, gradient[:, None]], dim=1))
+    sdf, evaluated = _first_distance(field, x_c, estimate, _depth_per_distance(rays, jacobian, inverse))
     residual, depth = _ray_residual(rays, across, x_d, sdf)
-    x_c, sdf, residual = x_c.clone(), sdf.clone(), residual.clone()
-    for _ in range(max_steps):
-        rows = (~_confirmed(residual, _depth_per_distance(rays, jacobian, inverse))).nonzero()[:, 0]
+    x_c = x_c.clone()
+    for number in range(max_steps):
+        confirmed = _confirmed(residual, _depth_per_distance(rays, jacobian, inverse)) & evaluated
+        rows = (~confirmed).nonzero()[:, 0]
         if len(rows) == 0:
             break
         step = _limit(-torch.nan_to_num(matvec(inverse[rows], residual[rows])), MAX_SURFACE_STEP)
         moved = x_c[rows] + step
         value = field(moved)
         there, depth[rows] = _ray_residual(rays[rows], across[rows], deform(moved), value)
-        inverse[rows] = good_broyden_update(inverse[rows], step, there - residual[rows])
+        updated = good_broyden_update(inverse[rows], step, there - residual[rows])
+        if number == 0 and estimate is not None:
+            # The error of an estimate is no change of the field along the step.
+            updated = torch.where(evaluated[rows, None, None], updated, inverse[rows])
+            evaluated = torch.ones_like(evaluated)
+        inverse[rows] = updated
         x_c[rows], sdf[rows], residual[rows] = moved, value, there
     per_distance = _depth_per_distance(rays, jacobian, inverse)
     return x_c, depth, sdf, _confirmed(residual, per_distance) & (per_distance < 0)
+
+
+def _first_distance(field, x_c, estimate, per_distance) -> tuple[Float[Tensor, " n"], Bool[Tensor, " n"]]:
+    """Signed distances at the guess, and which of them are evaluated: without an estimate all, else of grazing rays."""
+    if estimate is None:
+        return field(x_c), torch.ones_like(per_distance, dtype=torch.bool)
+    grazing = per_distance.abs() > GRAZING
+    rows, sdf = grazing.nonzero()[:, 0], estimate.clone()
+    sdf[rows] = field(x_c[rows])
+    return sdf, grazing
 
 
 def _depth_per_distance(rays, jacobian, inverse) -> Float[Tensor, " n"]:

@@ -151,3 +151,12 @@ class ProxyMesh:
         """Per-vertex values at points of the mesh."""
         corners = values[self.faces[points.face]]
         return (corners * points.barycentric[..., None]).sum(dim=1)
+
+    def estimate(self, start: Float[Tensor, "n 3"], points: MeshPoints) -> Float[Tensor, " n"]:
+        """Signed distances of points of the mesh, by how its gradients turn between the corners of a face.
+
+        Half the mean of the distances from the corners' tangent planes: exact where the surface is quadratic.
+        """
+        corners = self.faces[points.face]
+        offset = start[:, None] - self.vertices[corners]
+        return 0.5 * ((self.gradients[corners] * offset).sum(dim=-1) * points.barycentric).sum(dim=-1)

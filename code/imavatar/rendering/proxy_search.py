@@ -2,8 +2,8 @@
 
 The canonical surface is meshed and pushed forward through the deformer, which needs no root
 finding; rays are cast against the posed mesh, and each hit is polished on the very system that
-defines the analytic gradient. What cannot be confirmed is looked for by the paper's search in a
-short interval of the ray.
+defines the analytic gradient. What cannot be confirmed is looked for along a short piece of the
+ray.
 """
 
 import time
@@ -23,6 +23,7 @@ from imavatar.rendering.correspondence import (
     CorrespondenceSettings,
     find_canonical,
 )
+from imavatar.rendering.local_search import search_near
 from imavatar.rendering.mesh_queries import PAST_FACE
 from imavatar.rendering.newton import polish_on_ray, polish_point
 from imavatar.rendering.proxy import ProxyMesh
@@ -32,9 +33,6 @@ from imavatar.types import RayBundle, SurfaceHits
 FARTHEST_MOVE = 0.06
 """Farther than this from the mesh's hit, model units, a polished point may be on another sheet."""
 
-LOCAL_HALF_WIDTH = 0.08
-LOCAL_SAMPLES = 12
-LOCAL_SECANT_STEPS = 4
 MAX_CASTS = 3
 """Sheets of the mesh behind one another at which a ray's hit is looked for."""
 
@@ -43,12 +41,12 @@ TRAINING_LIMIT = 32
 TRAINING_PERIOD = 4
 """In training doubtful rays are searched in every fourth call; else they get no loss this time."""
 
-FALSE_HIT_REACH = 0.6
+FALSE_HIT_SAMPLES, FALSE_HIT_REACH = 12, 0.6
 """How far behind its entry a ray outside the mask is searched for its least signed distance."""
 
-REFRESH_DRIFT = 0.6
-REBUILD_DRIFT = 1.5
-"""Of the surface from the mesh, in cells, found before every search: move the mesh, make it anew."""
+FRESH_DRIFT, REFRESH_DRIFT, REBUILD_DRIFT = 0.03, 0.6, 1.5
+"""Of the surface from the mesh, in cells, found before every search: below the first, distances on the mesh need not be
+evaluated; above the others it is moved, and made anew."""
 
 
 @dataclass
@@ -90,6 +88,7 @@ class ProxySearch:
         self._proxy: ProxyMesh | None = None
         self._calls = 0
         self._age = ProxyAge()
+        self._fresh = False
 
     def reset(self) -> None:
         """Forget the mesh: the next call makes a new one."""
@@ -131,13 +130,13 @@ class ProxySearch:
             self._calls += 1
             searched = self._calls % TRAINING_PERIOD == 0
             doubtful = torch.cat([doubtful, inside]) if searched else doubtful[:0]
-        query, met = self._query(deform, field), result.depth.clone()
+        met = result.depth.clone()
         for _ in range(MAX_CASTS):
-            self._search_locally(query, rays, doubtful, result)
+            self._search_locally(deform, field, rays, doubtful, result)
             unconfirmed = doubtful[~result.hit[doubtful]]
             doubtful = self._cast_behind(deform, field, proxy, index, rays, unconfirmed, met, result)
         if foreground is not None:
-            self._search_false_hits(query, rays, foreground, result)
+            self._search_false_hits(self._query(deform, field), rays, foreground, result)
         return result.hits()
 
     def _fresh_proxy(self, field: BoundGeometry, device) -> ProxyMesh:
@@ -155,6 +154,7 @@ class ProxySearch:
             self._proxy.move(field)
             self._age.moved += 1
             self._age.calls = 0
+        self._fresh = drift < FRESH_DRIFT
         self._age.seconds += time.perf_counter() - started
         self._age.calls += 1
         self._age.most_calls = max(self._age.most_calls, self._age.calls)
@@ -174,14 +174,14 @@ class ProxySearch:
         result.put(rows, cast.depth[rows], start[left], sdf.abs(), torch.zeros_like(rows, dtype=torch.bool))
         return rows
 
-    @staticmethod
-    def _confirm(deform, field, proxy, rays, rows, met, start, met_depth, result):
+    def _confirm(self, deform, field, proxy, rays, rows, met, start, met_depth, result):
         """Newton on rays that meet the mesh at `met`, from canonical points `start`; notes what is confirmed.
 
         Returns which of the rows are not, and their signed distances.
         """
-        distance, gradient = field(start), proxy.interpolate(proxy.gradients, met)
-        x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays[rows], start, distance, gradient)
+        gradient = proxy.interpolate(proxy.gradients, met)
+        estimate = proxy.estimate(start, met) if self._fresh else None
+        x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays[rows], start, gradient, estimate=estimate)
         accepted &= (depth - met_depth).abs() < FARTHEST_MOVE
         confirmed = rows[accepted]
         result.put(confirmed, depth[accepted], x_c[accepted], sdf[accepted], accepted[accepted])
@@ -205,7 +205,7 @@ class ProxySearch:
         met[rows] = depth = passed[struck] + cast.depth
         start = proxy.interpolate(proxy.vertices, cast)
         left, _ = self._confirm(deform, field, proxy, rays, rows, cast, start, depth, result)
-        result.depth[rows[left]] = depth[left]
+        result.depth[rows[left]], result.x_c[rows[left]] = depth[left], start[left]
         return rows[left]
 
     @staticmethod
@@ -220,24 +220,13 @@ class ProxySearch:
         return missed[converged & (sdf < 0)]
 
     @staticmethod
-    def _search_locally(query, rays, doubtful, result):
-        """The paper's search in a short interval around where the mesh was met."""
+    def _search_locally(deform, field, rays, doubtful, result):
+        """Along a short piece of the ray around where the mesh was met."""
         if len(doubtful) == 0:
             return
-        depth = result.depth[doubtful]
-        interval = (
-            (depth - LOCAL_HALF_WIDTH).clamp(min=0),
-            depth + LOCAL_HALF_WIDTH,
-            torch.ones_like(doubtful, dtype=torch.bool),
-        )
-        found = find_surface(
-            query, rays[doubtful], interval=interval, n_samples=LOCAL_SAMPLES, n_secant_steps=LOCAL_SECANT_STEPS
-        )
-        # A bracket can close on a jump between two sheets instead of a zero.
-        confirmed = found.hit & found.converged & (found.sdf.abs() < 1e-3)
-        unconfirmed = found.hit & ~confirmed
-        result.put(doubtful, found.depth, found.x_c, found.sdf, found.converged & ~unconfirmed)
-        result.hit[doubtful] = confirmed
+        found = search_near(deform, field, rays[doubtful], result.x_c[doubtful], result.depth[doubtful])
+        result.put(doubtful, found.depth, found.x_c, found.sdf, found.converged)
+        result.hit[doubtful] = found.hit
 
     @staticmethod
     def _search_false_hits(query, rays, foreground, result):
@@ -254,7 +243,7 @@ class ProxySearch:
             query,
             rays[false_hits],
             interval=interval,
-            n_samples=LOCAL_SAMPLES,
+            n_samples=FALSE_HIT_SAMPLES,
             foreground=nowhere,
         )
         result.put(false_hits, found.depth, found.x_c, found.sdf, found.converged)

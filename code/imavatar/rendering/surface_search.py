@@ -11,8 +11,8 @@ from imavatar.numerics.intersection import secant_search
 from imavatar.rendering.correspondence import Correspondence
 from imavatar.types import RayBundle, SurfaceHits, concatenate
 
-QUERY_CHUNK = 8192
-"""Points that are solved at once; bounds the memory, does not change the result."""
+QUERY_CHUNK, QUERY_CHUNK_GPU = 8192, 65536
+"""Points that are solved at once; bounds the memory, does not change the result. A GPU is slow with few."""
 
 Query = Callable[[Float[Tensor, "n 3"]], Correspondence]
 Interval = tuple[Float[Tensor, " n"], Float[Tensor, " n"], Bool[Tensor, " n"]]
@@ -78,7 +78,8 @@ def find_surface(
 
 
 def _query_all(query: Query, points: Float[Tensor, "n 3"]) -> Correspondence:
-    chunks = [query(chunk) for chunk in points.split(QUERY_CHUNK)] if len(points) else [query(points)]
+    size = QUERY_CHUNK_GPU if points.is_cuda else QUERY_CHUNK
+    chunks = [query(chunk) for chunk in points.split(size)] if len(points) else [query(points)]
     return concatenate(chunks)
 
 

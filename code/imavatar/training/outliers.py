@@ -3,6 +3,8 @@
 import math
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 
 def limit_outliers(optimiser: torch.optim.Adam, factor: float) -> bool:
@@ -21,19 +23,30 @@ def limit_outliers(optimiser: torch.optim.Adam, factor: float) -> bool:
     Raises:
         FloatingPointError: where a gradient is not finite.
     """
+    groups = [[p for p in group["params"] if p.grad is not None] for group in optimiser.param_groups]
+    decays = [group["betas"][1] for group in optimiser.param_groups]
+    pairs = [
+        (torch.nn.utils.get_total_norm([p.grad for p in group]), _usual_norm(optimiser, group, decay))
+        for group, decay in zip(groups, decays, strict=True)
+        if group
+    ]
     limited = False
-    for group in optimiser.param_groups:
-        usual = _usual_norm(optimiser, group)
-        limit = factor * usual if factor * usual > 0 else math.inf
-        norm = float(torch.nn.utils.clip_grad_norm_(group["params"], limit))
+    # One transfer for all: a GPU is waited for each time.
+    values = torch.stack([value for pair in pairs for value in pair]).view(-1, 2).tolist() if pairs else []
+    for group, (norm, usual) in zip(filter(None, groups), values, strict=True):
         if not math.isfinite(norm):
             raise FloatingPointError(f"a gradient's norm is {norm}")
-        limited |= norm > limit
+        if 0 < factor * usual < norm:
+            torch.nn.utils.clip_grads_with_norm_(group, factor * usual, torch.tensor(norm))
+            limited = True
     return limited
 
 
-def _usual_norm(optimiser: torch.optim.Adam, group: dict) -> float:
+def _usual_norm(optimiser: torch.optim.Adam, parameters: list[Tensor], decay: float) -> Float[Tensor, ""]:
     """Root mean square of the norms of past gradients; 0 before the first step."""
-    states = [optimiser.state[p] for p in group["params"] if p in optimiser.state]
-    decay = group["betas"][1]
-    return math.sqrt(sum(float(s["exp_avg_sq"].sum()) / (1 - decay ** float(s["step"])) for s in states))
+    by_step: dict[float, list[Tensor]] = {}
+    for state in (optimiser.state[p] for p in parameters if p in optimiser.state):
+        by_step.setdefault(float(state["step"]), []).append(state["exp_avg_sq"])
+    # Of what is nowhere negative the sum is the 1-norm.
+    sums = [torch.nn.utils.get_total_norm(v, 1.0) / (1 - decay**step) for step, v in by_step.items()]
+    return torch.stack(sums).sum().sqrt() if sums else parameters[0].new_zeros(())
