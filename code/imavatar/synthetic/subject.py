@@ -15,6 +15,7 @@ from imavatar.synthetic.glasses import glasses_mesh
 from imavatar.synthetic.layout import corner_uv, face_textures, torso_below
 from imavatar.synthetic.look import Hair, Look
 from imavatar.synthetic.mesh_tools import subdivide, unit, vertex_normals
+from imavatar.synthetic.mouth import keep_under, outer_skin
 from imavatar.synthetic.paint import EYES_IN_PAINT_SPACE, Label, SkinPaint
 from imavatar.synthetic.strands import RADIUS, TONES, Strands, grow_beard, grow_strands
 from imavatar.synthetic.wear import Shell, cloth_shell, hair_shell
@@ -106,6 +107,7 @@ class Subject:
         self.skin_uv = corner_uv(base, vertex_ids, self.skin_faces)
         self.skin = subdivide(self.skin_faces, self.skin_uv, SKIN_PARTS)
         self.skin_place = self.skin.interpolate(self.place)
+        self.outer_skin = outer_skin(head, self.skin_faces, self._coarse_labels())
         self.skin_colour = self.paint.colour(self.skin_place, self.skin.uv)
         self.hair: Shell | None = None
         self.strands: list[tuple[str, Label, Strands]] = []
@@ -164,6 +166,13 @@ class Subject:
         """Labels of places on the skin's surface: corners of its faces and barycentric coordinates."""
         place = np.einsum("nk,nkc->nc", weights, self.skin_place[corners])
         return self.paint.label(place, np.einsum("nk,nkc->nc", weights, self.skin.uv[corners]))
+
+    def _coarse_labels(self) -> Int[np.ndarray, " v"]:
+        """Labels of the head's own vertices; background where there is no skin."""
+        labels = np.full(len(self.place), Label.BACKGROUND)
+        corners, uv = self.skin_faces.reshape(-1), self.skin_uv.reshape(-1, 2)
+        labels[corners] = self.paint.label(self.place[corners], uv)
+        return labels
 
     def _grow_hair(self, seed: int) -> Shell:
         """The hair's surface; where it has strands, the darkness between them is left of it."""
@@ -226,10 +235,11 @@ class Subject:
     def _mouth_part(self, part: str, vertices: np.ndarray) -> Surface:
         own, faces = np.unique(self.head.part_faces(part), return_inverse=True)
         faces = faces.reshape(-1, 3)
+        points = keep_under(vertices[own], vertices, self.outer_skin, HEAD_SCALE)
         return Surface(
             part,
-            vertices[own],
-            vertex_normals(vertices[own], faces),
+            points,
+            vertex_normals(points, faces),
             faces,
             np.tile(MOUTH_PARTS[part], (len(own), 1)),
             roughness=0.3,
