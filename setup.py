@@ -8,10 +8,12 @@ EXTRAS = {
     "openhead": [],
     "evaluation": ["flip-evaluator>=1.7"],
     "comparison": ["matplotlib>=3.8"],
+    "export": ["pygltflib>=1.16", "xatlas>=0.0.9", "fast-simplification>=0.1.7"],
     "synthetic": ["mitsuba>=3.6"],
     "viewer": ["viser>=1.0"],
     "log": ["tensorboard>=2.15"],
     "wandb": ["wandb>=0.18"],
+    "browser": ["playwright>=1.45"],
     "test": ["pytest>=8", "ruff>=0.6", "beartype>=0.18"],
 }
 

@@ -4,7 +4,7 @@ import itertools
 
 import torch
 
-from imavatar.rendering.mesh_queries import MeshIndex, signed_distance
+from imavatar.rendering.mesh_queries import MeshIndex, distance_to_mesh, signed_distance
 from oracles_fields import points, rays_from
 
 AXES = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
@@ -83,3 +83,11 @@ def test_the_signed_distance_of_an_octahedron_is_negative_inside():
     # Inside, the closest face is the nearest plane.
     torch.testing.assert_close(distance[7:], (x[7:].abs().sum(dim=-1) - 1) / 3**0.5, rtol=0, atol=1e-5)
     assert ((face >= 0) & (face < 8)).all()
+
+
+def test_distances_without_a_sign_are_those_with_one():
+    vertices, faces = octahedron()
+    x = points(200, scale=0.8).float()
+    signed, _ = signed_distance(vertices, faces, x)
+    assert (signed < 0).any() and (signed > 0).any()
+    torch.testing.assert_close(distance_to_mesh(vertices, faces, x), signed.abs())

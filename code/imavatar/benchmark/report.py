@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
 import torch
+from torch import Tensor
 
 from imavatar.benchmark import floor, measure
 from imavatar.benchmark.agreement import SAME_DEPTH, agreement, image_agreement
@@ -56,6 +57,24 @@ class Report:
         self.emit(line.rstrip())
 
 
+@dataclass(frozen=True)
+class _State:
+    """The avatar's weights and the frames' parameters: training steps move both; what follows them starts anew."""
+
+    avatar: dict[str, Tensor]
+    frames: dict[str, Tensor]
+
+    @classmethod
+    def of(cls, scene: Scene) -> "_State":
+        modules = (scene.avatar, scene.run.frames)
+        return cls(*({name: value.clone() for name, value in m.state_dict().items()} for m in modules))
+
+    def restore(self, scene: Scene) -> None:
+        scene.avatar.load_state_dict(self.avatar)
+        scene.run.frames.load_state_dict(self.frames)
+        scene.avatar.search.reset()
+
+
 def run_benchmark(scene: Scene, settings: Settings, emit: Callable[[str], None]) -> dict:
     """Measure; lines of the table are emitted as they are known. Returns all numbers."""
     report, device = Report(emit), scene.flame.v_template.device
@@ -75,7 +94,7 @@ def run_benchmark(scene: Scene, settings: Settings, emit: Callable[[str], None])
     report.row("matrix_product", "product of two 4096 x 4096 matrices", product)
     weights = build_schedule(scene.config).weights
 
-    saved = {name: value.clone() for name, value in scene.avatar.state_dict().items()}
+    start = _State.of(scene)
     # Adam's first steps move every weight by the whole rate: what is typical comes after them.
     measure.iterations(scene, scene.run, weights, size, n, n_steps=SETTLING_STEPS, repeats=1)
     steps = measure.iterations(scene, scene.run, weights, size, n, n_steps=FAST_STEPS, repeats=repeats)
@@ -87,14 +106,12 @@ def run_benchmark(scene: Scene, settings: Settings, emit: Callable[[str], None])
     report.values["peak_memory_bytes"] = memory
     if memory is not None:
         report.say(f"{'peak memory so far':<52}{memory / 1e9:>10.2f} GB")
-    scene.avatar.load_state_dict(saved)
-    scene.avatar.search.reset()
+    start.restore(scene)
 
     fast, image = _fast(scene, settings)
     if settings.paper:
         paper = _paper(report, scene, settings, product)
-        scene.avatar.load_state_dict(saved)
-        scene.avatar.search.reset()
+        start.restore(scene)
         # A machine's speed drifts over minutes: the fast side is measured before the paper's and after it.
         again, image_again = _fast(scene, settings)
         fast, image = fast.averaged(again), image.averaged(image_again)
@@ -114,8 +131,7 @@ def run_benchmark(scene: Scene, settings: Settings, emit: Callable[[str], None])
     for rays in (max(1, round(factor * n)) for factor in RAYS_GROWTH):
         grown = measure.iterations(scene, scene.run, weights, size, rays, n_steps=FAST_STEPS, repeats=1)
         report.row(f"growth/rays_{rays}", f"fast: iteration of {rays} rays", grown.iteration)
-    scene.avatar.load_state_dict(saved)
-    scene.avatar.search.reset()
+    start.restore(scene)
     for side in (max(1, round(factor * size)) for factor in SIZE_GROWTH):
         report.row(
             f"growth/size_{side}",

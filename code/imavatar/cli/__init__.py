@@ -7,6 +7,7 @@ from imavatar.cli.check_data import check_data_main
 from imavatar.cli.check_parity import check_parity_main
 from imavatar.cli.evaluate import evaluate_main
 from imavatar.cli.exp_runner import exp_runner_main
+from imavatar.cli.export_avatar import export_avatar_main
 from imavatar.cli.fetch_assets import fetch_assets_main
 from imavatar.cli.make_synthetic import make_synthetic_main
 from imavatar.cli.preprocess import preprocess_main
@@ -21,6 +22,7 @@ __all__ = [
     "check_parity_main",
     "evaluate_main",
     "exp_runner_main",
+    "export_avatar_main",
     "fetch_assets_main",
     "make_synthetic_main",
     "preprocess_main",

@@ -12,7 +12,7 @@ from imavatar.anatomy import HEAD_SCALE
 from imavatar.data.dataset import Frame
 from imavatar.errors import DataError
 from imavatar.rendering.camera import project
-from imavatar.rendering.mesh_queries import MeshIndex, signed_distance
+from imavatar.rendering.mesh_queries import MeshIndex, distance_to_mesh
 
 MILLIMETRES = 1000.0 / HEAD_SCALE
 """Of a model unit."""
@@ -65,8 +65,8 @@ def surface_distance(found: Mesh, truth: Mesh, frame: Frame, region: Bool[Tensor
         points = source.vertices[seen_in(source, frame, region)]
         if len(points) == 0 or len(target.faces) == 0:
             return None
-        distance, _ = signed_distance(target.vertices, target.faces, points)
-        ways.append(float(distance.abs().mean()) * MILLIMETRES)
+        distance = distance_to_mesh(target.vertices, target.faces, points)
+        ways.append(float(distance.mean()) * MILLIMETRES)
     return sum(ways) / 2
 
 

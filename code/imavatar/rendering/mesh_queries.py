@@ -58,7 +58,7 @@ class MeshIndex:
     def cast(self, origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> MeshPoints:
         """First face of the mesh that each ray enters by: faces that it leaves by are passed."""
         points, arrays = self._outputs(len(origins), origins.device)
-        self._launch(_cast_kernel, origins, [wp.from_torch(_vec3(directions), dtype=wp.vec3)], arrays)
+        self.launch(_cast_kernel, origins, [wp.from_torch(_vec3(directions), dtype=wp.vec3), *arrays])
         return self._finish(points)
 
     def approach(
@@ -76,7 +76,7 @@ class MeshIndex:
             wp.from_torch(_vec3(directions), dtype=wp.vec3),
             wp.from_torch(start.float().contiguous()),
         ]
-        self._launch(_approach_kernel, origins, inputs, arrays)
+        self.launch(_approach_kernel, origins, [*inputs, *arrays])
         return self._finish(points)
 
     def _nearest_vertex_depth(self, origins, directions, near, far) -> Float[Tensor, " n"]:
@@ -101,10 +101,11 @@ class MeshIndex:
         ]
         return points, arrays
 
-    def _launch(self, kernel, origins, inputs, outputs):
-        start = wp.from_torch(_vec3(origins), dtype=wp.vec3)
-        device = wp.device_from_torch(origins.device)
-        wp.launch(kernel, len(origins), [self._mesh.id, start, *inputs, *outputs], device=device)
+    def launch(self, kernel, points: Float[Tensor, "n 3"], arrays: list) -> None:
+        """Run a kernel of the mesh, some points and arrays, once for each point."""
+        start = wp.from_torch(_vec3(points), dtype=wp.vec3)
+        device = wp.device_from_torch(points.device)
+        wp.launch(kernel, len(points), [self._mesh.id, start, *arrays], device=device)
 
     @staticmethod
     def _finish(points) -> MeshPoints:
@@ -137,6 +138,16 @@ def signed_distance(
     device = wp.device_from_torch(points.device)
     wp.launch(_signed_distance_kernel, len(points), inputs + outputs, device=device)
     return distance, face.long()
+
+
+def distance_to_mesh(
+    vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], points: Float[Tensor, "n 3"]
+) -> Float[Tensor, " n"]:
+    """Distance to a mesh without a sign, which takes a winding number and most of the time."""
+    index = MeshIndex(vertices, faces)
+    distance = torch.zeros(len(points), device=points.device)
+    index.launch(_distance_kernel, points, [wp.from_torch(distance)])
+    return distance
 
 
 @functools.cache
@@ -209,6 +220,18 @@ def _approach_kernel(
                 uv[i] = wp.vec2(query.u, query.v)
                 depth[i] = t
                 t = wp.dot(closest - origins[i], directions[i])
+
+
+@wp.kernel
+def _distance_kernel(
+    mesh: wp.uint64,
+    points: wp.array(dtype=wp.vec3),
+    distance: wp.array(dtype=wp.float32),
+):
+    i = wp.tid()
+    query = wp.mesh_query_point_no_sign(mesh, points[i], MAX_DISTANCE)
+    closest = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
+    distance[i] = wp.length(points[i] - closest)
 
 
 @wp.kernel

@@ -1,0 +1,193 @@
+"""`scripts/export_avatar.py`: a trained avatar as a skinned mesh with morph targets, for Blender, engines, browsers."""
+
+import argparse
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from imavatar.cli.common import run_command
+from imavatar.errors import ConfigError, ImavatarError
+
+GLB = ".glb"
+SWEEP_FRAMES = 250
+MESH_FORMATS = ("obj", "ply")
+
+
+def export_avatar_main(argv: list[str] | None = None) -> None:
+    """Bake an avatar and write it."""
+    parser = argparse.ArgumentParser(description="Export a trained avatar as a rigged mesh (glTF 2.0).")
+    parser.add_argument("--conf", type=Path, required=True, help="configuration of the run")
+    parser.add_argument("--out", type=Path, required=True, help="file to write (.glb)")
+    parser.add_argument("--subject", help="instead of dataset.subject_name")
+    parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
+    parser.add_argument("--resolution", type=int, default=256, help="cells along the surface's longest side")
+    parser.add_argument("--faces", type=int, default=30000, help="faces of the mesh at most (default: 30000)")
+    parser.add_argument("--expressions", type=int, help="expression targets (default: as many as were trained)")
+    parser.add_argument("--texture", type=int, default=2048, help="side of the texture, pixels; 0: colours of vertices")
+    parser.add_argument(
+        "--average", type=int, default=0, metavar="N", help="colours: mean over N training frames, not the neutral's"
+    )
+    parser.add_argument(
+        "--motion", type=Path, action="append", default=[], help="a flame_params.json that becomes a clip; repeatable"
+    )
+    parser.add_argument("--arkit", action="store_true", help="targets of the head model's named expressions too")
+    parser.add_argument("--npz", type=Path, help="write everything in full precision here")
+    parser.add_argument("--meshes", type=Path, metavar="DIR", help="write the clips' frames as meshes here")
+    parser.add_argument("--mesh-format", choices=MESH_FORMATS, default="ply", help="of --meshes (default: ply)")
+    parser.add_argument("--check", type=int, default=20, metavar="N", help="test frames to compare in (default: 20)")
+    args = parser.parse_args(argv)
+    for name, least in (("resolution", 8), ("faces", 100), ("texture", 0), ("average", 0), ("check", 0)):
+        if getattr(args, name) < least:
+            parser.error(f"--{name} is {getattr(args, name)}, expected at least {least}")
+    if args.expressions is not None and args.expressions < 0:
+        parser.error(f"--expressions is {args.expressions}, expected at least 0")
+    if args.out.suffix.lower() != GLB:
+        parser.error(f"--out is {args.out}, expected a name that ends in {GLB}")
+    run_command(lambda: export_avatar(args))
+
+
+def export_avatar(args: argparse.Namespace) -> None:
+    """Load, bake, paint, write, and compare.
+
+    Raises:
+        ConfigError: the run's method has no fields to bake, or fewer expressions than asked for.
+    """
+    from imavatar.baselines.names import IMAVATAR
+    from imavatar.cli.trained import load_trained
+    from imavatar.export.bake import bake_avatar, bake_mesh
+    from imavatar.export.baked import strongest_weights
+    from imavatar.export.mesh_files import write_npz, write_posed_meshes
+
+    write_glb = _writer()
+    trained = load_trained(args.conf, args.subject, args.checkpoint)
+    config = trained.config
+    if config.model.method != IMAVATAR:
+        raise ConfigError(
+            f"{args.conf}: model.method is {config.model.method!r}, expected {IMAVATAR!r}: only its surface moves by "
+            "blendshapes and skinning, which is what the formats hold"
+        )
+    n_trained = config.model.deformer_network.num_exp
+    n_expression = n_trained if args.expressions is None else args.expressions
+    if n_expression > n_trained:
+        raise ConfigError(f"--expressions is {n_expression}, the avatar has {n_trained}")
+    frames = _colour_frames(trained, args.average)
+    canonical, faces, made, error = bake_mesh(
+        trained.avatar,
+        frames[0],
+        resolution=args.resolution,
+        n_faces=args.faces,
+        bound=config.model.ray_tracer.object_bounding_sphere,
+    )
+    print(
+        f"mesh: {made.vertices} vertices, {made.faces} faces in {made.parts} part(s), {made.open_edges} open edges, "
+        f"{made.shared_edges} edges of more than two faces; off the surface by {error.mean:.3f} mm on average, "
+        f"{error.quantile_99:.3f} mm at 99 %, {error.largest:.2f} mm at most",
+        flush=True,
+    )
+    baked = bake_avatar(trained.avatar, trained.flame, canonical, faces, frames)
+    if args.texture > 0:
+        baked = _textured(trained, baked, frames, args.texture)
+    print(f"skinning: four joints a vertex, {strongest_weights(baked.weights)[2]:.1e} of the weights lost at most")
+    clips = _clips(trained, baked, args.motion)
+    shapes = _named_shapes(trained, n_expression) if args.arkit else {}
+    kept = replace(baked, expression=baked.expression[:n_expression])
+    short = [replace(clip, expression=clip.expression[:, :n_expression]) for clip in clips]
+    write_glb(args.out, kept, short, shapes)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {len(clips)} clip(s)", flush=True)
+    if args.npz is not None:
+        write_npz(args.npz, baked)
+        print(f"{args.npz}: {args.npz.stat().st_size / 1e6:.1f} MB")
+    if args.meshes is not None:
+        n = write_posed_meshes(args.meshes, kept, short, args.mesh_format)
+        print(f"{args.meshes}: {n} meshes")
+    if args.check > 0:
+        _compare(trained, kept, args.check, args.out.with_suffix(".json"))
+
+
+def _writer():
+    try:
+        from imavatar.export.gltf import write_glb
+    except ImportError as error:
+        raise ImavatarError(f"glTF files need the extra `export` (pip install -e '.[export]'): {error}") from error
+    return write_glb
+
+
+def _colour_frames(trained, n_average: int) -> list:
+    """The neutral head, or some of the training frames, posed."""
+    import torch
+
+    from imavatar import build
+    from imavatar.types import HeadParameters
+
+    if n_average == 0:
+        expression = torch.zeros(1, trained.config.model.deformer_network.num_exp)
+        heads = HeadParameters(expression, torch.zeros(1, 15))
+    else:
+        dataset = build.build_dataset(trained.config, "train", only_json=True)
+        heads = dataset.head(_evenly(len(dataset), n_average))
+    device = trained.flame.v_template.device
+    return [trained.flame(heads[k : k + 1].to(device), trained.latent) for k in range(len(heads))]
+
+
+def _evenly(n: int, count: int) -> list[int]:
+    count = min(n, count)
+    return [k * n // count for k in range(count)]
+
+
+def _textured(trained, baked, frames, size: int):
+    import torch
+
+    from imavatar.export.bake import mean_colours
+    from imavatar.export.texture import unwrap, with_texture
+
+    def paint(points):
+        return mean_colours(trained.avatar, torch.as_tensor(points).to(trained.flame.v_template), frames)
+
+    return with_texture(baked, unwrap(baked.canonical, baked.faces, size), paint, size)
+
+
+def _clips(trained, baked, paths: list[Path]) -> list:
+    from imavatar.export.clips import make_clip
+    from imavatar.export.motion import motion_from_json, sweep_motion
+
+    n = trained.config.model.deformer_network.num_exp
+    motions = {"sweep": sweep_motion(n, trained.head.named_expressions, n_frames=SWEEP_FRAMES)}
+    for path in paths:
+        name = path.parent.name or path.stem
+        motions[name if name not in motions else f"{name}_{len(motions)}"] = motion_from_json(path, n)
+    fps = trained.config.plot.fps
+    return [make_clip(name, trained.flame, baked.skeleton, motion, fps) for name, motion in motions.items()]
+
+
+def _named_shapes(trained, n_expression: int) -> dict:
+    import numpy as np
+
+    named = trained.head.named_expressions
+    if not named:
+        raise ConfigError(f"--arkit: the head model {trained.head.name} names no expressions")
+    return {name: np.asarray(vector, dtype=np.float64)[:n_expression] for name, vector in named.items()}
+
+
+def _compare(trained, baked, n_frames: int, out: Path) -> None:
+    """Print and write how near the export is to the avatar in test frames."""
+    from imavatar import build
+    from imavatar.export.fidelity import image_fidelity, surface_fidelity
+
+    dataset = build.build_dataset(trained.config, "test", only_json=True)
+    rows = _evenly(len(dataset), n_frames)
+    heads = dataset.head(rows)
+    bound = trained.config.model.ray_tracer.object_bounding_sphere
+    surface = surface_fidelity(baked, trained.avatar, trained.flame, heads, trained.latent, bound)
+    print(
+        f"surface, {surface.frames} test frames: off by {surface.mean:.3f} mm on average, {surface.quantile_99:.3f} mm "
+        f"at 99 %, {surface.largest:.2f} mm at most",
+        flush=True,
+    )
+    renderer = build.build_renderer(trained.config, trained.avatar)
+    size = {"height": dataset.height, "width": dataset.width}
+    camera = dataset.camera(rows)
+    values = image_fidelity(baked, renderer, trained.flame, heads, camera, trained.latent, **size)
+    mean = sum(values) / len(values)
+    print(f"images, unlit: PSNR {mean:.2f} dB against the avatar's own renderings, {min(values):.2f} dB at worst")
+    content = {"surface_mm": asdict(surface), "psnr": {"mean": mean, "worst": min(values), "frames": values}}
+    out.write_text(json.dumps(content, indent=1))

@@ -1,0 +1,139 @@
+"""From an avatar's fields to a mesh that moves as they do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from imavatar.anatomy import HEAD_SCALE
+from imavatar.export.baked import BakedAvatar, skeleton_of
+from imavatar.export.clean_mesh import MeshReport, decimate, relevant_parts, report, without_degenerate
+from imavatar.fields.deformer import Deformer
+from imavatar.head.flame import Flame
+from imavatar.numerics.linalg import transform_points
+from imavatar.numerics.rasterize import vertex_normals
+from imavatar.numerics.skinning import blend_transforms
+from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.surface_mesh import extract_mesh
+from imavatar.types import DeformationFields, PosedHead, RayBundle
+
+CHUNK = 8192
+PROJECTIONS = 3
+"""Newton steps by which simplified vertices return to the surface."""
+LONGEST_STEP = 0.02
+"""Model units that a vertex moves at most in one of them."""
+
+
+@dataclass(frozen=True)
+class MeshError:
+    """Distances of the mesh's faces from the surface at their middles and vertices, mm."""
+
+    mean: float
+    quantile_99: float
+    largest: float
+
+
+@torch.no_grad()
+def bake_mesh(
+    avatar: Avatar, posed: PosedHead, *, resolution: int, n_faces: int, bound: float
+) -> tuple[Float[np.ndarray, "v 3"], np.ndarray, MeshReport, MeshError]:
+    """The canonical surface as a light mesh (vertices in model units), what it is made of, and how far it is off.
+
+    Args:
+        posed: the frame (one row) whose latent code the surface has.
+        resolution: cells along the longest side of the surface.
+        bound: half the side of the cube that is searched, model units.
+    """
+    field, device = avatar.field(posed), posed.bone_transforms.device
+    vertices, faces = extract_mesh(field, resolution=resolution, bound=bound, keep_largest=False, device=device)
+    light, light_faces = relevant_parts(vertices.double().cpu().numpy(), faces.cpu().numpy())
+    light, light_faces = decimate(light, light_faces, n_faces)
+    points = torch.as_tensor(light).to(vertices)
+    for _ in range(PROJECTIONS):
+        points = _towards_surface(field, points)
+    light, light_faces = without_degenerate(points.double().cpu().numpy(), light_faces)
+    middles = torch.as_tensor(light[light_faces].mean(axis=1)).to(vertices)
+    off = 1000 / HEAD_SCALE * torch.cat([_distance(field, part) for part in torch.cat([points, middles]).split(CHUNK)])
+    error = MeshError(float(off.mean()), float(off.double().quantile(0.99)), float(off.max()))
+    return light, light_faces, report(light, light_faces), error
+
+
+def _towards_surface(field, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+    moved = []
+    for part in points.split(CHUNK):
+        sdf, gradient = field.with_gradient(part)
+        step = sdf / gradient.square().sum(dim=-1).clamp(min=0.1)
+        moved.append(part - step.clamp(-LONGEST_STEP, LONGEST_STEP)[:, None] * gradient)
+    return torch.cat(moved)
+
+
+def _distance(field, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+    """|f| over its slope: a distance also where f is not quite one."""
+    sdf, gradient = field.with_gradient(points)
+    return sdf.abs() / gradient.norm(dim=-1).clamp(min=0.1)
+
+
+@torch.no_grad()
+def bake_avatar(
+    avatar: Avatar,
+    flame: Flame,
+    canonical: Float[np.ndarray, "v 3"],
+    faces: np.ndarray,
+    frames: Sequence[PosedHead],
+) -> BakedAvatar:
+    """The deformer's fields, and colours, at the vertices of a canonical mesh (model units).
+
+    Args:
+        frames: each of one row; colours are the mean of those that vertices have in them.
+    """
+    x_c = torch.as_tensor(canonical).to(frames[0].bone_transforms)
+    deformer = avatar.deformer
+    parts = [_rest_and_fields(deformer, part) for part in x_c.split(CHUNK)]
+    rest = torch.cat([part for part, _ in parts])
+    expression, correctives, weights = (
+        torch.cat([getattr(fields, name) for _, fields in parts]) for name in ("shapedirs", "posedirs", "weights")
+    )
+    vertices, faces = _numpy(rest / HEAD_SCALE), np.asarray(faces)
+    joints = (flame.J_regressor @ flame.v_template) / HEAD_SCALE
+    return BakedAvatar(
+        canonical=canonical,
+        vertices=vertices,
+        normals=vertex_normals(vertices, faces),
+        faces=faces,
+        expression=_numpy(expression.permute(2, 0, 1) / HEAD_SCALE),
+        correctives=_numpy(correctives.transpose(0, 1) / HEAD_SCALE),
+        weights=_numpy(weights),
+        skeleton=skeleton_of(_numpy(joints), flame.ghost_bone),
+        colours=mean_colours(avatar, x_c, frames),
+    )
+
+
+def _rest_and_fields(deformer: Deformer, x_c: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n 3"], DeformationFields]:
+    """Where points are with all joints at rest and a neutral expression, and the deformer's fields there."""
+    fields = deformer(x_c)
+    canonical = blend_transforms(fields.weights, deformer.canonical_transforms)
+    unposed = transform_points(torch.linalg.inv(canonical), x_c)
+    return unposed - torch.einsum("nki,k->ni", fields.posedirs, deformer.canonical_pose_feature), fields
+
+
+@torch.no_grad()
+def mean_colours(avatar: Avatar, x_c: Float[Tensor, "n 3"], frames: Sequence[PosedHead]) -> Float[np.ndarray, "n 3"]:
+    """Colours in [0, 1] of canonical points of the surface, the mean over frames of one row each."""
+    total = torch.zeros_like(x_c)
+    for posed in frames:
+        bound = avatar.bind(posed)
+        parts = []
+        for part in x_c.split(CHUNK):
+            x_d = bound(part)
+            # Colours do not depend on the ray; only the implicit gradient would, and none is recorded here.
+            rays = RayBundle(x_d, torch.zeros_like(x_d), torch.zeros(len(part), dtype=torch.long, device=x_d.device))
+            parts.append(avatar.shade_surface(bound, posed, rays, part).rgb)
+        total += torch.cat(parts)
+    return _numpy((total / len(frames) + 1) / 2).clip(0, 1)
+
+
+def _numpy(values: Tensor) -> np.ndarray:
+    return values.detach().double().cpu().numpy()

@@ -1,0 +1,238 @@
+"""A baked avatar as a binary glTF 2.0 file: skinned mesh, morph targets, clips, an unlit material."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pygltflib as gl
+from jaxtyping import Float, Int, UInt8
+
+from imavatar.anatomy import Joint
+from imavatar.export.baked import BakedAvatar, strongest_weights
+from imavatar.export.clips import Clip, rest_translations
+
+GENERATOR = "imavatar"
+NEGLIGIBLE = 1e-5
+"""Metres: where a morph target moves a vertex by less it does not move it."""
+DENSE = 0.7
+"""Targets that move a larger share of the vertices are stored for all of them."""
+STILL = 1e-6
+"""Quaternion components or metres by which a joint moves less in a whole clip than a track is worth."""
+LEAST_WEIGHT = 1e-5
+"""Smaller skinning weights are none."""
+JPEG_QUALITY = 92
+UNLIT = "KHR_materials_unlit"
+WIDEST_SHORT = 65535
+
+
+def write_glb(
+    path: Path,
+    avatar: BakedAvatar,
+    clips: Sequence[Clip] = (),
+    shapes: Mapping[str, Float[np.ndarray, " e"]] | None = None,
+) -> None:
+    """Write the file.
+
+    Morph targets are, in this order: `expression_00`..., the pose correctives `neck_00`... `right_eye_22` (row and
+    column of the joint's rotation matrix less the identity), and `shapes`: combinations of expression coefficients
+    under names of their own, as ARKit's.
+    """
+    shapes = dict(shapes or {})
+    names = target_names(avatar, list(shapes))
+    combined = [np.tensordot(coefficients, avatar.expression, 1) for coefficients in shapes.values()]
+    content = _Content()
+    targets = [content.target(d) for d in (*avatar.expression, *avatar.correctives, *combined)]
+    joints, weights, _ = strongest_weights(avatar.weights)
+    weights = np.where(weights < LEAST_WEIGHT, 0, weights)
+    joints = np.where(weights > 0, joints, 0)
+    attributes = gl.Attributes(
+        POSITION=content.add(avatar.vertices.astype(np.float32), gl.VEC3, gl.ARRAY_BUFFER, bounds=True),
+        NORMAL=content.add(_unit(avatar.normals), gl.VEC3, gl.ARRAY_BUFFER),
+        JOINTS_0=content.add(joints.astype(np.uint8), gl.VEC4, gl.ARRAY_BUFFER),
+        WEIGHTS_0=content.add(_unit_sum(weights), gl.VEC4, gl.ARRAY_BUFFER),
+    )
+    material = gl.Material(
+        name="baked",
+        doubleSided=True,
+        pbrMetallicRoughness=gl.PbrMetallicRoughness(metallicFactor=0.0, roughnessFactor=0.9),
+        extensions={UNLIT: {}},
+    )
+    file = gl.GLTF2(asset=gl.Asset(version="2.0", generator=GENERATOR), extensionsUsed=[UNLIT])
+    if avatar.texture is not None:
+        uv = np.stack([avatar.uv[:, 0], 1 - avatar.uv[:, 1]], axis=1).astype(np.float32)
+        attributes.TEXCOORD_0 = content.add(uv, gl.VEC2, gl.ARRAY_BUFFER)
+        material.pbrMetallicRoughness.baseColorTexture = gl.TextureInfo(index=0)
+        file.images = [gl.Image(name="colours", mimeType="image/jpeg", bufferView=content.image(avatar.texture))]
+        file.samplers = [gl.Sampler(magFilter=gl.LINEAR, minFilter=gl.LINEAR_MIPMAP_LINEAR)]
+        file.textures = [gl.Texture(source=0, sampler=0)]
+    else:
+        attributes.COLOR_0 = content.add(_linear(avatar.colours).astype(np.float32), gl.VEC3, gl.ARRAY_BUFFER)
+    primitive = gl.Primitive(
+        attributes=attributes, indices=content.indices(avatar.faces), material=0, targets=targets, mode=gl.TRIANGLES
+    )
+    file.meshes = [
+        gl.Mesh(name="head", primitives=[primitive], weights=[0.0] * len(names), extras={"targetNames": names})
+    ]
+    file.materials = [material]
+    _add_skeleton(file, content, avatar)
+    file.animations = [_animation(content, clip, avatar, len(names)) for clip in clips]
+    file.bufferViews, file.accessors = content.views, content.accessors
+    file.buffers = [gl.Buffer(byteLength=content.length)]
+    file.set_binary_blob(content.bytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file.save_binary(str(path))
+
+
+def target_names(avatar: BakedAvatar, shapes: Sequence[str] = ()) -> list[str]:
+    """Names of the morph targets in the order of the file."""
+    expression = [f"expression_{k:02d}" for k in range(len(avatar.expression))]
+    joints = [joint.name.lower() for joint in Joint if joint != Joint.GLOBAL]
+    correctives = [f"{joint}_{row}{column}" for joint in joints for row in range(3) for column in range(3)]
+    return [*expression, *correctives[: len(avatar.correctives)], *shapes]
+
+
+# Nodes: the mesh, what holds the joints, the joints.
+MESH_NODE, SKELETON_NODE, FIRST_JOINT = 0, 1, 2
+
+
+def _add_skeleton(file: gl.GLTF2, content: "_Content", avatar: BakedAvatar) -> None:
+    skeleton = avatar.skeleton
+    count = len(skeleton.names)
+    inverse_bind = np.tile(np.eye(4), (count, 1, 1))
+    inverse_bind[:, :3, 3] = -skeleton.rest
+    columns = inverse_bind.transpose(0, 2, 1).reshape(count, 16).astype(np.float32)
+    joints = [FIRST_JOINT + j for j in range(count)]
+    file.skins = [
+        gl.Skin(
+            name="skeleton",
+            joints=joints,
+            skeleton=SKELETON_NODE,
+            inverseBindMatrices=content.add(columns, gl.MAT4),
+        )
+    ]
+    roots = [FIRST_JOINT + j for j, parent in enumerate(skeleton.parents) if parent < 0]
+    nodes = [gl.Node(name="head", mesh=0, skin=0), gl.Node(name="skeleton", children=roots)]
+    for j, (name, place) in enumerate(zip(skeleton.names, rest_translations(skeleton), strict=True)):
+        children = [FIRST_JOINT + k for k, parent in enumerate(skeleton.parents) if parent == j]
+        nodes.append(gl.Node(name=name, translation=place.tolist(), children=children))
+    file.nodes = nodes
+    file.scenes, file.scene = [gl.Scene(name="avatar", nodes=[MESH_NODE, SKELETON_NODE])], 0
+
+
+def _animation(content: "_Content", clip: Clip, avatar: BakedAvatar, n_targets: int) -> gl.Animation:
+    """Tracks for the morph targets' weights and for the joints that move."""
+    animation = gl.Animation(name=clip.name)
+    times = content.add(clip.seconds.astype(np.float32), gl.SCALAR, bounds=True)
+
+    def track(values: np.ndarray, kind: str, node: int, path: str) -> None:
+        sampler = gl.AnimationSampler(
+            input=times, output=content.add(values.astype(np.float32), kind), interpolation=gl.ANIM_LINEAR
+        )
+        target = gl.AnimationChannelTarget(node=node, path=path)
+        animation.samplers.append(sampler)
+        animation.channels.append(gl.AnimationChannel(sampler=len(animation.samplers) - 1, target=target))
+
+    weights = np.zeros((len(clip.seconds), n_targets))
+    driven = np.concatenate([clip.expression, clip.correctives], axis=1)
+    weights[:, : driven.shape[1]] = driven
+    track(weights.reshape(-1), gl.SCALAR, MESH_NODE, "weights")
+    rest = rest_translations(avatar.skeleton)
+    for j in range(len(avatar.skeleton.names)):
+        if np.abs(clip.rotations[:, j] - [0, 0, 0, 1]).max() > STILL:
+            track(clip.rotations[:, j], gl.VEC4, FIRST_JOINT + j, "rotation")
+        if np.abs(clip.translations[:, j] - rest[j]).max() > STILL:
+            track(clip.translations[:, j], gl.VEC3, FIRST_JOINT + j, "translation")
+    return animation
+
+
+class _Content:
+    """The binary part of the file, its views and accessors."""
+
+    def __init__(self):
+        self.views: list[gl.BufferView] = []
+        self.accessors: list[gl.Accessor] = []
+        self.length = 0
+        self._parts: list[bytes] = []
+
+    def bytes(self) -> bytes:
+        return b"".join(self._parts)
+
+    def add(self, values: np.ndarray, kind: str, target: int | None = None, *, bounds: bool = False) -> int:
+        """An accessor for values [n] or [n, c]."""
+        accessor = gl.Accessor(
+            bufferView=self._view(values, target), componentType=_component(values), count=len(values), type=kind
+        )
+        if bounds:
+            accessor.min, accessor.max = _bounds(values)
+        return self._accessor(accessor)
+
+    def indices(self, faces: Int[np.ndarray, "f 3"]) -> int:
+        """An accessor for triangles."""
+        small = faces.max(initial=0) < WIDEST_SHORT
+        return self.add(faces.reshape(-1).astype(np.uint16 if small else np.uint32), gl.SCALAR, gl.ELEMENT_ARRAY_BUFFER)
+
+    def target(self, offsets: Float[np.ndarray, "v 3"]) -> dict[str, int]:
+        """A morph target, stored for the vertices that it moves where these are few."""
+        offsets = offsets.astype(np.float32)
+        moved = np.flatnonzero(np.linalg.norm(offsets, axis=1) > NEGLIGIBLE)
+        if len(moved) > DENSE * len(offsets):
+            return {"POSITION": self.add(offsets, gl.VEC3, gl.ARRAY_BUFFER, bounds=True)}
+        accessor = gl.Accessor(byteOffset=None, componentType=gl.FLOAT, count=len(offsets), type=gl.VEC3)
+        kept = np.zeros_like(offsets)
+        kept[moved] = offsets[moved]
+        accessor.min, accessor.max = _bounds(kept)
+        if len(moved) > 0:
+            index = moved.astype(np.uint16 if len(offsets) <= WIDEST_SHORT else np.uint32)
+            accessor.sparse = gl.Sparse(
+                count=len(moved),
+                indices=gl.AccessorSparseIndices(bufferView=self._view(index, None), componentType=_component(index)),
+                values=gl.AccessorSparseValues(bufferView=self._view(offsets[moved], None)),
+            )
+        return {"POSITION": self._accessor(accessor)}
+
+    def image(self, texture: UInt8[np.ndarray, "h w 3"]) -> int:
+        """A view of an encoded image."""
+        done, data = cv2.imencode(".jpg", texture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+        if not done:
+            raise RuntimeError("the texture cannot be encoded as JPEG")
+        return self._view(data.reshape(-1), None)
+
+    def _accessor(self, accessor: gl.Accessor) -> int:
+        self.accessors.append(accessor)
+        return len(self.accessors) - 1
+
+    def _view(self, values: np.ndarray, target: int | None) -> int:
+        data = np.ascontiguousarray(values).tobytes()
+        self.views.append(gl.BufferView(buffer=0, byteOffset=self.length, byteLength=len(data), target=target))
+        padded = data + bytes(-len(data) % 4)
+        self._parts.append(padded)
+        self.length += len(padded)
+        return len(self.views) - 1
+
+
+def _component(values: np.ndarray) -> int:
+    kinds = {"float32": gl.FLOAT, "uint8": gl.UNSIGNED_BYTE, "uint16": gl.UNSIGNED_SHORT, "uint32": gl.UNSIGNED_INT}
+    return kinds[values.dtype.name]
+
+
+def _bounds(values: np.ndarray) -> tuple[list[float], list[float]]:
+    columns = values.reshape(len(values), -1)
+    return columns.min(axis=0).tolist(), columns.max(axis=0).tolist()
+
+
+def _unit_sum(weights: Float[np.ndarray, "v 4"]) -> Float[np.ndarray, "v 4"]:
+    """Single precision, summing to one as exactly as it can."""
+    weights = weights.astype(np.float32)
+    return weights / weights.sum(axis=1, keepdims=True, dtype=np.float32)
+
+
+def _unit(normals: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"]:
+    """Single precision, of unit length; up where a vertex has none."""
+    length = np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.where(length > 0, normals / np.maximum(length, 1e-12), [0.0, 1.0, 0.0]).astype(np.float32)
+
+
+def _linear(srgb: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"]:
+    """Linear light, which glTF's vertex colours are."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)

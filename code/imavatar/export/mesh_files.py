@@ -1,0 +1,41 @@
+"""A baked avatar for other code: arrays in full precision, and meshes of single frames."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import trimesh
+
+from imavatar.export.baked import BakedAvatar, with_strongest
+from imavatar.export.clips import Clip, global_transforms
+
+
+def write_npz(path: Path, avatar: BakedAvatar) -> None:
+    """Everything of the avatar, named as in `BakedAvatar`; joints' names, parents and places at rest with `joint_`."""
+    values = {field.name: getattr(avatar, field.name) for field in fields(avatar)}
+    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
+    skeleton = avatar.skeleton
+    arrays |= {
+        "joint_names": np.array(skeleton.names),
+        "joint_parents": np.array(skeleton.parents),
+        "joint_rest": skeleton.rest,
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def write_posed_meshes(folder: Path, avatar: BakedAvatar, clips: Sequence[Clip], suffix: str) -> int:
+    """`<clip>/<frame>.<suffix>` for every frame of every clip, in metres, with vertex colours; returns how many."""
+    weights, count = with_strongest(avatar.weights), 0
+    colours = np.rint(255 * avatar.colours).astype(np.uint8)
+    for clip in clips:
+        (folder / clip.name).mkdir(parents=True, exist_ok=True)
+        for k in range(len(clip.seconds)):
+            transforms = global_transforms(avatar.skeleton, clip, k)
+            vertices = avatar.posed(clip.expression[k], clip.correctives[k], transforms, weights)
+            mesh = trimesh.Trimesh(vertices, avatar.faces, vertex_colors=colours, process=False)
+            mesh.export(folder / clip.name / f"{k + 1}.{suffix}")
+            count += 1
+    return count

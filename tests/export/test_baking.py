@@ -1,0 +1,306 @@
+"""A baked avatar moves as the avatar does, and what is written is what was baked."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("pygltflib", reason="needs the extra `export`")
+pytest.importorskip("fast_simplification", reason="needs the extra `export`")
+pytest.importorskip("xatlas", reason="needs the extra `export`")
+
+import pygltflib as gl
+
+from imavatar import build
+from imavatar.anatomy import HEAD_SCALE
+from imavatar.cli import exp_runner_main, export_avatar_main
+from imavatar.config import load_config
+from imavatar.export.bake import bake_avatar, bake_mesh, mean_colours
+from imavatar.export.baked import strongest_weights, with_strongest
+from imavatar.export.clean_mesh import decimate, relevant_parts, report, without_degenerate
+from imavatar.export.clips import global_transforms, make_clip
+from imavatar.export.drawing import draw
+from imavatar.export.fidelity import pose_as_gltf, surface_fidelity
+from imavatar.export.gltf import target_names, write_glb
+from imavatar.export.motion import sweep_motion
+from imavatar.export.texture import texel_points, unwrap, with_texture
+from imavatar.head.assets import save_head
+from imavatar.types import Camera, HeadParameters
+from oracles_ellipsoid_head import ellipsoid, ellipsoid_head
+from oracles_fields import disturb
+from oracles_subject import write_subject
+from tiny_runs import write_config
+
+BOUND = 1.2
+
+
+class Made:
+    """An untrained avatar whose fields all vary, and what is baked of it."""
+
+    def __init__(self, conf: str):
+        self.config = load_config(conf)
+        torch.manual_seed(0)
+        head = build.build_head_assets(self.config)
+        self.flame = build.build_flame(self.config, head, torch.zeros(100))
+        self.avatar = build.build_avatar(self.config, self.flame)
+        disturb(self.avatar.deformer, 0.02, 1)
+        self.latent = torch.zeros(1, 0)
+        self.neutral = self.posed(torch.zeros(1, 50), torch.zeros(1, 15))
+        self.mesh = bake_mesh(self.avatar, self.neutral, resolution=32, n_faces=1500, bound=BOUND)
+        self.baked = bake_avatar(self.avatar, self.flame, *self.mesh[:2], [self.neutral])
+
+    def posed(self, expression, pose):
+        with torch.no_grad():
+            return self.flame(HeadParameters(expression, pose), self.latent)
+
+    def motion(self, n=6) -> HeadParameters:
+        generator = torch.Generator().manual_seed(2)
+        return HeadParameters(
+            0.5 * torch.randn(n, 50, generator=generator), 0.3 * torch.randn(n, 15, generator=generator)
+        )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    root = tmp_path_factory.mktemp("baking")
+    save_head(root / "head.npz", ellipsoid_head())
+    return Made(write_config(root))
+
+
+def test_the_mesh_is_light_clean_and_on_the_surface(made):
+    vertices, faces, found, error = made.mesh
+    assert 1000 < len(faces) <= 1500 and found.faces == len(faces)
+    assert found.open_edges == found.shared_edges == found.degenerate == 0 and found.manifold
+    sdf = made.avatar.field(made.neutral)(torch.as_tensor(vertices).float())
+    assert sdf.detach().abs().max() < 1e-3
+    assert 0 < error.mean <= error.quantile_99 <= error.largest < 10
+
+
+def test_the_formula_of_the_file_poses_it_as_the_deformer_does(made):
+    motion, x_c = made.motion(), torch.as_tensor(made.baked.canonical).float()
+    for k in range(len(motion)):
+        posed = made.posed(motion.expression[k : k + 1], motion.pose[k : k + 1])
+        expected = made.avatar.bind(posed)(x_c).detach().numpy() / HEAD_SCALE
+        np.testing.assert_allclose(pose_as_gltf(made.baked, posed, made.baked.weights), expected, atol=1e-6)
+    moved = np.linalg.norm(expected - made.baked.vertices, axis=1)
+    assert moved.max() > 0.01
+
+
+def test_a_clips_joints_and_weights_are_the_frames(made):
+    motion, skeleton = made.motion(), made.baked.skeleton
+    clip = make_clip("random", made.flame, skeleton, motion, 25.0)
+    assert skeleton.names == ("ghost", "global", "neck", "jaw", "left_eye", "right_eye")
+    x_c = torch.as_tensor(made.baked.canonical).float()
+    for k in range(len(motion)):
+        posed = made.posed(motion.expression[k : k + 1], motion.pose[k : k + 1])
+        transforms = global_transforms(skeleton, clip, k)
+        found = made.baked.posed(clip.expression[k], clip.correctives[k], transforms)
+        expected = made.avatar.bind(posed)(x_c).detach().numpy() / HEAD_SCALE
+        np.testing.assert_allclose(found, expected, atol=2e-6)
+    assert (np.abs((clip.rotations[1:] * clip.rotations[:-1]).sum(axis=-1)) <= 1 + 1e-9).all()
+    assert ((clip.rotations[1:] * clip.rotations[:-1]).sum(axis=-1) >= 0).all()
+    np.testing.assert_allclose(clip.seconds, np.arange(6) / 25)
+
+
+def test_four_weights_are_the_strongest_and_sum_to_one():
+    weights = np.array([[0.4, 0.1, 0.2, 0.05, 0.15, 0.1], [0, 0, 1.0, 0, 0, 0]])
+    joints, kept, lost = strongest_weights(weights)
+    assert joints[0].tolist() == [0, 2, 4, 1] and kept.shape == (2, 4)
+    np.testing.assert_allclose(kept.sum(axis=1), 1)
+    np.testing.assert_allclose(kept[0], np.array([0.4, 0.2, 0.15, 0.1]) / 0.85)
+    assert lost == pytest.approx(0.15)
+    np.testing.assert_allclose(with_strongest(weights)[0], [0.4 / 0.85, 0.1 / 0.85, 0.2 / 0.85, 0, 0.15 / 0.85, 0])
+
+
+def test_specks_and_degenerate_faces_go_and_closed_parts_stay_closed():
+    big, faces = ellipsoid([0.5, 0.5, 0.5], [0.0, 0.0, 0.0], 24, 32)
+    eye, eye_faces = ellipsoid([0.2, 0.2, 0.2], [1.0, 0.0, 0.0], 12, 16)
+    speck, speck_faces = ellipsoid([0.01, 0.01, 0.01], [0.0, 1.0, 0.0], 6, 8)
+    vertices = np.concatenate([big, eye, speck])
+    whole = np.concatenate([faces, eye_faces + len(big), speck_faces + len(big) + len(eye)])
+    kept, kept_faces = relevant_parts(vertices, whole)
+    assert len(kept) == len(big) + len(eye) and report(kept, kept_faces).parts == 2
+    light, light_faces = decimate(kept, kept_faces, 600)
+    found = report(light, light_faces)
+    assert len(light_faces) <= 600 and found.parts == 2 and found.manifold and found.open_edges == 0
+    broken = np.concatenate([faces, [[0, 1, 1]]])
+    assert report(big, broken).degenerate == 1
+    assert report(*without_degenerate(big, broken)).degenerate == 0
+
+
+def accessor(file: gl.GLTF2, index: int) -> np.ndarray:
+    """An accessor's values, read independently of what wrote it."""
+    own = file.accessors[index]
+    kinds = {gl.FLOAT: "<f4", gl.UNSIGNED_BYTE: "u1", gl.UNSIGNED_SHORT: "<u2", gl.UNSIGNED_INT: "<u4"}
+    width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}[own.type]
+
+    def read(view, component, count, columns):
+        start = file.bufferViews[view].byteOffset
+        kind = np.dtype(kinds[component])
+        data = file.binary_blob()[start : start + count * columns * kind.itemsize]
+        return np.frombuffer(data, kind).reshape(count, columns)
+
+    if own.bufferView is not None:
+        return read(own.bufferView, own.componentType, own.count, width)
+    values = np.zeros((own.count, width), np.float32)
+    if own.sparse is not None:
+        rows = read(own.sparse.indices.bufferView, own.sparse.indices.componentType, own.sparse.count, 1)[:, 0]
+        values[rows] = read(own.sparse.values.bufferView, own.componentType, own.sparse.count, width)
+    return values
+
+
+def test_a_file_holds_what_poses_the_mesh(made, tmp_path):
+    baked, motion = made.baked, made.motion()
+    clip = make_clip("random", made.flame, baked.skeleton, motion, 25.0)
+    shapes = {"smile": np.eye(50)[3] - np.eye(50)[7]}
+    write_glb(tmp_path / "a.glb", baked, [clip], shapes)
+    file = gl.GLTF2().load(str(tmp_path / "a.glb"))
+    (primitive,) = file.meshes[0].primitives
+    names = file.meshes[0].extras["targetNames"]
+    assert names == target_names(baked, ["smile"]) and len(names) == len(primitive.targets) == 50 + 36 + 1
+    assert names[:2] == ["expression_00", "expression_01"] and names[50] == "neck_00" and names[-1] == "smile"
+    attributes = primitive.attributes
+    position, joints, weights = (
+        accessor(file, k) for k in (attributes.POSITION, attributes.JOINTS_0, attributes.WEIGHTS_0)
+    )
+    targets = np.stack([accessor(file, target["POSITION"]) for target in primitive.targets])
+    np.testing.assert_allclose(targets[-1], baked.expression[3] - baked.expression[7], atol=2e-5)
+    np.testing.assert_array_equal(accessor(file, primitive.indices)[:, 0].reshape(-1, 3), baked.faces)
+    assert (joints[weights == 0] == 0).all()
+
+    # As a viewer does it: weights and joints of one key frame, from the file alone.
+    channels = {
+        (c.target.node, c.target.path): file.animations[0].samplers[c.sampler].output
+        for c in file.animations[0].channels
+    }
+    frame = 4
+    amounts = accessor(file, channels[0, "weights"]).reshape(6, len(names))[frame]
+    moved = position + np.tensordot(amounts, targets, 1)
+    inverse = accessor(file, file.skins[0].inverseBindMatrices).reshape(-1, 4, 4).transpose(0, 2, 1)
+    world = {}
+
+    def visit(node, above):
+        own = file.nodes[node]
+        local = np.eye(4)
+        rotation, translation = channels.get((node, "rotation")), channels.get((node, "translation"))
+        x, y, z, w = accessor(file, rotation)[frame] if rotation is not None else (0, 0, 0, 1)
+        local[:3, :3] = [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+        place = accessor(file, translation)[frame] if translation is not None else own.translation
+        local[:3, 3] = place if place is not None else 0
+        world[node] = above @ local
+        for child in own.children or []:
+            visit(child, world[node])
+
+    visit(file.skins[0].skeleton, np.eye(4))
+    skinning = np.stack([world[j] @ inverse[k] for k, j in enumerate(file.skins[0].joints)])
+    blended = np.einsum("vk,vkmn->vmn", weights, skinning[joints])
+    found = np.einsum("vmn,vn->vm", blended, np.pad(moved, ((0, 0), (0, 1)), constant_values=1))[:, :3]
+    posed = made.posed(motion.expression[frame : frame + 1], motion.pose[frame : frame + 1])
+    expected = pose_as_gltf(baked, posed, with_strongest(baked.weights))
+    assert np.abs(found - expected).max() < 1e-4
+    assert np.linalg.norm(found - position, axis=1).max() > 0.01
+
+
+def test_a_texture_has_at_every_pixel_the_colour_of_its_place(made):
+    unwrapped = unwrap(made.baked.canonical, made.baked.faces, 128)
+    points, covered = texel_points(made.baked.canonical[unwrapped.source], unwrapped, 128)
+    assert 0.3 < covered.mean() < 1
+    textured = with_texture(made.baked, unwrapped, lambda x: np.clip(0.5 + 0.5 * x, 0, 1), 128)
+    np.testing.assert_allclose(
+        textured.texture[covered] / 255, np.clip(0.5 + 0.5 * points, 0, 1), atol=0.5 / 255 + 1e-9
+    )
+    np.testing.assert_array_equal(textured.vertices[textured.faces], made.baked.vertices[made.baked.faces])
+    # Seen by a camera, the colour tells the place.
+    world = torch.eye(4)[None].clone()
+    world[0, 2, 3] = 4.0
+    camera = Camera(torch.tensor([[-96.0, 96.0, 31.5, 31.5]]), world)
+    image = draw(textured, textured.canonical / HEAD_SCALE, camera, 64, 64)
+    seen = (image < 0.999).any(axis=-1)
+    v, u = np.nonzero(seen)
+    place = 2 * image[seen] - 1
+    depth = 4 - place[:, 2]
+    inner = np.hypot(u - 31.5, v - 31.5) < 8
+    np.testing.assert_allclose(place[inner, 0], ((u - 31.5) * depth / 96)[inner], atol=0.03)
+    np.testing.assert_allclose(place[inner, 1], (-(v - 31.5) * depth / 96)[inner], atol=0.03)
+
+
+def test_distances_of_a_mesh_that_is_displaced_are_its_displacement(made):
+    motion = made.motion(2)
+    heads = HeadParameters(0.02 * motion.expression, 0.3 * motion.pose)
+    arguments = (made.avatar, made.flame, heads, made.latent, BOUND, 64)
+    near = surface_fidelity(made.baked, *arguments)
+    assert near.frames == 2 and near.mean < 1
+    vertices = made.baked.vertices + np.array([0.0, 0.0, 0.02])
+    off = surface_fidelity(type(made.baked)(**{**vars(made.baked), "vertices": vertices}), *arguments)
+    assert 5 < off.mean < 25 and off.largest < 40
+
+
+def test_colours_are_means_over_frames(made):
+    x_c = torch.as_tensor(made.baked.canonical[:20]).float()
+    other = made.posed(torch.ones(1, 50), torch.zeros(1, 15))
+    one, two, both = (
+        mean_colours(made.avatar, x_c, frames) for frames in ([made.neutral], [other], [made.neutral, other])
+    )
+    np.testing.assert_allclose(both, (one + two) / 2, atol=1e-6)
+    assert (one >= 0).all() and (one <= 1).all()
+
+
+def test_the_command_writes_files_and_numbers(tmp_path, monkeypatch, capsys):
+    write_subject(tmp_path)
+    save_head(tmp_path / "head.npz", ellipsoid_head())
+    monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path / "none"))
+    conf = write_config(tmp_path)
+    exp_runner_main(["--conf", conf, "--nepoch", "1"])
+    out = tmp_path / "out" / "a.glb"
+    motion = tmp_path / "sphere" / "sphere" / "test" / "flame_params.json"
+    arguments = ["--conf", conf, "--out", str(out), "--resolution", "24", "--faces", "600", "--texture", "64"]
+    arguments += ["--expressions", "10", "--motion", str(motion), "--check", "2", "--average", "2"]
+    arguments += ["--npz", str(tmp_path / "a.npz"), "--meshes", str(tmp_path / "meshes"), "--mesh-format", "obj"]
+    export_avatar_main(arguments)
+    file = gl.GLTF2().load(str(out))
+    assert [animation.name for animation in file.animations] == ["sweep", "test"]
+    assert len(file.meshes[0].primitives[0].targets) == 10 + 36
+    with np.load(tmp_path / "a.npz") as arrays:
+        assert arrays["expression"].shape[0] == 50 and arrays["joint_names"][0] == "ghost"
+        assert arrays["texture"].shape == (64, 64, 3)
+    assert len(list((tmp_path / "meshes" / "test").glob("*.obj"))) == 4
+    numbers = json.loads((tmp_path / "out" / "a.json").read_text())
+    assert numbers["surface_mm"]["frames"] == 2 and numbers["psnr"]["mean"] > 10
+    assert "weights lost at most" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["--out", "a.obj"], "expected a name that ends in .glb"),
+        (["--faces", "3"], "--faces is 3, expected at least 100"),
+        (["--texture", "-1"], "--texture is -1"),
+    ],
+)
+def test_bad_arguments_are_refused(changes, message, tmp_path, capsys):
+    arguments = ["--conf", str(tmp_path / "c.conf"), "--out", str(tmp_path / "a.glb"), *changes]
+    with pytest.raises(SystemExit):
+        export_avatar_main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_a_method_without_fields_cannot_be_exported(tmp_path, monkeypatch, capsys):
+    write_subject(tmp_path)
+    save_head(tmp_path / "head.npz", ellipsoid_head())
+    monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path / "none"))
+    none = "model.method = C-Net\nloss.lbs_weight = 0.0\nloss.head_fields_weight = 0.0\n"
+    conf = write_config(tmp_path, extra=none)
+    exp_runner_main(["--conf", conf, "--nepoch", "1"])
+    with pytest.raises(SystemExit):
+        export_avatar_main(["--conf", conf, "--out", str(tmp_path / "a.glb")])
+    assert "model.method is 'C-Net', expected 'IMavatar'" in capsys.readouterr().err
+
+
+def test_the_sweep_names_what_it_moves(made):
+    clip = make_clip("sweep", made.flame, made.baked.skeleton, sweep_motion(50, n_frames=30), 25.0)
+    assert clip.rotations.shape == (30, 6, 4) and (clip.rotations[:, 0] == [0, 0, 0, 1]).all()
