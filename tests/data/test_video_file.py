@@ -85,3 +85,56 @@ def test_a_rotation_in_the_metadata_is_undone(tmp_path):
     assert frame.shape == (64, 32, 3)
     assert frame[:16, 20:].mean() > 240  # turned to the upper right
     assert frame[:16, :12].mean() < 15
+
+
+RATE, PITCH = 44100, 440.0
+
+
+def _with_tone(path, seconds: float, fps: int = 10):
+    """A video with a tone that starts half a second in."""
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=fps)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("aac", rate=RATE)
+        for frame in _frames(round(seconds * fps)):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(video.encode())
+        time = np.arange(round(seconds * RATE)) / RATE
+        tone = (0.5 * np.sin(2 * np.pi * PITCH * time) * (time >= 0.5)).astype(np.float32)
+        for start in range(0, len(tone), 1024):
+            part = av.AudioFrame.from_ndarray(tone[None, start : start + 1024], format="fltp", layout="mono")
+            part.sample_rate, part.pts = RATE, start
+            container.mux(audio.encode(part))
+        container.mux(audio.encode())
+
+
+def _sound(path) -> np.ndarray:
+    with av.open(str(path)) as container:
+        stream = container.streams.audio[0]
+        assert stream.rate == RATE
+        return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(stream)])
+
+
+def test_the_sound_of_another_video_is_kept_in_time_and_cut_to_the_frames(tmp_path):
+    _with_tone(tmp_path / "source.mp4", 3.0)
+    write_video(tmp_path / "a.mp4", _frames(20), 10, audio_of=tmp_path / "source.mp4")
+    sound = _sound(tmp_path / "a.mp4")
+    assert len(sound) == pytest.approx(2 * RATE, abs=3 * 1024)
+    loud = np.flatnonzero(np.abs(sound) > 0.1)
+    assert loud[0] == pytest.approx(0.5 * RATE, abs=2 * 1024)
+    tone = sound[RATE : RATE + 8192] * np.hanning(8192)
+    assert np.abs(np.fft.rfft(tone)).argmax() * RATE / 8192 == pytest.approx(PITCH, abs=8)
+    assert len(list(read_frames(tmp_path / "a.mp4"))) == 20
+
+
+def test_a_video_without_sound_gives_none(tmp_path):
+    write_video(tmp_path / "silent.mp4", _frames(5), 10)
+    write_video(tmp_path / "a.mp4", _frames(5), 10, audio_of=tmp_path / "silent.mp4")
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert not container.streams.audio
+
+
+def test_sound_of_a_missing_video_is_refused_and_nothing_is_left(tmp_path):
+    with pytest.raises(DataError, match=r"none\.mp4 does not exist"):
+        write_video(tmp_path / "a.mp4", _frames(5), 10, audio_of=tmp_path / "none.mp4")
+    assert not list(tmp_path.iterdir())

@@ -5,14 +5,26 @@ from pathlib import Path
 
 from imavatar.cli.common import ProgressLine, run_command
 
-SWEEP = "sweep"
+SWEEP, RING = "sweep", "ring"
 
 
 def animate_main(argv: list[str] | None = None) -> None:
     """Render an animation."""
     parser = argparse.ArgumentParser(description="Animate a trained avatar.")
     parser.add_argument("--conf", type=Path, required=True, help="configuration of the run")
-    parser.add_argument("--motion", default=SWEEP, help="sweep (built in), or the path of a flame_params.json")
+    parser.add_argument(
+        "--motion",
+        default=SWEEP,
+        help="sweep (built in), a flame_params.json, a .csv of coefficients, interpolate:FILE:A:B (frames of a "
+        "recording) or extrapolate:FILE:A:FACTOR",
+    )
+    parser.add_argument(
+        "--neutral-align", action="store_true", help="replace the source's face at rest by that of the training frames"
+    )
+    parser.add_argument("--views", choices=("fixed", RING), default="fixed", help="camera (default: fixed)")
+    parser.add_argument(
+        "--side-by-side", type=Path, metavar="VIDEO", help="show this video beside the avatar, and keep its sound"
+    )
     parser.add_argument("--out", type=Path, required=True, help="video file to write (.mp4)")
     parser.add_argument("--frames", type=int, default=75, help="frames of the built-in motion")
     parser.add_argument("--supersample", type=int, default=1, help="rays along each side of a pixel")
@@ -27,21 +39,25 @@ def animate(args: argparse.Namespace) -> None:
     """Load the avatar, make or read the motion, write the video."""
     from imavatar import build
     from imavatar.cli.trained import load_trained
-    from imavatar.export.animation import motion_from_json, render_animation, sweep_motion
+    from imavatar.export.animation import render_animation
+    from imavatar.export.views import ring_of_views
 
     trained = load_trained(args.conf, args.subject, args.checkpoint)
     config = trained.config
     n_expression = config.model.deformer_network.num_exp
-    if args.motion == SWEEP:
-        motion = sweep_motion(n_expression, trained.head.named_expressions, n_frames=args.frames)
-    else:
-        motion = motion_from_json(Path(args.motion), n_expression)
+    motion = _motion(args, trained.head.named_expressions, n_expression)
+    if args.neutral_align:
+        motion = _aligned(args, config, motion)
     dataset = build.build_dataset(config, "test", only_json=True)
+    camera = dataset.camera([0])
+    if args.views == RING:
+        centre = trained.flame.canonical_vertices.mean(dim=0)
+        camera = ring_of_views(camera.to(centre.device), centre, len(motion))
     build_renderer = build.build_preview_renderer if args.preview else build.build_renderer
     render_animation(
         build_renderer(config, trained.avatar, supersample=args.supersample),
         trained.flame,
-        dataset.camera([0]),
+        camera,
         motion,
         args.out,
         height=dataset.height,
@@ -49,5 +65,49 @@ def animate(args: argparse.Namespace) -> None:
         fps=config.plot.fps,
         latent=trained.latent,
         progress=ProgressLine("frames rendered"),
+        beside=None if args.side_by_side is None else _pictures(args, config.plot.fps),
+        audio_of=args.side_by_side,
     )
     print(f"animation: {args.out}")
+
+
+def _motion(args: argparse.Namespace, named, n_expression: int):
+    """The motion that --motion names."""
+    from imavatar.export.motion import motion_from_json, sweep_motion
+    from imavatar.export.sources import EXTRAPOLATE, INTERPOLATE, motion_from_frames, motion_from_table
+
+    if args.motion == SWEEP:
+        return sweep_motion(n_expression, named, n_frames=args.frames)
+    if args.motion.split(":")[0] in (INTERPOLATE, EXTRAPOLATE):
+        return motion_from_frames(args.motion, n_expression, args.frames)
+    if args.motion.lower().endswith(".csv"):
+        return motion_from_table(Path(args.motion), n_expression, named)
+    return motion_from_json(Path(args.motion), n_expression)
+
+
+def _aligned(args: argparse.Namespace, config, motion):
+    """The motion with the avatar's own face at rest."""
+    from imavatar import build
+    from imavatar.errors import ConfigError
+    from imavatar.export.sources import neutral_aligned, neutral_of
+
+    if args.motion == SWEEP or ":" in args.motion:
+        raise ConfigError(f"--neutral-align: {args.motion} is no other person's motion, expected a file")
+    own = build.build_dataset(config, "train", only_json=True).head()
+    return neutral_aligned(motion, neutral_of(motion), neutral_of(own))
+
+
+def _pictures(args: argparse.Namespace, fps: float):
+    """The video's frames at the instants of the motion's: a recording's frames are numbered by the video's."""
+    from imavatar.data.subject import load_recording
+    from imavatar.data.video_file import read_frames
+
+    wanted = None
+    if args.motion.lower().endswith(".json"):
+        path = Path(args.motion)
+        names = [frame.name for frame in load_recording(path.parent, path.name).frames]
+        if all(name.isdigit() for name in names):
+            wanted = {int(name) for name in names}
+    for number, picture in enumerate(read_frames(args.side_by_side, fps=fps), start=1):
+        if wanted is None or number in wanted:
+            yield picture

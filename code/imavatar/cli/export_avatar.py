@@ -30,7 +30,7 @@ def export_avatar_main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--motion", type=Path, action="append", default=[], help="a flame_params.json that becomes a clip; repeatable"
     )
-    parser.add_argument("--arkit", action="store_true", help="targets of the head model's named expressions too")
+    parser.add_argument("--named", action="store_true", help="targets of the head model's named expressions too")
     parser.add_argument("--npz", type=Path, help="write everything in full precision here")
     parser.add_argument("--meshes", type=Path, metavar="DIR", help="write the clips' frames as meshes here")
     parser.add_argument("--mesh-format", choices=MESH_FORMATS, default="ply", help="of --meshes (default: ply)")
@@ -89,7 +89,7 @@ def export_avatar(args: argparse.Namespace) -> None:
         baked = _textured(trained, baked, frames, args.texture)
     print(f"skinning: four joints a vertex, {strongest_weights(baked.weights)[2]:.1e} of the weights lost at most")
     clips = _clips(trained, baked, args.motion)
-    shapes = _named_shapes(trained, n_expression) if args.arkit else {}
+    shapes = _named_shapes(trained, n_expression) if args.named else {}
     kept = replace(baked, expression=baked.expression[:n_expression])
     short = [replace(clip, expression=clip.expression[:, :n_expression]) for clip in clips]
     write_glb(args.out, kept, short, shapes)
@@ -164,7 +164,7 @@ def _named_shapes(trained, n_expression: int) -> dict:
 
     named = trained.head.named_expressions
     if not named:
-        raise ConfigError(f"--arkit: the head model {trained.head.name} names no expressions")
+        raise ConfigError(f"--named: the head model {trained.head.name} names no expressions")
     return {name: np.asarray(vector, dtype=np.float64)[:n_expression] for name, vector in named.items()}
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from imavatar.errors import DataError
 ENCODERS = ("libx264", "mpeg4")
 """Tried in this order; the first is what browsers play."""
 
+SOUND = "aac"
 LOST_SHARE = 0.1
 """A file that lacks more than this share of the frames that it announces is called truncated."""
 
@@ -52,17 +54,22 @@ def read_frames(path: Path, *, fps: float | None = None) -> Iterator[UInt8[np.nd
         )
 
 
-def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: float) -> None:
+def write_video(
+    path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: float, *, audio_of: Path | None = None
+) -> None:
     """Write RGB frames as H.264 in MP4, atomically; odd sizes are padded to even ones.
 
+    Args:
+        audio_of: a video whose sound, where it has any, is put under the frames from their first one on.
+
     Raises:
-        DataError: no frames, or the file cannot be written.
+        DataError: no frames, the file cannot be written, or `audio_of` cannot be read.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.tmp{path.suffix or '.mp4'}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        n_written = _encode(temporary, frames, fps)
+        n_written = _encode(temporary, frames, fps, audio_of)
         if n_written == 0:
             raise DataError(f"{path}: there are no frames to write")
         os.replace(temporary, path)
@@ -72,9 +79,12 @@ def write_video(path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: f
         temporary.unlink(missing_ok=True)
 
 
-def _encode(path: Path, frames: Iterable[np.ndarray], fps: float) -> int:
+def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, audio_of: Path | None) -> int:
     n_written = 0
-    with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with (
+        _sound(audio_of) as sound,
+        av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container,
+    ):
         stream = None
         for frame in frames:
             padded = np.pad(frame, (*((0, n % 2) for n in frame.shape[:2]), (0, 0)), mode="edge")
@@ -83,12 +93,47 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: float) -> int:
                 stream.height, stream.width = padded.shape[:2]
                 stream.pix_fmt = "yuv420p"
                 stream.options = {"crf": "18"}
+                voice = None if sound is None else container.add_stream(SOUND, rate=sound.rate)
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24")
             container.mux(stream.encode(picture))
             n_written += 1
         if stream is not None:
             container.mux(stream.encode())
+            if voice is not None:
+                _encode_sound(container, voice, sound, n_written / fps)
     return n_written
+
+
+@contextmanager
+def _sound(path: Path | None):
+    """The audio stream of a video; None without one."""
+    if path is None:
+        yield None
+        return
+    with _open(path) as container:
+        yield next(iter(container.streams.audio), None)
+
+
+def _encode_sound(container, stream, source, seconds: float) -> None:
+    """The first seconds of a sound."""
+    resampler = av.AudioResampler(format="fltp", layout=source.layout.name, rate=stream.rate)
+    fifo = av.AudioFifo()
+    start = None
+    for frame in source.container.decode(source):
+        start = frame.time if start is None else start
+        if frame.time is not None and frame.time - start >= seconds:
+            break
+        for part in resampler.resample(frame):
+            part.pts = None
+            fifo.write(part)
+    wanted = min(fifo.samples, round(seconds * stream.rate))
+    written = 0
+    while written < wanted:
+        part = fifo.read(min(stream.codec_context.frame_size or 1024, wanted - written), partial=True)
+        part.pts = written
+        written += part.samples
+        container.mux(stream.encode(part))
+    container.mux(stream.encode())
 
 
 def _encoder() -> str:

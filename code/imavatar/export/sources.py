@@ -1,0 +1,160 @@
+"""What may drive an avatar besides a recording: tables of coefficients, and ways between a recording's frames."""
+
+import csv
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
+from imavatar.errors import DataError
+from imavatar.export.motion import JAW_ANGLE, motion_from_json, smoothstep
+from imavatar.types import HeadParameters
+
+logger = logging.getLogger(__name__)
+
+INTERPOLATE, EXTRAPOLATE = "interpolate", "extrapolate"
+AXES = "xyz"
+JAW_OPEN = "jawopen"
+HEAD_TURNS = {"headpitch": 0, "headyaw": 1, "headroll": 2}
+"""Columns of face-capture apps, radians: axes of the neck's rotation."""
+NO_COEFFICIENTS = ("frame", "time", "timecode", "timestamp", "blendshapecount")
+NEAREST_NEUTRAL = 0.2
+"""Share of a recording's frames, those nearest to its median, whose mean is taken for its neutral head."""
+
+
+def motion_from_frames(source: str, n_expression: int, n_frames: int) -> HeadParameters:
+    """`interpolate:FILE:A:B`, from frame A of a recording to frame B and back, or `extrapolate:FILE:A:FACTOR`, from the
+    neutral expression through frame A to FACTOR times its expression and jaw (frames count from 1).
+
+    Raises:
+        DataError: the source is not written so, or names frames that the recording has not.
+    """
+    kind, *parts = source.split(":")
+    if len(parts) < 3:
+        raise DataError(f"{source}: expected {INTERPOLATE}:FILE:A:B or {EXTRAPOLATE}:FILE:A:FACTOR")
+    path, first, last = Path(":".join(parts[:-2])), parts[-2], parts[-1]
+    recording = motion_from_json(path, n_expression)
+    start = _frame(source, recording, first)
+    t = torch.linspace(0, 1, n_frames)
+    if kind == INTERPOLATE:
+        end = _frame(source, recording, last)
+        share = smoothstep(2 * torch.minimum(t, 1 - t))[:, None]
+        return HeadParameters(
+            (1 - share) * start.expression + share * end.expression, (1 - share) * start.pose + share * end.pose
+        )
+    try:
+        factor = float(last)
+    except ValueError as error:
+        raise DataError(f"{source}: {last!r} is not a factor") from error
+    share = factor * smoothstep(2 * torch.minimum(t, 1 - t))[:, None]
+    pose = start.pose.expand(n_frames, -1).clone()
+    jaw = pose_slice(Joint.JAW)
+    pose[:, jaw] = share * start.pose[:, jaw]
+    return HeadParameters(share * start.expression, pose)
+
+
+def _frame(source: str, recording: HeadParameters, number: str) -> HeadParameters:
+    if not number.isdigit() or not 1 <= int(number) <= len(recording):
+        raise DataError(f"{source}: the recording has frames 1 to {len(recording)}, none is {number!r}")
+    return recording[int(number) - 1 : int(number)]
+
+
+def motion_from_table(
+    path: Path, n_expression: int, named: Mapping[str, Float[np.ndarray, " e"]] | None = None
+) -> HeadParameters:
+    """A frame a line of a CSV file, with a line of column names before them, in any order:
+
+    - `expression_00`, `expression_01`, ...: coefficients, zero where there is no column;
+    - names of the head model's expressions, as ARKit's `mouthSmileLeft`, whatever the case: their amounts;
+    - `jawOpen` (1 opens the jaw by JAW_ANGLE radians, where the model has no such expression);
+    - `<joint>_<axis>`, as `jaw_x`, and `headPitch`, `headYaw`, `headRoll` for the neck: axis-angle, radians.
+
+    `frame`, `time` and the like mean nothing; expressions that the model has not are left out and named in the log.
+
+    Raises:
+        DataError: no file, no frame, no known column, or what is not a number.
+    """
+    names, values = _read_table(path)
+    known = {name.lower(): torch.as_tensor(np.asarray(v), dtype=torch.float32) for name, v in (named or {}).items()}
+    expression, pose = torch.zeros(len(values), n_expression), torch.zeros(len(values), POSE_SIZE)
+    used, unknown = [], []
+    for name, column in zip(names, values.unbind(dim=1), strict=True):
+        key = name.strip().lower()
+        index = key.removeprefix("expression_")
+        joint, _, axis = key.rpartition("_")
+        if key in NO_COEFFICIENTS:
+            continue
+        if key.startswith("expression_") and index.isdigit() and int(index) < n_expression:
+            expression[:, int(index)] += column
+        elif key in known:
+            expression += column[:, None] * known[key][:n_expression]
+        elif key == JAW_OPEN:
+            pose[:, pose_slice(Joint.JAW).start] += JAW_ANGLE * column
+        elif key in HEAD_TURNS:
+            pose[:, pose_slice(Joint.NECK).start + HEAD_TURNS[key]] += column
+        elif axis in tuple(AXES) and joint.upper() in Joint.__members__:
+            pose[:, pose_slice(Joint[joint.upper()]).start + AXES.index(axis)] += column
+        else:
+            unknown.append(name)
+            continue
+        used.append(name)
+    if not used:
+        raise DataError(f"{path}: no column is known; found {', '.join(names)}")
+    if unknown:
+        logger.warning("%s: left out, the head model has none of these: %s", path, ", ".join(unknown))
+    return HeadParameters(expression, pose)
+
+
+def _read_table(path: Path) -> tuple[list[str], Float[Tensor, "n c"]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            names, *lines = [line for line in csv.reader(file) if line] or [[]]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a table: {error}") from error
+    if not lines:
+        raise DataError(f"{path}: expected a line of column names and a line for every frame")
+    rows = []
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(names):
+            raise DataError(f"{path}, line {number}: {len(line)} values, expected {len(names)} as the first line names")
+        rows.append([_number(path, number, name, text) for name, text in zip(names, line, strict=True)])
+    return names, torch.tensor(rows)
+
+
+def _number(path: Path, line: int, name: str, text: str) -> float:
+    if name.strip().lower() in NO_COEFFICIENTS:
+        return 0.0
+    try:
+        value = float(text)
+    except ValueError as error:
+        raise DataError(f"{path}, line {line}: {name} is {text!r}, expected a number") from error
+    if not np.isfinite(value):
+        raise DataError(f"{path}, line {line}: {name} is {text}, expected a finite number")
+    return value
+
+
+def neutral_of(recording: HeadParameters) -> HeadParameters:
+    """What a recording's person looks like at rest (one row): the mean of the frames nearest to the median.
+
+    A tracker gives a face at rest an expression that is not zero, and a jaw that is not shut: what the head model's
+    shape lacks of the person.
+    """
+    jaw = recording.pose[:, pose_slice(Joint.JAW)]
+    values = torch.cat([recording.expression, jaw / JAW_ANGLE], dim=1)
+    distance = (values - values.median(dim=0).values).norm(dim=1)
+    nearest = distance.argsort()[: max(1, round(NEAREST_NEUTRAL * len(values)))]
+    pose = torch.zeros(1, POSE_SIZE)
+    pose[:, pose_slice(Joint.JAW)] = jaw[nearest].mean(dim=0)
+    return HeadParameters(recording.expression[nearest].mean(dim=0, keepdim=True), pose)
+
+
+def neutral_aligned(motion: HeadParameters, source: HeadParameters, target: HeadParameters) -> HeadParameters:
+    """The motion with one person's rest (one row, as `neutral_of`) replaced by another's."""
+    return HeadParameters(
+        motion.expression - source.expression + target.expression, motion.pose - source.pose + target.pose
+    )
