@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from imavatar.benchmark import floor
 from imavatar.benchmark.agreement import psnr
 from imavatar.benchmark.clock import Seconds
 from imavatar.benchmark.counting import counted
+from imavatar.benchmark.report import Settings, run_benchmark
+from imavatar.benchmark.scene import build_scene
 from imavatar.cli import benchmark_main
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings
@@ -38,6 +41,15 @@ def test_both_sides_are_measured_and_agree(root, capsys):
     assert image["pixels"] == 36 and image["paper_wrong"] <= image["disputed"]
     assert all(image["right"][name] >= image["everywhere"][name] for name in ("colours", "normals", "depths"))
     assert image["right"]["depths"] > 40
+
+
+def test_what_training_steps_moved_is_put_back(root):
+    scene = build_scene(Path(write_config(root)), None, torch.device("cpu"))
+    modules = (scene.avatar, scene.run.frames)
+    before = [{name: value.clone() for name, value in module.state_dict().items()} for module in modules]
+    run_benchmark(scene, Settings(n_rays=48, size=24, repeats=1, paper=False), lambda line: None)
+    for module, known in zip(modules, before, strict=True):
+        assert all(torch.equal(value, known[name]) for name, value in module.state_dict().items())
 
 
 def test_decibels_of_a_constant_error():

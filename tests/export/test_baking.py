@@ -1,7 +1,9 @@
 """A baked avatar moves as the avatar does, and what is written is what was baked."""
 
+import dataclasses
 import json
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -17,14 +19,14 @@ from imavatar.anatomy import HEAD_SCALE
 from imavatar.cli import exp_runner_main, export_avatar_main
 from imavatar.config import load_config
 from imavatar.export.bake import bake_avatar, bake_mesh, mean_colours
-from imavatar.export.baked import strongest_weights, with_strongest
+from imavatar.export.baked import BakedAvatar, skeleton_of, strongest_weights, with_strongest
 from imavatar.export.clean_mesh import decimate, relevant_parts, report, without_degenerate
 from imavatar.export.clips import global_transforms, make_clip
 from imavatar.export.drawing import draw
 from imavatar.export.fidelity import pose_as_gltf, surface_fidelity
 from imavatar.export.gltf import target_names, write_glb
 from imavatar.export.motion import sweep_motion
-from imavatar.export.texture import texel_points, unwrap, with_texture
+from imavatar.export.texture import Unwrapped, texel_points, unwrap, with_texture
 from imavatar.head.assets import save_head
 from imavatar.types import Camera, HeadParameters
 from oracles_ellipsoid_head import ellipsoid, ellipsoid_head
@@ -227,6 +229,88 @@ def test_a_texture_has_at_every_pixel_the_colour_of_its_place(made):
     inner = np.hypot(u - 31.5, v - 31.5) < 8
     np.testing.assert_allclose(place[inner, 0], ((u - 31.5) * depth / 96)[inner], atol=0.03)
     np.testing.assert_allclose(place[inner, 1], (-(v - 31.5) * depth / 96)[inner], atol=0.03)
+
+
+def square() -> BakedAvatar:
+    """A square of 20 cm before the camera, which follows one joint and has a texture of four colours."""
+    vertices = np.array([[-0.1, -0.1, 0.0], [0.1, -0.1, 0.0], [0.1, 0.1, 0.0], [-0.1, 0.1, 0.0]])
+    texture = np.zeros((64, 64, 3), np.uint8)
+    texture[:32, :32], texture[:32, 32:], texture[32:, :32], texture[32:, 32:] = (
+        [[200, 40, 40]],
+        [[40, 200, 40]],
+        [[40, 40, 200]],
+        [[200, 200, 40]],
+    )
+    return BakedAvatar(
+        canonical=HEAD_SCALE * vertices,
+        vertices=vertices,
+        normals=np.tile([0.0, 0.0, 1.0], (4, 1)),
+        faces=np.array([[0, 1, 2], [0, 2, 3]]),
+        expression=np.zeros((2, 4, 3)),
+        correctives=np.zeros((36, 4, 3)),
+        weights=np.tile([0.0, 0.0, 1.0, 0.0, 0.0, 0.0], (4, 1)),
+        skeleton=skeleton_of(np.zeros((5, 3)), True),
+        colours=np.array([[0.5, 0.02, 1.0]] * 4),
+        uv=np.array([[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]),
+        texture=texture,
+    )
+
+
+def test_a_picture_is_where_the_mesh_is_and_upright():
+    world = torch.eye(4)[None].clone()
+    world[0, 2, 3] = 4.0
+    # The square's sides, 0.4 model units from the middle at depth 4, are at 31.5 -+ 20: between two pixels' middles.
+    camera = Camera(torch.tensor([[-200.0, 200.0, 31.5, 31.5]]), world)
+    for supersample in (1, 2, 3):
+        avatar = square()
+        image = draw(avatar, avatar.vertices, camera, 64, 64, supersample)
+        covered = (image < 0.999).any(axis=-1)
+        expected = np.zeros((64, 64), bool)
+        expected[12:52, 12:52] = True
+        np.testing.assert_array_equal(covered, expected)
+        corners = {(20, 20): (200, 40, 40), (20, 44): (40, 200, 40), (44, 20): (40, 40, 200), (44, 44): (200, 200, 40)}
+        for (row, column), colour in corners.items():
+            np.testing.assert_allclose(255 * image[row, column], colour, atol=1)
+
+
+def test_the_middles_of_a_textures_pixels_are_evenly_on_the_mesh():
+    avatar = square()
+    points, covered = texel_points(avatar.vertices, Unwrapped(np.arange(4), avatar.faces, avatar.uv), 10)
+    assert covered.all()
+    middles = (np.arange(10) + 0.5) / 50 - 0.1
+    np.testing.assert_allclose(points.reshape(10, 10, 3)[..., 0], np.tile(middles, (10, 1)), atol=1e-6)
+    np.testing.assert_allclose(points.reshape(10, 10, 3)[..., 1], np.tile(middles[::-1, None], (1, 10)), atol=1e-6)
+
+
+def test_a_files_texture_and_colours_are_as_viewers_read_them(tmp_path):
+    write_glb(tmp_path / "a.glb", square())
+    file = gl.GLTF2().load(str(tmp_path / "a.glb"))
+    attributes = file.meshes[0].primitives[0].attributes
+    uv, position = accessor(file, attributes.TEXCOORD_0), accessor(file, attributes.POSITION)
+    view = file.bufferViews[file.images[0].bufferView]
+    data = file.binary_blob()[view.byteOffset : view.byteOffset + view.byteLength]
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1].astype(int)
+    # A viewer's v goes down from the image's first row.
+    for corner, colour in (((-0.1, 0.1), (200, 40, 40)), ((0.1, -0.1), (200, 200, 40))):
+        (row,) = np.flatnonzero((np.abs(position[:, :2] - corner) < 1e-6).all(axis=1))
+        u, v = np.clip(uv[row] * 64, 3, 60).astype(int)
+        assert np.abs(image[v, u] - colour).max() < 25
+    # One joint: the others are given as the first, with no weight.
+    assert sorted(accessor(file, attributes.JOINTS_0)[0].tolist()) == [0, 0, 0, 2]
+
+    bare = dataclasses.replace(square(), texture=None, uv=None)
+    write_glb(tmp_path / "b.glb", bare)
+    file = gl.GLTF2().load(str(tmp_path / "b.glb"))
+    colours = accessor(file, file.meshes[0].primitives[0].attributes.COLOR_0)
+    np.testing.assert_allclose(colours[0], [((0.5 + 0.055) / 1.055) ** 2.4, 0.02 / 12.92, 1.0], rtol=1e-5)
+
+
+def test_a_turn_of_three_quarters_of_a_circle_has_no_jump(made):
+    pose = torch.zeros(9, 15)
+    pose[:, 1] = torch.linspace(4.3, 5.1, 9)
+    clip = make_clip("turn", made.flame, made.baked.skeleton, HeadParameters(torch.zeros(9, 50), pose), 25.0)
+    turn = clip.rotations[:, 1]
+    assert (np.linalg.norm(np.diff(turn, axis=0), axis=1) < 0.1).all()
 
 
 def test_distances_of_a_mesh_that_is_displaced_are_its_displacement(made):

@@ -86,6 +86,23 @@ def test_samples_without_a_canonical_point_count_as_outside():
     assert (found.depth - entry).abs().max() < 2e-4
 
 
+def test_where_no_sample_has_a_canonical_point_nothing_is_known():
+    class Nowhere(AffineDeformer):
+        """The inside of the ball has no image."""
+
+        def __call__(self, x_c):
+            image = super().__call__(x_c)
+            return torch.where((x_c.norm(dim=-1) < RADIUS)[:, None], torch.nan, image)
+
+    rays, entry, _, _ = meeting(20, 0.1)
+    depth = entry + HALF_WIDTH + 0.05
+    found = search_near(
+        Nowhere(MAP.matrix, MAP.transforms[0, :3, 3]), SphereField(RADIUS), rays, near(rays, depth), depth
+    )
+    assert (found.sdf == 1).all()
+    assert not found.hit.any() and not found.converged.any()
+
+
 def test_no_rays_are_no_hits():
     rays, entry, _, _ = meeting(3, 0.1)
     found = search_near(MAP, SphereField(RADIUS), rays[:0], near(rays, entry)[:0], entry[:0])

@@ -230,6 +230,19 @@ def test_a_good_estimate_spares_evaluations_except_where_rays_graze(scene):
     torch.testing.assert_close(found[1], without[1], rtol=0, atol=2e-4)
 
 
+def test_a_wrong_estimate_does_not_spoil_the_steps_after_the_first(scene):
+    deform, field = scene
+    bundle = rays()
+    expected = proxy()(deform, field, bundle, None)
+    bundle, x_c = bundle[expected.hit], expected.x_c[expected.hit]
+    gradient = field.with_gradient(x_c)[1]
+    start = x_c + 0.01 * torch.nn.functional.normalize(gradient, dim=-1)
+    with torch.no_grad():
+        found = polish_on_ray(deform, field, bundle, start, gradient, estimate=-field(start), max_steps=3)
+    steep = (torch.nn.functional.normalize(gradient, dim=-1) * bundle.directions).sum(dim=-1) < -0.7
+    assert steep.sum() > 10 and found[3][steep].float().mean() > 0.9
+
+
 def test_a_moved_mesh_follows_a_surface_that_moves_smoothly(scene):
     _, field = scene
     mesh = ProxyMesh(field, resolution=48, bound=RADIUS, device=torch.device("cpu"))
