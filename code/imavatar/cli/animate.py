@@ -23,7 +23,10 @@ def animate_main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--views", choices=("fixed", RING), default="fixed", help="camera (default: fixed)")
     parser.add_argument(
-        "--side-by-side", type=Path, metavar="VIDEO", help="show this video beside the avatar, and keep its sound"
+        "--side-by-side",
+        type=Path,
+        metavar="VIDEO",
+        help="show this video beside the avatar from its first frame on, and keep its sound",
     )
     parser.add_argument("--out", type=Path, required=True, help="video file to write (.mp4)")
     parser.add_argument("--frames", type=int, default=75, help="frames of the built-in motion")

@@ -23,8 +23,8 @@ JAW_OPEN = "jawopen"
 HEAD_TURNS = {"headpitch": 0, "headyaw": 1, "headroll": 2}
 """Columns of face-capture apps, radians: axes of the neck's rotation."""
 NO_COEFFICIENTS = ("frame", "time", "timecode", "timestamp", "blendshapecount")
-NEAREST_NEUTRAL = 0.2
-"""Share of a recording's frames, those nearest to its median, whose mean is taken for its neutral head."""
+NEAREST_NEUTRAL = 0.1
+"""Share of a recording's frames, those with the least expression and the least open jaw, that are taken for neutral."""
 
 
 def motion_from_frames(source: str, n_expression: int, n_frames: int) -> HeadParameters:
@@ -139,15 +139,15 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
 
 
 def neutral_of(recording: HeadParameters) -> HeadParameters:
-    """What a recording's person looks like at rest (one row): the mean of the frames nearest to the median.
+    """What a recording's person looks like at rest (one row): the mean of the frames nearest to it.
 
     A tracker gives a face at rest an expression that is not zero, and a jaw that is not shut: what the head model's
-    shape lacks of the person.
+    shape lacks of the person. Both are least there all the same.
     """
     jaw = recording.pose[:, pose_slice(Joint.JAW)]
-    values = torch.cat([recording.expression, jaw / JAW_ANGLE], dim=1)
-    distance = (values - values.median(dim=0).values).norm(dim=1)
-    nearest = distance.argsort()[: max(1, round(NEAREST_NEUTRAL * len(values)))]
+    strength = recording.expression.norm(dim=1)
+    moved = strength / strength.median().clamp(min=1e-6) + jaw.norm(dim=1) / JAW_ANGLE
+    nearest = moved.argsort()[: max(1, round(NEAREST_NEUTRAL * len(moved)))]
     pose = torch.zeros(1, POSE_SIZE)
     pose[:, pose_slice(Joint.JAW)] = jaw[nearest].mean(dim=0)
     return HeadParameters(recording.expression[nearest].mean(dim=0, keepdim=True), pose)
