@@ -34,6 +34,11 @@ def test_values_are_read_as_written(folder):
     assert recording.shape_params.shape == (100,)
 
 
+def test_which_frame_of_a_video_it_is_may_be_said(folder):
+    change(folder, lambda tree: tree["frames"][1].update({"video_frame": 17}))
+    assert [frame.video_frame for frame in load_recording(folder).frames] == [None, 17, None]
+
+
 def test_image_paths_survive_folders_named_image_and_mask(tmp_path):
     data = write_subject(tmp_path / "image" / "mask", size=16, sub_dirs=("image",), subject="mask")
     frame = load_recording(data / "mask/mask/image").frames[0]
@@ -107,6 +112,8 @@ BAD_FRAMES = {
     "an empty box": ({"bbox": [0.2, 0, 0.2, 1]}, "expected x_min, y_min, x_max, y_max"),
     "67 keypoints": ({"flame_keypoints": [[0, 0]] * 67}, "67 points, expected at least 68"),
     "keypoints in 3D": ({"flame_keypoints": [[0, 0, 0]] * 68}, r"keypoints\[0\] has 3 values"),
+    "half a video frame": ({"video_frame": 2.5}, "video_frame is 2.5, expected a number of a frame"),
+    "a frame before the video": ({"video_frame": -1}, "video_frame is -1, expected a number of a frame"),
     "a path that is a number": ({"file_path": 3}, "file_path is 3, expected text"),
 }
 

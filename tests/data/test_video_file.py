@@ -127,6 +127,13 @@ def test_the_sound_of_another_video_is_kept_in_time_and_cut_to_the_frames(tmp_pa
     assert len(list(read_frames(tmp_path / "a.mp4"))) == 20
 
 
+def test_sound_may_begin_later(tmp_path):
+    _with_tone(tmp_path / "source.mp4", 3.0)
+    write_video(tmp_path / "a.mp4", _frames(10), 10, audio_of=tmp_path / "source.mp4", audio_from=0.3)
+    loud = np.flatnonzero(np.abs(_sound(tmp_path / "a.mp4")) > 0.1)
+    assert loud[0] == pytest.approx(0.2 * RATE, abs=2 * 1024)
+
+
 def test_a_video_without_sound_gives_none(tmp_path):
     write_video(tmp_path / "silent.mp4", _frames(5), 10)
     write_video(tmp_path / "a.mp4", _frames(5), 10, audio_of=tmp_path / "silent.mp4")

@@ -169,9 +169,11 @@ def test_the_command_takes_tables_rings_and_another_face(recording, tmp_path, mo
     assert [len(frames) for frames in (fixed, ring, aligned, between)] == [5, 5, 5, 5]
     assert np.abs(ring[0] - fixed[0]).mean() < 2 < np.abs(ring[1] - fixed[1]).mean()
 
-    # Of a recording's frames the pictures are those of their numbers.
+    # Beside a recording's frames are those of the video that they are from.
     tree = json.loads(recording.read_text())
     tree["frames"] = tree["frames"][1:4:2]
+    for frame, number in zip(tree["frames"], (1, 3), strict=True):
+        frame["video_frame"] = number
     (recording.parent / "some.json").write_text(json.dumps(tree))
     greys = [np.full((60, 30, 3), 40 * k, dtype=np.uint8) for k in range(1, 6)]
     write_video(tmp_path / "source.mp4", greys, load_config(conf).plot.fps)

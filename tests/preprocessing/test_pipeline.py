@@ -8,6 +8,7 @@ import torch
 
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.images import write_png
+from imavatar.data.subject import load_recording
 from imavatar.data.video_file import read_frames, write_video
 from imavatar.errors import DataError
 from imavatar.head.assets import load_head, save_head
@@ -86,6 +87,11 @@ def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_came
     assert report.frames_written == {"train": 23, "test": 6}
     assert report.errors["error_share"] < 0.02
     assert "tracked 29 of 30 frames" in report.summary()
+    numbers = [
+        [frame.video_frame for frame in load_recording(options.out / "me" / "me" / name).frames]
+        for name in ("train", "test")
+    ]
+    assert numbers == [[*range(4), *range(5, 24)], [*range(24, 30)]]
     data = FaceDataset(options.out, "me", ["test"], [SIZE, SIZE])
     assets = load_head(assets_dir / "open_head.npz")
     embedding = load_embedding(embedding_path(assets_dir / "open_head.npz"), assets)

@@ -56,6 +56,7 @@ def animate(args: argparse.Namespace) -> None:
     if args.views == RING:
         centre = trained.flame.canonical_vertices.mean(dim=0)
         camera = ring_of_views(camera.to(centre.device), centre, len(motion))
+    numbers = None if args.side_by_side is None else _video_frames(args.motion)
     build_renderer = build.build_preview_renderer if args.preview else build.build_renderer
     render_animation(
         build_renderer(config, trained.avatar, supersample=args.supersample),
@@ -68,8 +69,9 @@ def animate(args: argparse.Namespace) -> None:
         fps=config.plot.fps,
         latent=trained.latent,
         progress=ProgressLine("frames rendered"),
-        beside=None if args.side_by_side is None else _pictures(args, config.plot.fps),
+        beside=None if args.side_by_side is None else _pictures(args.side_by_side, numbers, config.plot.fps),
         audio_of=args.side_by_side,
+        audio_from=0.0 if numbers is None else numbers[0] / config.plot.fps,
     )
     print(f"animation: {args.out}")
 
@@ -100,17 +102,22 @@ def _aligned(args: argparse.Namespace, config, motion):
     return neutral_aligned(motion, neutral_of(motion), neutral_of(own))
 
 
-def _pictures(args: argparse.Namespace, fps: float):
-    """The video's frames at the instants of the motion's: a recording's frames are numbered by the video's."""
+def _video_frames(motion: str) -> list[int] | None:
+    """Which frames of its video a recording's are; None where it does not say, or where it is no recording."""
     from imavatar.data.subject import load_recording
+
+    if not motion.lower().endswith(".json"):
+        return None
+    path = Path(motion)
+    numbers = [frame.video_frame for frame in load_recording(path.parent, path.name).frames]
+    return None if None in numbers else numbers
+
+
+def _pictures(video: Path, numbers: list[int] | None, fps: float):
+    """The frames of a video of these numbers, else all."""
     from imavatar.data.video_file import read_frames
 
-    wanted = None
-    if args.motion.lower().endswith(".json"):
-        path = Path(args.motion)
-        names = [frame.name for frame in load_recording(path.parent, path.name).frames]
-        if all(name.isdigit() for name in names):
-            wanted = {int(name) for name in names}
-    for number, picture in enumerate(read_frames(args.side_by_side, fps=fps), start=1):
+    wanted = None if numbers is None else set(numbers)
+    for number, picture in enumerate(read_frames(video, fps=fps)):
         if wanted is None or number in wanted:
             yield picture

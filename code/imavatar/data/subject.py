@@ -25,6 +25,8 @@ class FrameRecord:
     """One frame of a recording, as tracked; images are paths.
 
     `world_mat` maps world to camera, model units. `bbox` (x_min, y_min, x_max, y_max) and `keypoints` are in [-1, 1].
+    `video_frame` is the frame's number in the video that it is from, at the recording's rate from 0 on, where the file
+    says so.
     """
 
     name: str
@@ -37,6 +39,7 @@ class FrameRecord:
     pose: Float[np.ndarray, " 15"]
     bbox: Float[np.ndarray, " 4"]
     keypoints: Float[np.ndarray, "k 2"]
+    video_frame: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,15 @@ def _parse_frame(frame, index: int, path: Path) -> FrameRecord:
         pose=_numbers(frame, "pose", where, (POSE_SIZE,)),
         bbox=_parse_bbox(frame, where),
         keypoints=_parse_keypoints(frame, where),
+        video_frame=_parse_video_frame(frame, where),
     )
+
+
+def _parse_video_frame(frame, where: str) -> int | None:
+    value = frame.get("video_frame")
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise DataError(f"{where}: video_frame is {_describe(value)}, expected a number of a frame, from 0 on")
+    return value
 
 
 def _parse_expression(frame, where: str) -> Float[np.ndarray, " e"]:

@@ -51,18 +51,19 @@ class SubjectWriter:
         pose: Float[np.ndarray, " 15"],
         keypoints: Float[np.ndarray, "k 2"],
         bbox: Float[np.ndarray, " 4"],
+        video_frame: int | None = None,
     ) -> str:
         """Write a frame's images and remember its parameters; returns its name, counted from 1.
 
         The mask is 0...255, the semantics are face-parsing labels; keypoints and bbox are in [-1, 1]; `world_mat` maps
-        world to camera in model units.
+        world to camera in model units. `video_frame` is the frame's number in the video that it is from, from 0 on.
         """
         if not image.shape[:2] == mask.shape == semantic.shape:
             raise ValueError(f"image {image.shape}, mask {mask.shape} and semantic {semantic.shape} differ in size")
         name = str(len(self._frames) + 1)
         for kind, pixels in (("image", image), ("mask", mask), ("semantic", semantic)):
             write_png(self.folder / kind / f"{name}.png", pixels)
-        self._frames.append(frame_entry(name, world_mat, expression, pose, keypoints, bbox))
+        self._frames.append(frame_entry(name, world_mat, expression, pose, keypoints, bbox, video_frame))
         return name
 
     def finish(self, intrinsics: Float[np.ndarray, " 4"], shape_params: Float[np.ndarray, " 100"]) -> Path:
@@ -82,8 +83,10 @@ def frame_entry(
     pose: Float[np.ndarray, " 15"],
     keypoints: Float[np.ndarray, "k 2"],
     bbox: Float[np.ndarray, " 4"],
+    video_frame: int | None = None,
 ) -> dict:
     """A frame of the JSON file; values as in `SubjectWriter.add_frame`."""
+    of_video = {} if video_frame is None else {"video_frame": int(video_frame)}
     return {
         "file_path": f"./image/{name}",
         "world_mat": _listed(world_mat),
@@ -91,6 +94,7 @@ def frame_entry(
         "pose": _listed(pose),
         "bbox": _listed(bbox),
         "flame_keypoints": _listed(keypoints),
+        **of_video,
     }
 
 

@@ -55,12 +55,18 @@ def read_frames(path: Path, *, fps: float | None = None) -> Iterator[UInt8[np.nd
 
 
 def write_video(
-    path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: float, *, audio_of: Path | None = None
+    path: Path,
+    frames: Iterable[UInt8[np.ndarray, "h w 3"]],
+    fps: float,
+    *,
+    audio_of: Path | None = None,
+    audio_from: float = 0.0,
 ) -> None:
     """Write RGB frames as H.264 in MP4, atomically; odd sizes are padded to even ones.
 
     Args:
-        audio_of: a video whose sound, where it has any, is put under the frames from their first one on.
+        audio_of: a video whose sound, where it has any, is put under the frames.
+        audio_from: its second at which the first frame is.
 
     Raises:
         DataError: no frames, the file cannot be written, or `audio_of` cannot be read.
@@ -69,7 +75,7 @@ def write_video(
     temporary = path.with_name(f".{path.stem}.tmp{path.suffix or '.mp4'}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        n_written = _encode(temporary, frames, fps, audio_of)
+        n_written = _encode(temporary, frames, fps, audio_of, audio_from)
         if n_written == 0:
             raise DataError(f"{path}: there are no frames to write")
         os.replace(temporary, path)
@@ -79,7 +85,7 @@ def write_video(
         temporary.unlink(missing_ok=True)
 
 
-def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, audio_of: Path | None) -> int:
+def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, audio_of: Path | None, audio_from: float) -> int:
     n_written = 0
     with (
         _sound(audio_of) as sound,
@@ -100,7 +106,7 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, audio_of: Path
         if stream is not None:
             container.mux(stream.encode())
             if voice is not None:
-                _encode_sound(container, voice, sound, n_written / fps)
+                _encode_sound(container, voice, sound, audio_from, n_written / fps)
     return n_written
 
 
@@ -114,18 +120,21 @@ def _sound(path: Path | None):
         yield next(iter(container.streams.audio), None)
 
 
-def _encode_sound(container, stream, source, seconds: float) -> None:
-    """The first seconds of a sound."""
+def _encode_sound(container, stream, source, begin: float, seconds: float) -> None:
+    """So many seconds of a sound."""
     resampler = av.AudioResampler(format="fltp", layout=source.layout.name, rate=stream.rate)
     fifo = av.AudioFifo()
     start = None
     for frame in source.container.decode(source):
         start = frame.time if start is None else start
-        if frame.time is not None and frame.time - start >= seconds:
+        if frame.time is not None and frame.time - start >= begin + seconds:
             break
         for part in resampler.resample(frame):
             part.pts = None
             fifo.write(part)
+    skipped = min(fifo.samples, round(begin * stream.rate))
+    if skipped > 0:
+        fifo.read(skipped)
     wanted = min(fifo.samples, round(seconds * stream.rate))
     written = 0
     while written < wanted:

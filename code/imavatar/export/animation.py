@@ -34,6 +34,7 @@ def render_animation(
     progress: Callable[[int, int], None] | None = None,
     beside: Iterable[UInt8[np.ndarray, "h w 3"]] | None = None,
     audio_of: Path | None = None,
+    audio_from: float = 0.0,
 ) -> Path:
     """Write a video of the avatar, colours beside normals, under one camera; returns its path.
 
@@ -45,6 +46,7 @@ def render_animation(
         latent: the code of unseen frames, for avatars that have one.
         beside: pictures to be shown to the left, one for every frame, scaled to the frames' height.
         audio_of: a video whose sound is put under the frames.
+        audio_from: its second at which the first frame is.
 
     Raises:
         DataError: there are fewer pictures than frames.
@@ -65,7 +67,7 @@ def render_animation(
                 progress(index + 1, len(motion))
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_video(out, frames(), fps, audio_of=audio_of)
+    write_video(out, frames(), fps, audio_of=audio_of, audio_from=audio_from)
     return out
 
 

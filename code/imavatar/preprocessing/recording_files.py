@@ -73,6 +73,7 @@ def write_recordings(
                 pose=result.pose[index],
                 keypoints=keypoints,
                 bbox=np.concatenate([face.min(axis=0), face.max(axis=0)]),
+                video_frame=int(observations.time[index]),
             )
             done += 1
             progress("writing frames", done, int(result.valid.sum()))
