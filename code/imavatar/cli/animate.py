@@ -26,7 +26,7 @@ def animate_main(argv: list[str] | None = None) -> None:
         "--side-by-side",
         type=Path,
         metavar="VIDEO",
-        help="show this video beside the avatar from its first frame on, and keep its sound",
+        help="show this video beside the avatar, with its sound: the frames that the recording's are from, else all",
     )
     parser.add_argument("--out", type=Path, required=True, help="video file to write (.mp4)")
     parser.add_argument("--frames", type=int, default=75, help="frames of the built-in motion")
@@ -96,7 +96,7 @@ def _aligned(args: argparse.Namespace, config, motion):
     from imavatar.errors import ConfigError
     from imavatar.export.sources import neutral_aligned, neutral_of
 
-    if args.motion == SWEEP or ":" in args.motion:
+    if not Path(args.motion).is_file():
         raise ConfigError(f"--neutral-align: {args.motion} is no other person's motion, expected a file")
     own = build.build_dataset(config, "train", only_json=True).head()
     return neutral_aligned(motion, neutral_of(motion), neutral_of(own))
