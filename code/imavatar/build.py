@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 
@@ -106,13 +107,17 @@ def build_dataset(
 
 def build_head_assets(config: Config) -> HeadAssets:
     """The head model that the configuration names."""
-    name = config.model.head_model
-    return load_head(find_head(name, assets.assets_dir(), assets.project_dir() / "flame"))
+    return load_head(find_head_file(config))
+
+
+def find_head_file(config: Config) -> Path:
+    """The file of the head model that the configuration names."""
+    return find_head(config.model.head_model, assets.assets_dir(), assets.project_dir() / "flame")
 
 
 def find_embedding(config: Config, head: HeadAssets) -> LandmarkEmbedding | None:
     """Where the landmarks lie on the head model that the configuration names; None where nothing says so."""
-    path = embedding_path(find_head(config.model.head_model, assets.assets_dir(), assets.project_dir() / "flame"))
+    path = embedding_path(find_head_file(config))
     return load_embedding(path, head) if path.is_file() else None
 
 

@@ -15,9 +15,10 @@ pytest.importorskip("xatlas", reason="needs the extra `export`")
 import pygltflib as gl
 
 from imavatar import build
-from imavatar.anatomy import HEAD_SCALE
+from imavatar.anatomy import HEAD_SCALE, Joint, pose_slice
 from imavatar.cli import exp_runner_main, export_avatar_main
 from imavatar.config import load_config
+from imavatar.export.arkit import JAW_SIDE, arkit_shapes, expression_shapes
 from imavatar.export.bake import bake_avatar, bake_mesh, mean_colours
 from imavatar.export.baked import BakedAvatar, skeleton_of, strongest_weights, with_strongest
 from imavatar.export.clean_mesh import decimate, relevant_parts, report, without_degenerate
@@ -25,7 +26,7 @@ from imavatar.export.clips import global_transforms, make_clip
 from imavatar.export.drawing import draw
 from imavatar.export.fidelity import pose_as_gltf, surface_fidelity
 from imavatar.export.gltf import target_names, write_glb
-from imavatar.export.motion import sweep_motion
+from imavatar.export.motion import GAZE_PITCH, GAZE_YAW, JAW_ANGLE, sweep_motion
 from imavatar.export.texture import Unwrapped, texel_points, unwrap, with_texture
 from imavatar.head.assets import save_head
 from imavatar.types import Camera, HeadParameters
@@ -155,7 +156,7 @@ def accessor(file: gl.GLTF2, index: int) -> np.ndarray:
 def test_a_file_holds_what_poses_the_mesh(made, tmp_path):
     baked, motion = made.baked, made.motion()
     clip = make_clip("random", made.flame, baked.skeleton, motion, 25.0)
-    shapes = {"smile": np.eye(50)[3] - np.eye(50)[7]}
+    shapes = expression_shapes(baked, {"smile": np.eye(50)[3] - np.eye(50)[7]})
     write_glb(tmp_path / "a.glb", baked, [clip], shapes)
     file = gl.GLTF2().load(str(tmp_path / "a.glb"))
     (primitive,) = file.meshes[0].primitives
@@ -206,6 +207,36 @@ def test_a_file_holds_what_poses_the_mesh(made, tmp_path):
     expected = pose_as_gltf(baked, posed, with_strongest(baked.weights))
     assert np.abs(found - expected).max() < 1e-4
     assert np.linalg.norm(found - position, axis=1).max() > 0.01
+
+
+def test_arkits_units_are_the_expressions_and_the_joints_turns(made):
+    smile = np.linspace(-1, 1, 50)
+    shapes = arkit_shapes(made.baked, made.flame, {"mouthSmileLeft": smile})
+    assert {"mouthSmileLeft", "jawOpen", "eyeLookOutRight"} <= shapes.keys() and len(shapes) == 12
+    x_c = torch.as_tensor(made.baked.canonical).float()
+
+    def moved(expression, **pose) -> np.ndarray:
+        vector = torch.zeros(1, 15)
+        for joint, turn in pose.items():
+            vector[0, pose_slice(Joint[joint])] = torch.tensor(turn)
+        posed = made.posed(torch.as_tensor(expression, dtype=torch.float32)[None], vector)
+        return made.avatar.bind(posed)(x_c).detach().numpy() / HEAD_SCALE - made.baked.vertices
+
+    still = np.zeros(50)
+    np.testing.assert_allclose(shapes["mouthSmileLeft"], moved(smile), atol=1e-6)
+    np.testing.assert_allclose(shapes["jawOpen"], moved(still, JAW=(JAW_ANGLE, 0.0, 0.0)), atol=1e-6)
+    np.testing.assert_allclose(shapes["jawLeft"], moved(still, JAW=(0.0, JAW_SIDE, 0.0)), atol=1e-6)
+    np.testing.assert_allclose(shapes["eyeLookUpLeft"], moved(still, LEFT_EYE=(-GAZE_PITCH, 0.0, 0.0)), atol=1e-6)
+    np.testing.assert_allclose(shapes["eyeLookInRight"], moved(still, RIGHT_EYE=(0.0, GAZE_YAW, 0.0)), atol=1e-6)
+    # The chin goes down and the subject's left is where x is positive.
+    front = np.argmax(made.baked.vertices[:, 2] * made.baked.weights[:, 3])
+    assert shapes["jawOpen"][front, 1] < 0 < shapes["jawLeft"][front, 0]
+
+
+def test_expressions_are_cut_to_the_targets_there_are(made):
+    short = dataclasses.replace(made.baked, expression=made.baked.expression[:4])
+    shape = expression_shapes(short, {"smile": np.ones(50)})["smile"]
+    np.testing.assert_allclose(shape, made.baked.expression[:4].sum(axis=0))
 
 
 def test_a_texture_has_at_every_pixel_the_colour_of_its_place(made):

@@ -12,7 +12,7 @@ from imavatar.cli import animate_main, exp_runner_main
 from imavatar.config import load_config
 from imavatar.data.video_file import read_frames, write_video
 from imavatar.errors import DataError
-from imavatar.export.motion import JAW_ANGLE
+from imavatar.export.motion import GAZE_PITCH, GAZE_YAW, JAW_ANGLE
 from imavatar.export.sources import motion_from_frames, motion_from_table, neutral_aligned, neutral_of
 from imavatar.export.views import WIDEST_YAW, ring_of_views
 from imavatar.head.assets import save_head
@@ -43,6 +43,15 @@ def test_columns_become_coefficients_and_rotations(tmp_path):
     pose[JAW], pose[JAW + 1], pose[NECK + 1] = JAW_ANGLE, 0.1, -0.2
     torch.testing.assert_close(motion.pose[0], pose)
     assert len(motion) == 2 and not motion.expression[1].any() and not motion.pose[1].any()
+
+
+def test_units_that_turn_the_eyes_do_so_apart_and_add_up(tmp_path):
+    text = "eyeLookOutLeft,EyeLookUpLeft,eyeLookInRight,eyeLookDownRight,jawRight\n1,0.5,0.5,1,1\n"
+    pose = motion_from_table(table(tmp_path, text), 50, NAMED).pose[0]
+    left, right = pose[pose_slice(Joint.LEFT_EYE)], pose[pose_slice(Joint.RIGHT_EYE)]
+    torch.testing.assert_close(left, torch.tensor([-0.5 * GAZE_PITCH, GAZE_YAW, 0.0]))
+    torch.testing.assert_close(right, torch.tensor([GAZE_PITCH, 0.5 * GAZE_YAW, 0.0]))
+    assert pose[JAW + 1] < 0
 
 
 def test_what_the_model_has_not_is_named_in_the_log(tmp_path, caplog):

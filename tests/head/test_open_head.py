@@ -99,6 +99,20 @@ def test_named_expressions_move_what_they_name(head, flame):
     assert blink[lids].max() > 0.004 > blink[lips].max()
 
 
+def test_face_units_are_of_one_side_and_move_what_they_name(head, flame):
+    rest, units = posed(flame), head.face_units
+    assert len(units) == 39 and not {"jawOpen", "mouthClose", "eyeLookInLeft"} & units.keys()
+    lips, lids = (np.flatnonzero(head.regions[name] > 0.5) for name in ("lips", "eyelids"))
+    left = head.v_template[:, 0] > 0
+    blink = np.linalg.norm(posed(flame, expression=units["eyeBlinkLeft"]) - rest, axis=1)
+    assert blink[lids[left[lids]]].max() > 0.004 > 4 * blink[lids[~left[lids]]].max()
+    smile = np.linalg.norm(posed(flame, expression=units["mouthSmileRight"]) - rest, axis=1)
+    assert smile[lips[~left[lips]]].max() > 0.004 > 0.001 > np.median(smile[lips[left[lips]]])
+    np.testing.assert_allclose(
+        head.named_expressions["blink"], units["eyeBlinkLeft"] + units["eyeBlinkRight"], atol=1e-4
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     not MAKEHUMAN.exists(), reason="the MakeHuman assets have not been fetched (scripts/fetch_assets.py)"
@@ -107,3 +121,5 @@ def test_building_it_twice_gives_the_same_head(head):
     again = build_open_head(MAKEHUMAN, seed=0)
     np.testing.assert_allclose(again.v_template, head.v_template, atol=1e-6)
     np.testing.assert_array_equal(again.faces, head.faces)
+    for name, coefficients in again.face_units.items():
+        np.testing.assert_allclose(coefficients, head.face_units[name], atol=1e-4)

@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 from imavatar.cli.common import ProgressLine, run_command
+from imavatar.cli.driving import MOTION_HELP, SWEEP, read_driving
 
-SWEEP, RING = "sweep", "ring"
+RING = "ring"
 
 
 def animate_main(argv: list[str] | None = None) -> None:
@@ -15,8 +16,7 @@ def animate_main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--motion",
         default=SWEEP,
-        help="sweep (built in), a flame_params.json, a .csv of coefficients, interpolate:FILE:A:B (frames of a "
-        "recording) or extrapolate:FILE:A:FACTOR",
+        help=MOTION_HELP,
     )
     parser.add_argument(
         "--neutral-align", action="store_true", help="replace the source's face at rest by that of the training frames"
@@ -30,11 +30,14 @@ def animate_main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="video file to write (.mp4)")
     parser.add_argument("--frames", type=int, default=75, help="frames of the built-in motion")
+    parser.add_argument("--fps", type=float, help="frames a second (default: the configuration's plot.fps)")
     parser.add_argument("--supersample", type=int, default=1, help="rays along each side of a pixel")
     parser.add_argument("--subject", help="instead of dataset.subject_name")
     parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
     parser.add_argument("--preview", action="store_true", help="show the surface's mesh: faster, less exact")
     args = parser.parse_args(argv)
+    if args.fps is not None and not args.fps > 0:
+        parser.error(f"--fps is {args.fps}, expected a positive number")
     run_command(lambda: animate(args))
 
 
@@ -47,16 +50,15 @@ def animate(args: argparse.Namespace) -> None:
 
     trained = load_trained(args.conf, args.subject, args.checkpoint)
     config = trained.config
-    n_expression = config.model.deformer_network.num_exp
-    motion = _motion(args, trained.head.named_expressions, n_expression)
-    if args.neutral_align:
-        motion = _aligned(args, config, motion)
+    fps = config.plot.fps if args.fps is None else args.fps
+    driving = read_driving(args.motion, trained, n_frames=args.frames, fps=fps, tracked=args.out.parent / "tracked")
+    motion = _aligned(args, config, driving.motion) if args.neutral_align else driving.motion
     dataset = build.build_dataset(config, "test", only_json=True)
     camera = dataset.camera([0])
     if args.views == RING:
         centre = trained.flame.canonical_vertices.mean(dim=0)
         camera = ring_of_views(camera.to(centre.device), centre, len(motion))
-    numbers = None if args.side_by_side is None else _video_frames(args.motion)
+    numbers = driving.numbers
     build_renderer = build.build_preview_renderer if args.preview else build.build_renderer
     render_animation(
         build_renderer(config, trained.avatar, supersample=args.supersample),
@@ -66,28 +68,14 @@ def animate(args: argparse.Namespace) -> None:
         args.out,
         height=dataset.height,
         width=dataset.width,
-        fps=config.plot.fps,
+        fps=fps,
         latent=trained.latent,
         progress=ProgressLine("frames rendered"),
-        beside=None if args.side_by_side is None else _pictures(args.side_by_side, numbers, config.plot.fps),
-        audio_of=args.side_by_side,
-        audio_from=0.0 if numbers is None else numbers[0] / config.plot.fps,
+        beside=None if args.side_by_side is None else _pictures(args.side_by_side, numbers, fps),
+        audio_of=args.side_by_side or driving.video,
+        audio_from=0.0 if numbers is None else numbers[0] / fps,
     )
     print(f"animation: {args.out}")
-
-
-def _motion(args: argparse.Namespace, named, n_expression: int):
-    """The motion that --motion names."""
-    from imavatar.export.motion import motion_from_json, sweep_motion
-    from imavatar.export.sources import EXTRAPOLATE, INTERPOLATE, motion_from_frames, motion_from_table
-
-    if args.motion == SWEEP:
-        return sweep_motion(n_expression, named, n_frames=args.frames)
-    if args.motion.split(":")[0] in (INTERPOLATE, EXTRAPOLATE):
-        return motion_from_frames(args.motion, n_expression, args.frames)
-    if args.motion.lower().endswith(".csv"):
-        return motion_from_table(Path(args.motion), n_expression, named)
-    return motion_from_json(Path(args.motion), n_expression)
 
 
 def _aligned(args: argparse.Namespace, config, motion):
@@ -100,17 +88,6 @@ def _aligned(args: argparse.Namespace, config, motion):
         raise ConfigError(f"--neutral-align: {args.motion} is no other person's motion, expected a file")
     own = build.build_dataset(config, "train", only_json=True).head()
     return neutral_aligned(motion, neutral_of(motion), neutral_of(own))
-
-
-def _video_frames(motion: str) -> list[int] | None:
-    """Which frames of its video a recording's are; None where it does not say, or where it is no recording."""
-    from imavatar.data.subject import load_recording
-
-    if not motion.lower().endswith(".json"):
-        return None
-    path = Path(motion)
-    numbers = [frame.video_frame for frame in load_recording(path.parent, path.name).frames]
-    return None if None in numbers else numbers
 
 
 def _pictures(video: Path, numbers: list[int] | None, fps: float):

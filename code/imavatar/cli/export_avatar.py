@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from imavatar.cli.common import run_command
+from imavatar.cli.driving import MOTION_HELP, SWEEP, read_driving
 from imavatar.errors import ConfigError, ImavatarError
 
 GLB = ".glb"
@@ -28,9 +29,12 @@ def export_avatar_main(argv: list[str] | None = None) -> None:
         "--average", type=int, default=0, metavar="N", help="colours: mean over N training frames, not the neutral's"
     )
     parser.add_argument(
-        "--motion", type=Path, action="append", default=[], help="a flame_params.json that becomes a clip; repeatable"
+        "--motion", action="append", default=[], help=f"becomes a clip; repeatable. Each is {MOTION_HELP}"
     )
     parser.add_argument("--named", action="store_true", help="targets of the head model's named expressions too")
+    parser.add_argument(
+        "--arkit", action="store_true", help="targets of ARKit's face units too, where the head model defines them"
+    )
     parser.add_argument("--npz", type=Path, help="write everything in full precision here")
     parser.add_argument("--meshes", type=Path, metavar="DIR", help="write the clips' frames as meshes here")
     parser.add_argument("--mesh-format", choices=MESH_FORMATS, default="ply", help="of --meshes (default: ply)")
@@ -88,9 +92,11 @@ def export_avatar(args: argparse.Namespace) -> None:
     if args.texture > 0:
         baked = _textured(trained, baked, frames, args.texture)
     print(f"skinning: four joints a vertex, {strongest_weights(baked.weights)[2]:.1e} of the weights lost at most")
-    clips = _clips(trained, baked, args.motion)
-    shapes = _named_shapes(trained, n_expression) if args.named else {}
+    clips = _clips(trained, baked, args)
     kept = replace(baked, expression=baked.expression[:n_expression])
+    shapes = _named_shapes(trained, kept) if args.named else {}
+    if args.arkit:
+        shapes |= _arkit_shapes(trained, kept)
     short = [replace(clip, expression=clip.expression[:, :n_expression]) for clip in clips]
     write_glb(args.out, kept, short, shapes)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {len(clips)} clip(s)", flush=True)
@@ -146,26 +152,47 @@ def _textured(trained, baked, frames, size: int):
     return with_texture(baked, unwrap(baked.canonical, baked.faces, size), paint, size)
 
 
-def _clips(trained, baked, paths: list[Path]) -> list:
+def _clips(trained, baked, args: argparse.Namespace) -> list:
+    """The sweep, and every motion that was asked for, by names of their own."""
     from imavatar.export.clips import make_clip
-    from imavatar.export.motion import motion_from_json, sweep_motion
 
-    n = trained.config.model.deformer_network.num_exp
-    motions = {"sweep": sweep_motion(n, trained.head.named_expressions, n_frames=SWEEP_FRAMES)}
-    for path in paths:
-        name = path.parent.name or path.stem
-        motions[name if name not in motions else f"{name}_{len(motions)}"] = motion_from_json(path, n)
     fps = trained.config.plot.fps
+    motions = {}
+    for source in (SWEEP, *args.motion):
+        driving = read_driving(source, trained, n_frames=SWEEP_FRAMES, fps=fps, tracked=args.out.parent / "tracked")
+        name = _clip_name(source)
+        motions[name if name not in motions else f"{name}_{len(motions)}"] = driving.motion
     return [make_clip(name, trained.flame, baked.skeleton, motion, fps) for name, motion in motions.items()]
 
 
-def _named_shapes(trained, n_expression: int) -> dict:
-    import numpy as np
+def _clip_name(source: str) -> str:
+    """A recording is called as its folder, another file as itself, what is no file as its kind."""
+    kind, *rest = source.split(":")
+    path = Path(source)
+    if rest:
+        return kind
+    return path.resolve().parent.name if path.suffix.lower() == ".json" else path.stem
+
+
+def _named_shapes(trained, baked) -> dict:
+    from imavatar.export.arkit import expression_shapes
 
     named = trained.head.named_expressions
     if not named:
         raise ConfigError(f"--named: the head model {trained.head.name} names no expressions")
-    return {name: np.asarray(vector, dtype=np.float64)[:n_expression] for name, vector in named.items()}
+    return expression_shapes(baked, named)
+
+
+def _arkit_shapes(trained, baked) -> dict:
+    from imavatar.export.arkit import arkit_shapes
+
+    units = trained.head.face_units
+    if not units:
+        raise ConfigError(
+            f"--arkit: the head model {trained.head.name} defines no face units; the open head does: where it is an "
+            "older build delete open_head.npz and run: python scripts/build_head.py"
+        )
+    return arkit_shapes(baked, trained.flame, units)
 
 
 def _compare(trained, baked, n_frames: int, out: Path) -> None:

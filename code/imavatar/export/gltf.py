@@ -30,19 +30,18 @@ def write_glb(
     path: Path,
     avatar: BakedAvatar,
     clips: Sequence[Clip] = (),
-    shapes: Mapping[str, Float[np.ndarray, " e"]] | None = None,
+    shapes: Mapping[str, Float[np.ndarray, "v 3"]] | None = None,
 ) -> None:
     """Write the file.
 
     Morph targets are, in this order: `expression_00`..., the pose correctives `neck_00`... `right_eye_22` (row and
-    column of the joint's rotation matrix less the identity), and `shapes`: combinations of expression coefficients
-    under names of their own, as ARKit's.
+    column of the joint's rotation matrix less the identity), and `shapes`: offsets in metres under names of their
+    own, as ARKit's.
     """
     shapes = dict(shapes or {})
     names = target_names(avatar, list(shapes))
-    combined = [np.tensordot(coefficients, avatar.expression, 1) for coefficients in shapes.values()]
     content = _Content()
-    targets = [content.target(d) for d in (*avatar.expression, *avatar.correctives, *combined)]
+    targets = [content.target(d) for d in (*avatar.expression, *avatar.correctives, *shapes.values())]
     joints, weights, _ = strongest_weights(avatar.weights)
     weights = np.where(weights < LEAST_WEIGHT, 0, weights)
     joints = np.where(weights > 0, joints, 0)

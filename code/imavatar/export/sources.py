@@ -12,6 +12,7 @@ from torch import Tensor
 
 from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
 from imavatar.errors import DataError
+from imavatar.export.arkit import joint_unit_poses
 from imavatar.export.motion import JAW_ANGLE, motion_from_json, smoothstep
 from imavatar.types import HeadParameters
 
@@ -19,7 +20,6 @@ logger = logging.getLogger(__name__)
 
 INTERPOLATE, EXTRAPOLATE = "interpolate", "extrapolate"
 AXES = "xyz"
-JAW_OPEN = "jawopen"
 HEAD_TURNS = {"headpitch": 0, "headyaw": 1, "headroll": 2}
 """Columns of face-capture apps, radians: axes of the neck's rotation."""
 NO_COEFFICIENTS = ("frame", "time", "timecode", "timestamp", "blendshapecount")
@@ -71,7 +71,7 @@ def motion_from_table(
 
     - `expression_00`, `expression_01`, ...: coefficients, zero where there is no column;
     - names of the head model's expressions, as ARKit's `mouthSmileLeft`, whatever the case: their amounts;
-    - `jawOpen` (1 opens the jaw by JAW_ANGLE radians, where the model has no such expression);
+    - ARKit's units that turn a joint, as `jawOpen` and `eyeLookInLeft`: their amounts;
     - `<joint>_<axis>`, as `jaw_x`, and `headPitch`, `headYaw`, `headRoll` for the neck: axis-angle, radians.
 
     `frame`, `time` and the like mean nothing; expressions that the model has not are left out and named in the log.
@@ -82,6 +82,7 @@ def motion_from_table(
     names, values = _read_table(path)
     known = {name.lower(): torch.as_tensor(np.asarray(v), dtype=torch.float32) for name, v in (named or {}).items()}
     expression, pose = torch.zeros(len(values), n_expression), torch.zeros(len(values), POSE_SIZE)
+    turns = {name.lower(): turn for name, turn in joint_unit_poses().items()}
     used, unknown = [], []
     for name, column in zip(names, values.unbind(dim=1), strict=True):
         key = name.strip().lower()
@@ -93,8 +94,8 @@ def motion_from_table(
             expression[:, int(index)] += column
         elif key in known:
             expression += column[:, None] * known[key][:n_expression]
-        elif key == JAW_OPEN:
-            pose[:, pose_slice(Joint.JAW).start] += JAW_ANGLE * column
+        elif key in turns:
+            pose += column[:, None] * turns[key]
         elif key in HEAD_TURNS:
             pose[:, pose_slice(Joint.NECK).start + HEAD_TURNS[key]] += column
         elif axis in tuple(AXES) and joint.upper() in Joint.__members__:

@@ -29,7 +29,8 @@ class HeadAssets:
 
     `shapedirs` holds 300 shape and 100 expression columns. `face_part` numbers the part of each
     face in `part_names`, where a model has parts. `regions` are named vertex masks and
-    `named_expressions` named coefficient vectors, where a model has them.
+    `named_expressions` named coefficient vectors, where a model has them; `face_units` are those of ARKit's single
+    units that expressions can show (`mouthSmileLeft`, ...), at full strength.
     """
 
     v_template: Float[np.ndarray, "v 3"]
@@ -43,6 +44,7 @@ class HeadAssets:
     part_names: tuple[str, ...] = ()
     regions: dict[str, np.ndarray] = field(default_factory=dict)
     named_expressions: dict[str, np.ndarray] = field(default_factory=dict)
+    face_units: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def parents(self) -> tuple[int, ...]:
@@ -113,6 +115,7 @@ def save_head(path: Path, head: HeadAssets) -> None:
         content["face_part"] = head.face_part.astype(np.int8)
     content |= {f"region_{key}": value for key, value in head.regions.items()}
     content |= {f"expression_{key}": value for key, value in head.named_expressions.items()}
+    content |= {f"unit_{key}": value for key, value in head.face_units.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("wb") as file:
@@ -152,6 +155,7 @@ def _from_table(path: Path, table: dict[str, Any]) -> HeadAssets:
         part_names=tuple(str(part) for part in table.get("part_names", ())),
         regions=_with_prefix(table, "region_"),
         named_expressions=_with_prefix(table, "expression_"),
+        face_units=_with_prefix(table, "unit_"),
     )
 
 

@@ -11,6 +11,7 @@ from imavatar.head.assets import N_BLENDSHAPES, HeadAssets
 from imavatar.head.flame import N_SHAPE_COLUMNS
 from imavatar.head.makehuman import MakeHuman
 from imavatar.head.open_head_faces import (
+    MAKEHUMAN_UNIT,
     load_expression_units,
     load_face_space,
     random_expression,
@@ -90,7 +91,13 @@ def build_open_head(makehuman_dir: Path, seed: int = 0) -> HeadAssets:
         face_part=mesh.face_part,
         part_names=mesh.part_names,
         regions=_regions(makehuman, mesh),
-        named_expressions=_named_expressions(names, offsets, expression_columns),
+        named_expressions=_coefficients(NAMED_EXPRESSIONS, names, offsets, expression_columns),
+        face_units=_coefficients(
+            {name: {name: 1.0} for name in names if not name.startswith(MAKEHUMAN_UNIT)},
+            names,
+            offsets,
+            expression_columns,
+        ),
     )
 
 
@@ -140,12 +147,12 @@ def _expression_basis(
     return np.moveaxis(columns.reshape(-1, *offsets.shape[1:]), 0, -1)
 
 
-def _named_expressions(names, offsets, columns) -> dict[str, Float[np.ndarray, " 50"]]:
-    """Coefficients of the first 50 components that come closest to combinations of units."""
+def _coefficients(mixes, names, offsets, columns) -> dict[str, Float[np.ndarray, " 50"]]:
+    """Coefficients of the first 50 components that come closest to combinations of units, by the mixes' names."""
     basis = columns[..., :50].reshape(-1, 50)
     inverse = np.linalg.pinv(basis)
     named = {}
-    for name, mix in NAMED_EXPRESSIONS.items():
+    for name, mix in mixes.items():
         offset = sum(amount * offsets[names.index(unit)] for unit, amount in mix.items())
         named[name] = (inverse @ offset.ravel()).astype(np.float32)
     return named

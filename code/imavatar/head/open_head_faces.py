@@ -25,6 +25,8 @@ HEAD_FOLDER_SHARE = 0.5
 heads of one standard deviation look odd."""
 
 LEFT_OUT_UNITS = ("jawOpen", "jawLeft", "jawRight", "mouthClose", "tongueOut")
+MAKEHUMAN_UNIT = "mh_"
+"""Before the names of MakeHuman's own expression units, which the face units' names are not."""
 LEFT_OUT_EXPRESSIONS = ("mouth-open", "neck-platysma")
 UNIT_CHANCE, EXPRESSION_CHANCE = 0.22, 0.06
 
@@ -108,7 +110,7 @@ def load_expression_units(makehuman: MakeHuman, mesh: HeadMesh) -> dict[str, np.
             units[name] = mesh.offsets(path)
     for name, path in makehuman.expression_units().items():
         if name not in LEFT_OUT_EXPRESSIONS:
-            units[f"mh_{name}"] = mesh.offsets(path)
+            units[f"{MAKEHUMAN_UNIT}{name}"] = mesh.offsets(path)
     return units
 
 
@@ -119,7 +121,7 @@ def random_expression(names: list[str], random: np.random.Generator) -> Float[np
     for name in names:
         pairs.setdefault(name.replace("Left", "").replace("Right", ""), []).append(name)
     for members in pairs.values():
-        own = members[0].startswith("mh_")
+        own = members[0].startswith(MAKEHUMAN_UNIT)
         if random.uniform() > (EXPRESSION_CHANCE if own else UNIT_CHANCE):
             continue
         amount = random.uniform(0, 0.8) if own else random.beta(1.6, 1.6)

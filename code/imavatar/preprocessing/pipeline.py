@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 
 from imavatar.errors import DataError
-from imavatar.head.assets import HeadAssets, load_head
+from imavatar.head.assets import OPEN_HEAD_FILE, HeadAssets, load_head
 from imavatar.head.landmarks import (
     LandmarkEmbedding,
     compute_embedding,
@@ -75,7 +75,7 @@ def preprocess(options: PreprocessOptions, *, assets_dir: Path, progress: Progre
     """
     check_options(options)
     progress = progress or (lambda task, done, total: None)
-    head_path = options.head or assets_dir / "open_head.npz"
+    head_path = head_path_of(options, assets_dir)
     target = options.out / options.subject
     request = describe_request(options, head_path)
     done = existing_report(target, request, options.overwrite)
@@ -98,6 +98,11 @@ def preprocess(options: PreprocessOptions, *, assets_dir: Path, progress: Progre
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return report
+
+
+def head_path_of(options: PreprocessOptions, assets_dir: Path) -> Path:
+    """File of the head model that is fitted."""
+    return options.head or assets_dir / OPEN_HEAD_FILE
 
 
 def check_options(options: PreprocessOptions) -> None:

@@ -1,0 +1,78 @@
+"""What drives an avatar, by the name that a command was given: a built-in motion, a file, frames of one, or a video."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from imavatar.types import HeadParameters
+
+SWEEP = "sweep"
+VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
+MOTION_HELP = (
+    "sweep (built in), a flame_params.json, a .csv of coefficients, a video (its face is tracked), "
+    "interpolate:FILE:A:B (frames of a recording) or extrapolate:FILE:A:FACTOR"
+)
+
+
+@dataclass(frozen=True)
+class Driving:
+    """A motion, a frame a row; which frames of a video these are (None: not known), and the video where it is one."""
+
+    motion: HeadParameters
+    numbers: list[int] | None = None
+    video: Path | None = None
+
+
+def read_driving(source: str, trained, *, n_frames: int, fps: float, tracked: Path) -> Driving:
+    """The motion that `source` names, as MOTION_HELP says.
+
+    Args:
+        trained: the avatar to be driven; its head model is what a video is tracked with.
+        n_frames: length of motions that have none of their own.
+        fps: frames a second of videos.
+        tracked: folder for the recordings that tracked videos become.
+
+    Raises:
+        DataError: the source cannot be read, or does not fit the avatar.
+    """
+    from imavatar.export.motion import motion_from_json, sweep_motion
+    from imavatar.export.sources import EXTRAPOLATE, INTERPOLATE, motion_from_frames, motion_from_table
+
+    n_expression = trained.config.model.deformer_network.num_exp
+    named = trained.head.named_expressions
+    if source == SWEEP:
+        return Driving(sweep_motion(n_expression, named, n_frames=n_frames))
+    if source.split(":")[0] in (INTERPOLATE, EXTRAPOLATE):
+        return Driving(motion_from_frames(source, n_expression, n_frames))
+    path = Path(source)
+    if path.suffix.lower() == ".csv":
+        return Driving(motion_from_table(path, n_expression, named | trained.head.face_units))
+    if path.suffix.lower() in VIDEOS:
+        return _tracked(path, trained, fps, tracked)
+    return Driving(motion_from_json(path, n_expression), _video_frames(path))
+
+
+def _tracked(video: Path, trained, fps: float, out: Path) -> Driving:
+    """The motion of a video's face."""
+    from imavatar import assets
+    from imavatar.build import find_head_file
+    from imavatar.cli.common import TaskProgress
+    from imavatar.preprocessing.driving import motion_of_video
+    from imavatar.preprocessing.pipeline import PreprocessOptions
+
+    options = PreprocessOptions(
+        subject=video.stem, videos=(video,), out=out, fps=fps, head=find_head_file(trained.config)
+    )
+    n_expression = trained.config.model.deformer_network.num_exp
+    motion, numbers, folder = motion_of_video(
+        options, assets_dir=assets.assets_dir(), n_expression=n_expression, progress=TaskProgress()
+    )
+    print(f"tracked: {folder} (overlay.mp4 there shows how well)", flush=True)
+    return Driving(motion, numbers, video)
+
+
+def _video_frames(path: Path) -> list[int] | None:
+    """Which frames of its video a recording's are; None where it does not say."""
+    from imavatar.data.subject import load_recording
+
+    numbers = [frame.video_frame for frame in load_recording(path.parent, path.name).frames]
+    return None if None in numbers else numbers
