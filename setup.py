@@ -10,7 +10,7 @@ EXTRAS = {
     "comparison": ["matplotlib>=3.8"],
     "export": ["pygltflib>=1.16", "xatlas>=0.0.9", "fast-simplification>=0.1.7"],
     "synthetic": ["mitsuba>=3.6"],
-    "viewer": ["viser>=1.0"],
+    "viewer": ["viser>=1.1", "fast-simplification>=0.1.7"],
     "log": ["tensorboard>=2.15"],
     "wandb": ["wandb>=0.18"],
     "browser": ["playwright>=1.45"],
@@ -24,6 +24,7 @@ setup(
     license="MIT",
     package_dir={"": "code"},
     packages=find_packages("code"),
+    package_data={"imavatar.export": ["web/*"]},
     python_requires=">=3.10",
     install_requires=[
         "torch>=2.9",

@@ -3,7 +3,7 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 cd "$root"
-setup_env test,preprocess,synthetic,log,evaluation,comparison,export
+setup_env test,preprocess,synthetic,log,evaluation,comparison,export,viewer
 "$venv/bin/ruff" check .
 "$venv/bin/ruff" format --check .
 if [ "${1:-}" = "--slow" ]; then

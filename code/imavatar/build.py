@@ -218,14 +218,20 @@ def build_image_search(config: Config) -> Search:
 
 
 def build_renderer(
-    config: Config, avatar: Avatar | TexturedHead, *, supersample: int | None = None
+    config: Config,
+    avatar: Avatar | TexturedHead,
+    *,
+    supersample: int | None = None,
+    silhouette_blur: float | None = None,
 ) -> ImageRenderer | TexturedHeadRenderer:
     """Renders whole images; an avatar's surface points come from the posed canonical mesh.
 
     Args:
         supersample: instead of `plot.supersample`.
+        silhouette_blur: instead of `plot.silhouette_blur`.
     """
     supersample = config.plot.supersample if supersample is None else supersample
+    silhouette_blur = config.plot.silhouette_blur if silhouette_blur is None else silhouette_blur
     if isinstance(avatar, TexturedHead):
         return TexturedHeadRenderer(avatar, supersample=supersample)
     return ImageRenderer(
@@ -233,7 +239,7 @@ def build_renderer(
         search=build_image_search(config),
         chunk=config.plot.chunk,
         supersample=supersample,
-        silhouette_blur=config.plot.silhouette_blur,
+        silhouette_blur=silhouette_blur,
     )
 
 

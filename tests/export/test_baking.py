@@ -16,18 +16,18 @@ import pygltflib as gl
 
 from imavatar import build
 from imavatar.anatomy import HEAD_SCALE, Joint, pose_slice
+from imavatar.baking.bake import bake_avatar, bake_mesh, mean_colours
+from imavatar.baking.baked import BakedAvatar, skeleton_of, strongest_weights, with_strongest
+from imavatar.baking.clean_mesh import decimate, relevant_parts, report, without_degenerate
+from imavatar.baking.drawing import draw
+from imavatar.baking.texture import Unwrapped, texel_points, unwrap, with_texture
 from imavatar.cli import exp_runner_main, export_avatar_main
 from imavatar.config import load_config
 from imavatar.export.arkit import JAW_SIDE, arkit_shapes, expression_shapes
-from imavatar.export.bake import bake_avatar, bake_mesh, mean_colours
-from imavatar.export.baked import BakedAvatar, skeleton_of, strongest_weights, with_strongest
-from imavatar.export.clean_mesh import decimate, relevant_parts, report, without_degenerate
 from imavatar.export.clips import global_transforms, make_clip
-from imavatar.export.drawing import draw
 from imavatar.export.fidelity import pose_as_gltf, surface_fidelity
 from imavatar.export.gltf import target_names, write_glb
 from imavatar.export.motion import GAZE_PITCH, GAZE_YAW, JAW_ANGLE, sweep_motion
-from imavatar.export.texture import Unwrapped, texel_points, unwrap, with_texture
 from imavatar.head.assets import save_head
 from imavatar.types import Camera, HeadParameters
 from oracles_ellipsoid_head import ellipsoid, ellipsoid_head

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from imavatar.numerics import rasterize as module
 from imavatar.numerics.rasterize import rasterize, vertex_normals
 
 
@@ -47,12 +46,27 @@ def test_pixels_without_a_face_have_index_minus_one_and_infinite_depth(soup):
     assert (raster.face[~raster.covered] == -1).all()
 
 
-def test_small_portions_give_the_same_picture(soup, monkeypatch):
-    whole = rasterize(*soup, (40, 40))
-    monkeypatch.setattr(module, "MAX_CANDIDATES", 50)
-    parts = rasterize(*soup, (40, 40))
-    np.testing.assert_array_equal(whole.face, parts.face)
-    np.testing.assert_array_equal(whole.barycentric, parts.barycentric)
+def test_faces_far_outside_behind_or_not_finite_do_no_harm(soup):
+    pixels, depth, faces = soup
+    plain = rasterize(*soup, (40, 40))
+    odd = np.array([[-1e30, 5.0], [1e30, 1e30], [np.nan, 3.0], [np.inf, 1.0], [2.0, 2.0], [30.0, 4.0]])
+    n = len(pixels)
+    more = np.array([[n + 2, n + 4, n + 5], [n + 3, n + 4, n + 5], [n, n + 1, n + 1]])
+    behind = np.array([[n + 4, n + 5, 0]])
+    found = rasterize(
+        np.concatenate([pixels, odd]),
+        np.concatenate([depth, [1.0, 1.0, 1.0, 1.0, -1.0, 0.0]]),
+        np.concatenate([faces, more, behind]),
+        (40, 40),
+    )
+    np.testing.assert_array_equal(found.face, plain.face)
+    huge = rasterize(np.array([[-1e30, -1e30], [1e30, -1e30], [0.0, 1e30]]), np.ones(3), np.array([[0, 1, 2]]), (9, 9))
+    assert huge.covered.all()
+
+
+def test_of_two_faces_at_one_depth_the_first_is_seen():
+    pixels = np.array([[0.0, 0], [10, 0], [0, 10]])
+    assert (rasterize(pixels, np.ones(3), np.array([[0, 1, 2], [0, 2, 1]]), (11, 11)).face <= 0).all()
 
 
 def test_without_perspective_a_slanted_plane_is_linear_in_the_image():

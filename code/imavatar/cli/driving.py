@@ -1,5 +1,7 @@
 """What drives an avatar, by the name that a command was given: a built-in motion, a file, frames of one, or a video."""
 
+import itertools
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,3 +78,13 @@ def _video_frames(path: Path) -> list[int] | None:
 
     numbers = [frame.video_frame for frame in load_recording(path.parent, path.name).frames]
     return None if None in numbers else numbers
+
+
+def clip_name(source: str, taken: Container[str]) -> str:
+    """A name for a source's motion: a recording's folder, another file's name, or the kind of what is no file."""
+    kind, *rest = source.split(":")
+    path = Path(source)
+    name = path.resolve().parent.name if path.suffix.lower() == ".json" else path.stem
+    name = kind if rest else name
+    numbered = (f"{name}_{k}" for k in itertools.count(2))
+    return name if name not in taken else next(n for n in numbered if n not in taken)

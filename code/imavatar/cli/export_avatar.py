@@ -5,8 +5,9 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from imavatar.cli.baking import bake, check_bakeable, colour_frames, evenly, textured
 from imavatar.cli.common import run_command
-from imavatar.cli.driving import MOTION_HELP, SWEEP, read_driving
+from imavatar.cli.driving import MOTION_HELP, SWEEP, clip_name, read_driving
 from imavatar.errors import ConfigError, ImavatarError
 
 GLB = ".glb"
@@ -19,6 +20,16 @@ def export_avatar_main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Export a trained avatar as a rigged mesh (glTF 2.0).")
     parser.add_argument("--conf", type=Path, required=True, help="configuration of the run")
     parser.add_argument("--out", type=Path, required=True, help="file to write (.glb)")
+    add_export_arguments(parser)
+    args = parser.parse_args(argv)
+    check_export_arguments(parser, args)
+    if args.out.suffix.lower() != GLB:
+        parser.error(f"--out is {args.out}, expected a name that ends in {GLB}")
+    run_command(lambda: export_avatar(args))
+
+
+def add_export_arguments(parser: argparse.ArgumentParser) -> None:
+    """What says how an avatar is baked and what its file holds."""
     parser.add_argument("--subject", help="instead of dataset.subject_name")
     parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
     parser.add_argument("--resolution", type=int, default=256, help="cells along the surface's longest side")
@@ -39,15 +50,15 @@ def export_avatar_main(argv: list[str] | None = None) -> None:
     parser.add_argument("--meshes", type=Path, metavar="DIR", help="write the clips' frames as meshes here")
     parser.add_argument("--mesh-format", choices=MESH_FORMATS, default="ply", help="of --meshes (default: ply)")
     parser.add_argument("--check", type=int, default=20, metavar="N", help="test frames to compare in (default: 20)")
-    args = parser.parse_args(argv)
+
+
+def check_export_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """End with the parser's error where a number is too small."""
     for name, least in (("resolution", 8), ("faces", 100), ("texture", 0), ("average", 0), ("check", 0)):
         if getattr(args, name) < least:
             parser.error(f"--{name} is {getattr(args, name)}, expected at least {least}")
     if args.expressions is not None and args.expressions < 0:
         parser.error(f"--expressions is {args.expressions}, expected at least 0")
-    if args.out.suffix.lower() != GLB:
-        parser.error(f"--out is {args.out}, expected a name that ends in {GLB}")
-    run_command(lambda: export_avatar(args))
 
 
 def export_avatar(args: argparse.Namespace) -> None:
@@ -56,41 +67,22 @@ def export_avatar(args: argparse.Namespace) -> None:
     Raises:
         ConfigError: the run's method has no fields to bake, or fewer expressions than asked for.
     """
-    from imavatar.baselines.names import IMAVATAR
+    from imavatar.baking.baked import strongest_weights
     from imavatar.cli.trained import load_trained
-    from imavatar.export.bake import bake_avatar, bake_mesh
-    from imavatar.export.baked import strongest_weights
     from imavatar.export.mesh_files import write_npz, write_posed_meshes
 
     write_glb = _writer()
     trained = load_trained(args.conf, args.subject, args.checkpoint)
     config = trained.config
-    if config.model.method != IMAVATAR:
-        raise ConfigError(
-            f"{args.conf}: model.method is {config.model.method!r}, expected {IMAVATAR!r}: only its surface moves by "
-            "blendshapes and skinning, which is what the formats hold"
-        )
+    check_bakeable(config, args.conf)
     n_trained = config.model.deformer_network.num_exp
     n_expression = n_trained if args.expressions is None else args.expressions
     if n_expression > n_trained:
         raise ConfigError(f"--expressions is {n_expression}, the avatar has {n_trained}")
-    frames = _colour_frames(trained, args.average)
-    canonical, faces, made, error = bake_mesh(
-        trained.avatar,
-        frames[0],
-        resolution=args.resolution,
-        n_faces=args.faces,
-        bound=config.model.ray_tracer.object_bounding_sphere,
-    )
-    print(
-        f"mesh: {made.vertices} vertices, {made.faces} faces in {made.parts} part(s), {made.open_edges} open edges, "
-        f"{made.shared_edges} edges of more than two faces; off the surface by {error.mean:.3f} mm on average, "
-        f"{error.quantile_99:.3f} mm at 99 %, {error.largest:.2f} mm at most",
-        flush=True,
-    )
-    baked = bake_avatar(trained.avatar, trained.flame, canonical, faces, frames)
+    frames = colour_frames(trained, args.average)
+    baked = bake(trained, frames, resolution=args.resolution, n_faces=args.faces)
     if args.texture > 0:
-        baked = _textured(trained, baked, frames, args.texture)
+        baked = textured(trained, baked, frames, args.texture)
     print(f"skinning: four joints a vertex, {strongest_weights(baked.weights)[2]:.1e} of the weights lost at most")
     clips = _clips(trained, baked, args)
     kept = replace(baked, expression=baked.expression[:n_expression])
@@ -118,40 +110,6 @@ def _writer():
     return write_glb
 
 
-def _colour_frames(trained, n_average: int) -> list:
-    """The neutral head, or some of the training frames, posed."""
-    import torch
-
-    from imavatar import build
-    from imavatar.types import HeadParameters
-
-    if n_average == 0:
-        expression = torch.zeros(1, trained.config.model.deformer_network.num_exp)
-        heads = HeadParameters(expression, torch.zeros(1, 15))
-    else:
-        dataset = build.build_dataset(trained.config, "train", only_json=True)
-        heads = dataset.head(_evenly(len(dataset), n_average))
-    device = trained.flame.v_template.device
-    return [trained.flame(heads[k : k + 1].to(device), trained.latent) for k in range(len(heads))]
-
-
-def _evenly(n: int, count: int) -> list[int]:
-    count = min(n, count)
-    return [k * n // count for k in range(count)]
-
-
-def _textured(trained, baked, frames, size: int):
-    import torch
-
-    from imavatar.export.bake import mean_colours
-    from imavatar.export.texture import unwrap, with_texture
-
-    def paint(points):
-        return mean_colours(trained.avatar, torch.as_tensor(points).to(trained.flame.v_template), frames)
-
-    return with_texture(baked, unwrap(baked.canonical, baked.faces, size), paint, size)
-
-
 def _clips(trained, baked, args: argparse.Namespace) -> list:
     """The sweep, and every motion that was asked for, by names of their own."""
     from imavatar.export.clips import make_clip
@@ -160,18 +118,8 @@ def _clips(trained, baked, args: argparse.Namespace) -> list:
     motions = {}
     for source in (SWEEP, *args.motion):
         driving = read_driving(source, trained, n_frames=SWEEP_FRAMES, fps=fps, tracked=args.out.parent / "tracked")
-        name = _clip_name(source)
-        motions[name if name not in motions else f"{name}_{len(motions)}"] = driving.motion
+        motions[clip_name(source, motions)] = driving.motion
     return [make_clip(name, trained.flame, baked.skeleton, motion, fps) for name, motion in motions.items()]
-
-
-def _clip_name(source: str) -> str:
-    """A recording is called as its folder, another file as itself, what is no file as its kind."""
-    kind, *rest = source.split(":")
-    path = Path(source)
-    if rest:
-        return kind
-    return path.resolve().parent.name if path.suffix.lower() == ".json" else path.stem
 
 
 def _named_shapes(trained, baked) -> dict:
@@ -201,7 +149,7 @@ def _compare(trained, baked, n_frames: int, out: Path) -> None:
     from imavatar.export.fidelity import image_fidelity, surface_fidelity
 
     dataset = build.build_dataset(trained.config, "test", only_json=True)
-    rows = _evenly(len(dataset), n_frames)
+    rows = evenly(len(dataset), n_frames)
     heads = dataset.head(rows)
     bound = trained.config.model.ray_tracer.object_bounding_sphere
     surface = surface_fidelity(baked, trained.avatar, trained.flame, heads, trained.latent, bound)

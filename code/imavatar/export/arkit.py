@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 
 from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
-from imavatar.export.baked import BakedAvatar, frame_transforms
+from imavatar.baking.baked import BakedAvatar, frame_transforms
 from imavatar.export.motion import GAZE_PITCH, GAZE_YAW, JAW_ANGLE
 from imavatar.head.flame import Flame
 from imavatar.types import HeadParameters

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from imavatar.export.baked import Skeleton, frame_transforms
+from imavatar.baking.baked import Skeleton, frame_transforms
 from imavatar.head.flame import Flame
 from imavatar.types import HeadParameters
 

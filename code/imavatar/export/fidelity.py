@@ -9,9 +9,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from imavatar.anatomy import HEAD_SCALE
-from imavatar.export.baked import BakedAvatar, frame_transforms, with_strongest
-from imavatar.export.clean_mesh import relevant_parts
-from imavatar.export.drawing import draw
+from imavatar.baking.baked import BakedAvatar, frame_transforms, with_strongest
+from imavatar.baking.clean_mesh import relevant_parts
+from imavatar.baking.drawing import draw
 from imavatar.head.flame import Flame
 from imavatar.numerics.isosurface import extract_isosurface
 from imavatar.rendering.avatar import Avatar

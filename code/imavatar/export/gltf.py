@@ -9,7 +9,7 @@ import pygltflib as gl
 from jaxtyping import Float, Int, UInt8
 
 from imavatar.anatomy import Joint
-from imavatar.export.baked import BakedAvatar, strongest_weights
+from imavatar.baking.baked import BakedAvatar, strongest_weights
 from imavatar.export.clips import Clip, rest_translations
 
 GENERATOR = "imavatar"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import trimesh
 
-from imavatar.export.baked import BakedAvatar, with_strongest
+from imavatar.baking.baked import BakedAvatar, with_strongest
 from imavatar.export.clips import Clip, global_transforms
 
 

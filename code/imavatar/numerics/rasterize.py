@@ -1,13 +1,17 @@
 """A z-buffer for triangle meshes on the CPU: which face each pixel sees, and where on it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import warp as wp
 from jaxtyping import Float, Int
 
-MAX_CANDIDATES = 4_000_000
-"""Pixel and triangle pairs looked at in one go; bounds the memory to a few hundred megabytes."""
+from imavatar.numerics.warp_setup import initialise_warp
+
+CPU = "cpu"
+FACES = wp.constant(2**32)
+NOTHING = wp.constant(2**64 - 1)
+"""Greater than every depth and face."""
 
 
 @dataclass(frozen=True)
@@ -56,31 +60,27 @@ def rasterize(
         perspective: barycentric coordinates and depth as under a pinhole camera; otherwise linear in the image.
         cull: leave out faces seen from behind.
     """
+    initialise_warp()
     height, width = size
-    corners = pixels[faces].astype(np.float64)  # [f, 3, 2]
-    corner_depth = depth[faces].astype(np.float64)
-    area = _signed_area(corners)
-    # y points down on the screen, so a face seen from the front has a negative area there
-    drawable = np.isfinite(area) & (corner_depth.min(axis=1, initial=np.inf) > 0)
-    drawable &= area < 0 if cull else area != 0
-    nearest = np.full(height * width, np.inf)
-    face_of = np.full(height * width, -1, dtype=np.int64)
-    weights_of = np.zeros((height * width, 3), dtype=np.float32)
-    for face, u, v in _candidates(corners, np.flatnonzero(drawable), height, width):
-        weights = _barycentric(corners[face], area[face], u, v)
-        inside = (weights >= 0).all(axis=1)
-        face, pixel, weights = face[inside], (v * width + u)[inside], weights[inside]
-        if perspective:
-            weights = weights / corner_depth[face]
-            z = 1 / weights.sum(axis=1)
-            weights = weights * z[:, None]
-        else:
-            z = (weights * corner_depth[face]).sum(axis=1)
-        np.minimum.at(nearest, pixel, z)
-        # backwards, so that of two faces at equal depth the first one stays
-        winner = np.flatnonzero(z == nearest[pixel])[::-1]
-        face_of[pixel[winner]], weights_of[pixel[winner]] = face[winner], weights[winner]
-    return Raster(face_of.reshape(size), weights_of.reshape(height, width, 3), nearest.reshape(size))
+    mesh = [
+        wp.array(np.ascontiguousarray(pixels, dtype=np.float64), dtype=wp.vec2d, device=CPU),
+        wp.array(np.ascontiguousarray(depth, dtype=np.float64), dtype=wp.float64, device=CPU),
+        wp.array(np.ascontiguousarray(faces, dtype=np.int32), dtype=wp.vec3i, device=CPU),
+    ]
+    nearest = wp.full(height * width, NOTHING, dtype=wp.uint64, device=CPU)
+    wp.launch(_nearest_kernel, len(faces), [*mesh, height, width, perspective, cull, nearest], device=CPU)
+    found = Raster(
+        face=np.full(size, -1, dtype=np.int64),
+        barycentric=np.zeros((height, width, 3), dtype=np.float32),
+        depth=np.full(size, np.inf),
+    )
+    out = [
+        wp.array(found.face.reshape(-1), dtype=wp.int64, device=CPU, copy=False),
+        wp.array(found.barycentric.reshape(-1, 3), dtype=wp.vec3, device=CPU, copy=False),
+        wp.array(found.depth.reshape(-1), dtype=wp.float64, device=CPU, copy=False),
+    ]
+    wp.launch(_resolve_kernel, height * width, [*mesh, width, perspective, nearest, *out], device=CPU)
+    return found
 
 
 def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "v 3"]:
@@ -94,35 +94,88 @@ def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f
     return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
 
 
-def _signed_area(corners: np.ndarray) -> np.ndarray:
-    """Twice the area of triangles [f, 3, 2], negative where they turn counter-clockwise on the screen."""
-    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
-    return (b[:, 0] - a[:, 0]) * (c[:, 1] - a[:, 1]) - (b[:, 1] - a[:, 1]) * (c[:, 0] - a[:, 0])
+@wp.func
+def _weights(a: wp.vec2d, b: wp.vec2d, c: wp.vec2d, u: wp.float64, v: wp.float64) -> wp.vec3d:
+    """Barycentric coordinates of a pixel in the plane of the screen."""
+    area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    first = (b[0] - u) * (c[1] - v) - (b[1] - v) * (c[0] - u)
+    second = (c[0] - u) * (a[1] - v) - (c[1] - v) * (a[0] - u)
+    third = (a[0] - u) * (b[1] - v) - (a[1] - v) * (b[0] - u)
+    return wp.vec3d(first / area, second / area, third / area)
 
 
-def _candidates(
-    corners: np.ndarray, drawable: np.ndarray, height: int, width: int
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Faces and the pixels (u, v) of their bounding boxes, in portions of bounded size."""
-    limit = np.array([width, height])
-    first = np.clip(np.ceil(corners[drawable].min(axis=1)), 0, limit).astype(np.int64)
-    last = np.clip(np.floor(corners[drawable].max(axis=1)), -1, limit - 1).astype(np.int64)
-    extent = np.maximum(last - first + 1, 0)
-    count = extent.prod(axis=1)
-    portion = np.cumsum(count) // MAX_CANDIDATES
-    for index in range(int(portion[-1]) + 1 if len(portion) else 0):
-        rows = np.flatnonzero((portion == index) & (count > 0))
-        n = count[rows]
-        within = np.arange(n.sum()) - np.repeat(np.cumsum(n) - n, n)  # 0 ... n-1 of each face
-        row = np.repeat(rows, n)
-        columns = extent[row, 0]
-        yield drawable[row], first[row, 0] + within % columns, first[row, 1] + within // columns
+@wp.func
+def _depth(weights: wp.vec3d, depth: wp.vec3d, perspective: bool) -> wp.float64:
+    """Depth at a point of a face, given in the plane of the screen; under a pinhole camera its inverse is linear."""
+    if perspective:
+        return wp.float64(1.0) / (weights[0] / depth[0] + weights[1] / depth[1] + weights[2] / depth[2])
+    return wp.dot(weights, depth)
 
 
-def _barycentric(corners: np.ndarray, area: np.ndarray, u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """Barycentric coordinates [n, 3] of pixels in the plane of the screen."""
-    du, dv = corners[..., 0] - u[:, None], corners[..., 1] - v[:, None]
-    first = du[:, 1] * dv[:, 2] - dv[:, 1] * du[:, 2]
-    second = du[:, 2] * dv[:, 0] - dv[:, 2] * du[:, 0]
-    third = du[:, 0] * dv[:, 1] - dv[:, 0] * du[:, 1]
-    return np.stack([first, second, third], axis=-1) / area[:, None]
+@wp.func
+def _in_range(value: wp.float64, last: int) -> int:
+    """A coordinate as a whole number from -1 to last + 1, also where it is far outside."""
+    return int(wp.clamp(value, wp.float64(-1.0), wp.float64(last + 1)))
+
+
+@wp.kernel
+def _nearest_kernel(
+    pixels: wp.array(dtype=wp.vec2d),
+    depth: wp.array(dtype=wp.float64),
+    faces: wp.array(dtype=wp.vec3i),
+    height: int,
+    width: int,
+    perspective: bool,
+    cull: bool,
+    nearest: wp.array(dtype=wp.uint64),
+):
+    # Of all faces at a pixel the least of depth and, at equal depths, index: both in one number, the depth in front.
+    i = wp.tid()
+    face = faces[i]
+    a, b, c = pixels[face[0]], pixels[face[1]], pixels[face[2]]
+    z = wp.vec3d(depth[face[0]], depth[face[1]], depth[face[2]])
+    area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
+    # y points down on the screen, so a face seen from the front has a negative area there.
+    facing = area < wp.float64(0.0) or (area > wp.float64(0.0) and not cull)
+    drawable = facing and wp.isfinite(area) and wp.min(z) > wp.float64(0.0)
+    if drawable:
+        left = _in_range(wp.ceil(wp.min(a[0], wp.min(b[0], c[0]))), width)
+        right = _in_range(wp.floor(wp.max(a[0], wp.max(b[0], c[0]))), width)
+        top = _in_range(wp.ceil(wp.min(a[1], wp.min(b[1], c[1]))), height)
+        bottom = _in_range(wp.floor(wp.max(a[1], wp.max(b[1], c[1]))), height)
+        for v in range(wp.max(top, 0), wp.min(bottom, height - 1) + 1):
+            for u in range(wp.max(left, 0), wp.min(right, width - 1) + 1):
+                weights = _weights(a, b, c, wp.float64(u), wp.float64(v))
+                if wp.min(weights) >= wp.float64(0.0):
+                    # The bits of positive numbers are in the order of the numbers.
+                    bits = wp.cast(wp.float32(_depth(weights, z, perspective)), wp.uint32)
+                    key = wp.uint64(bits) * wp.uint64(FACES) + wp.uint64(i)
+                    wp.atomic_min(nearest, v * width + u, key)
+
+
+@wp.kernel
+def _resolve_kernel(
+    pixels: wp.array(dtype=wp.vec2d),
+    depth: wp.array(dtype=wp.float64),
+    faces: wp.array(dtype=wp.vec3i),
+    width: int,
+    perspective: bool,
+    nearest: wp.array(dtype=wp.uint64),
+    face_of: wp.array(dtype=wp.int64),
+    barycentric: wp.array(dtype=wp.vec3),
+    depth_of: wp.array(dtype=wp.float64),
+):
+    p = wp.tid()
+    if nearest[p] != wp.uint64(NOTHING):
+        i = int(nearest[p] % wp.uint64(FACES))
+        face = faces[i]
+        z = wp.vec3d(depth[face[0]], depth[face[1]], depth[face[2]])
+        weights = _weights(
+            pixels[face[0]], pixels[face[1]], pixels[face[2]], wp.float64(p % width), wp.float64(p // width)
+        )
+        here = _depth(weights, z, perspective)
+        if perspective:
+            weights = wp.cw_div(weights, z) * here
+        face_of[p] = wp.int64(i)
+        barycentric[p] = wp.vec3(float(weights[0]), float(weights[1]), float(weights[2]))
+        depth_of[p] = here

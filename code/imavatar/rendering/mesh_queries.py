@@ -1,8 +1,5 @@
 """Rays and points against a triangle mesh, by NVIDIA Warp on CPU and CUDA. No gradient."""
 
-import functools
-import os
-import tempfile
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +7,7 @@ import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from imavatar.numerics.warp_setup import initialise_warp
 from imavatar.types import TensorRecord
 
 MAX_DISTANCE = 1.0e3
@@ -148,17 +146,6 @@ def distance_to_mesh(
     distance = torch.zeros(len(points), device=points.device)
     index.launch(_distance_kernel, points, [wp.from_torch(distance)])
     return distance
-
-
-@functools.cache
-def initialise_warp() -> None:
-    """Start Warp quietly; where the home folder cannot be written its kernels go to a temporary one."""
-    wp.config.log_level = wp.LOG_ERROR
-    cache = os.path.expanduser("~/.cache")
-    parent = cache if os.path.isdir(cache) else os.path.dirname(cache)
-    if not os.access(parent, os.W_OK):
-        wp.config.kernel_cache_dir = os.path.join(tempfile.gettempdir(), f"warp-{os.getuid()}")
-    wp.init()
 
 
 def _vec3(values: Float[Tensor, "n 3"]) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 
 from imavatar.anatomy import HEAD_SCALE
-from imavatar.export.baked import BakedAvatar
+from imavatar.baking.baked import BakedAvatar
 from imavatar.numerics.rasterize import rasterize
 from imavatar.rendering.camera import project, view_depth
 from imavatar.types import Camera
@@ -19,19 +19,22 @@ def draw(
     height: int,
     width: int,
     supersample: int = 1,
+    *,
+    cull: bool = False,
 ) -> Float[np.ndarray, "h w 3"]:
     """An image, sRGB in [0, 1], of the avatar with its vertices at given places (metres).
 
     Args:
         camera: of one row, in model units.
         supersample: samples along each side of a pixel, which are averaged.
+        cull: leave out faces seen from behind, which a closed mesh hides anyway.
     """
     n = supersample
     points = torch.as_tensor(HEAD_SCALE * vertices).to(camera.intrinsics)[None]
     # Samples lie evenly in their pixel, whose middle has integer coordinates.
     pixels = (project(camera, points)[0].double().cpu().numpy() + 0.5) * n - 0.5
     depth = view_depth(camera, points)[0].double().cpu().numpy()
-    raster = rasterize(pixels, depth, avatar.faces, (n * height, n * width))
+    raster = rasterize(pixels, depth, avatar.faces, (n * height, n * width), cull=cull)
     if avatar.texture is None:
         image = raster.interpolate(avatar.colours, avatar.faces, background=1.0).astype(np.float64)
     else:

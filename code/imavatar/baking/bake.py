@@ -9,8 +9,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from imavatar.anatomy import HEAD_SCALE
-from imavatar.export.baked import BakedAvatar, skeleton_of
-from imavatar.export.clean_mesh import MeshReport, decimate, relevant_parts, report, without_degenerate
+from imavatar.baking.baked import BakedAvatar, skeleton_of
+from imavatar.baking.clean_mesh import MeshReport, decimate, relevant_parts, report, without_degenerate
 from imavatar.fields.deformer import Deformer
 from imavatar.head.flame import Flame
 from imavatar.numerics.linalg import transform_points

@@ -57,7 +57,7 @@ class BakedAvatar:
         weights = self.weights if weights is None else weights
         moved = self.vertices + np.tensordot(expression, self.expression, 1)
         moved = moved + np.tensordot(pose_feature, self.correctives, 1)
-        blended = np.einsum("vj,jmn->vmn", weights, transforms[:, :3])
+        blended = (weights @ transforms[:, :3].reshape(len(transforms), 12)).reshape(-1, 3, 4)
         return np.einsum("vmn,vn->vm", blended[..., :3], moved) + blended[..., 3]
 
     def reindexed(self, source: Int[np.ndarray, " n"], faces: Int[np.ndarray, "f 3"], **changes) -> "BakedAvatar":

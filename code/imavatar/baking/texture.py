@@ -7,8 +7,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.ndimage import distance_transform_edt
 
+from imavatar.baking.baked import BakedAvatar
 from imavatar.errors import ImavatarError
-from imavatar.export.baked import BakedAvatar
 from imavatar.numerics.rasterize import rasterize
 
 PADDING = 4

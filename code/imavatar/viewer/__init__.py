@@ -1,0 +1,1 @@
+"""The interactive viewer: an avatar in the browser, moved by sliders."""
