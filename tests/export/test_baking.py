@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 
 import cv2
 import numpy as np
@@ -207,6 +208,23 @@ def test_a_file_holds_what_poses_the_mesh(made, tmp_path):
     expected = pose_as_gltf(baked, posed, with_strongest(baked.weights))
     assert np.abs(found - expected).max() < 1e-4
     assert np.linalg.norm(found - position, axis=1).max() > 0.01
+
+
+def test_a_file_shows_the_person_at_rest_and_every_clip_leaves_that(made, tmp_path):
+    baked, jaw = made.baked, 2 + 1 + Joint.JAW
+    pose = torch.zeros(2, 15)
+    pose[0, pose_slice(Joint.JAW)] = torch.tensor([0.1, 0.0, 0.0])
+    motion = HeadParameters(torch.linspace(-1, 1, 50) * torch.tensor([[1.0], [0.0]]), pose)
+    rest, still = (make_clip(n, made.flame, baked.skeleton, motion[k : k + 1], 25.0) for k, n in enumerate("ab"))
+    write_glb(tmp_path / "a.glb", baked, [still], {"smile": baked.expression[0]}, rest)
+    file = gl.GLTF2().load(str(tmp_path / "a.glb"))
+    weights = np.array(file.meshes[0].weights)
+    np.testing.assert_allclose(weights[:50], motion.expression[0], atol=1e-6)
+    np.testing.assert_allclose(weights[50:86], rest.correctives[0], atol=1e-6)
+    assert weights[86] == 0 and file.nodes[jaw].name == "jaw"
+    np.testing.assert_allclose(file.nodes[jaw].rotation, [math.sin(0.05), 0, 0, math.cos(0.05)], atol=1e-6)
+    moved = {(c.target.node, c.target.path) for c in file.animations[0].channels}
+    assert (jaw, "rotation") in moved and (jaw - 1, "rotation") not in moved
 
 
 def test_arkits_units_are_the_expressions_and_the_joints_turns(made):

@@ -122,8 +122,9 @@ def seen():
     client = SimpleNamespace(gui=page, scene=scene, camera=view)
     pose = torch.zeros(20, 15)
     pose[:, JAW] = torch.arange(20) / 100
+    rest = HeadParameters(torch.zeros(1, 50), torch.zeros(1, 15))
     motions = {"talk": HeadParameters(torch.zeros(20, 50), pose)}
-    session = Session(client, stage, controls_of(50, {}, {}), motions, fps=50.0, size=64)
+    session = Session(client, stage, controls_of(50, {}, {}), motions, rest, fps=50.0, size=64)
     thread = threading.Thread(target=session.run, daemon=True)
     thread.start()
     yield SimpleNamespace(page=page.handles, scene=scene, stage=stage, view=view, session=session, thread=thread)

@@ -17,16 +17,20 @@ def check_bakeable(config, conf: Path) -> None:
         )
 
 
-def colour_frames(trained, n_average: int = 0) -> list:
-    """The neutral head, or some of the training frames, posed."""
-    import torch
-
+def rest_head(trained):
+    """The avatar's person at rest, as its training frames show it (one row): zero coefficients may be no such frame."""
     from imavatar import build
-    from imavatar.types import HeadParameters
+    from imavatar.export.sources import neutral_of
+
+    return neutral_of(build.build_dataset(trained.config, "train", only_json=True).head())
+
+
+def colour_frames(trained, n_average: int = 0) -> list:
+    """The person at rest, or some of the training frames, posed."""
+    from imavatar import build
 
     if n_average == 0:
-        expression = torch.zeros(1, trained.config.model.deformer_network.num_exp)
-        heads = HeadParameters(expression, torch.zeros(1, 15))
+        heads = rest_head(trained)
     else:
         dataset = build.build_dataset(trained.config, "train", only_json=True)
         heads = dataset.head(evenly(len(dataset), n_average))

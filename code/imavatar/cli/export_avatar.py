@@ -5,13 +5,14 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from imavatar.cli.baking import bake, check_bakeable, colour_frames, evenly, textured
+from imavatar.cli.baking import bake, check_bakeable, colour_frames, evenly, rest_head, textured
 from imavatar.cli.common import run_command
 from imavatar.cli.driving import MOTION_HELP, SWEEP, clip_name, read_driving
 from imavatar.errors import ConfigError, ImavatarError
 
 GLB = ".glb"
 SWEEP_FRAMES = 250
+REST = "rest"
 MESH_FORMATS = ("obj", "ply")
 
 
@@ -89,9 +90,9 @@ def export_avatar(args: argparse.Namespace) -> None:
     shapes = _named_shapes(trained, kept) if args.named else {}
     if args.arkit:
         shapes |= _arkit_shapes(trained, kept)
-    short = [replace(clip, expression=clip.expression[:, :n_expression]) for clip in clips]
-    write_glb(args.out, kept, short, shapes)
-    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {len(clips)} clip(s)", flush=True)
+    rest, *short = [replace(clip, expression=clip.expression[:, :n_expression]) for clip in clips]
+    write_glb(args.out, kept, short, shapes, rest)
+    print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {len(short)} clip(s)", flush=True)
     if args.npz is not None:
         write_npz(args.npz, baked)
         print(f"{args.npz}: {args.npz.stat().st_size / 1e6:.1f} MB")
@@ -111,11 +112,11 @@ def _writer():
 
 
 def _clips(trained, baked, args: argparse.Namespace) -> list:
-    """The sweep, and every motion that was asked for, by names of their own."""
+    """The person at rest, the sweep, and every motion that was asked for, by names of their own."""
     from imavatar.export.clips import make_clip
 
     fps = trained.config.plot.fps
-    motions = {}
+    motions = {REST: rest_head(trained)}
     for source in (SWEEP, *args.motion):
         driving = read_driving(source, trained, n_frames=SWEEP_FRAMES, fps=fps, tracked=args.out.parent / "tracked")
         motions[clip_name(source, motions)] = driving.motion

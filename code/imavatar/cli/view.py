@@ -50,7 +50,7 @@ def make_viewer(args: argparse.Namespace):
         ImavatarError: the extra `viewer` is not installed, or the port is taken.
     """
     from imavatar import assets, build
-    from imavatar.cli.baking import bake, check_bakeable, colour_frames
+    from imavatar.cli.baking import bake, check_bakeable, colour_frames, rest_head
     from imavatar.cli.trained import load_trained
     from imavatar.viewer.controls import controls_of
 
@@ -76,6 +76,7 @@ def make_viewer(args: argparse.Namespace):
         Stage(baked, trained.flame, renderers, trained.latent, config.plot.silhouette_blur),
         controls_of(n_expression, trained.head.named_expressions, trained.head.face_units),
         motions,
+        rest_head(trained),
         camera=dataset.camera([0]),
         height=dataset.height,
         centre=trained.flame.canonical_vertices.mean(dim=0).double().cpu().numpy(),

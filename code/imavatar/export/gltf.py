@@ -19,6 +19,8 @@ DENSE = 0.7
 """Targets that move a larger share of the vertices are stored for all of them."""
 STILL = 1e-6
 """Quaternion components or metres by which a joint moves less in a whole clip than a track is worth."""
+STRAIGHT = (0.0, 0.0, 0.0, 1.0)
+"""A quaternion that turns nothing."""
 LEAST_WEIGHT = 1e-5
 """Smaller skinning weights are none."""
 JPEG_QUALITY = 92
@@ -31,8 +33,9 @@ def write_glb(
     avatar: BakedAvatar,
     clips: Sequence[Clip] = (),
     shapes: Mapping[str, Float[np.ndarray, "v 3"]] | None = None,
+    rest: Clip | None = None,
 ) -> None:
-    """Write the file.
+    """Write the file; what it shows where no clip is played is the first frame of `rest`, or the mesh as it is.
 
     Morph targets are, in this order: `expression_00`..., the pose correctives `neck_00`... `right_eye_22` (row and
     column of the joint's rotation matrix less the identity), and `shapes`: offsets in metres under names of their
@@ -70,12 +73,12 @@ def write_glb(
     primitive = gl.Primitive(
         attributes=attributes, indices=content.indices(avatar.faces), material=0, targets=targets, mode=gl.TRIANGLES
     )
-    file.meshes = [
-        gl.Mesh(name="head", primitives=[primitive], weights=[0.0] * len(names), extras={"targetNames": names})
-    ]
+    weights = [0.0] * len(names) if rest is None else _weights(rest, len(names))[0].tolist()
+    file.meshes = [gl.Mesh(name="head", primitives=[primitive], weights=weights, extras={"targetNames": names})]
     file.materials = [material]
-    _add_skeleton(file, content, avatar)
-    file.animations = [_animation(content, clip, avatar, len(names)) for clip in clips]
+    turns, places = _at_rest(avatar, rest)
+    _add_skeleton(file, content, avatar, turns, places)
+    file.animations = [_animation(content, clip, turns, places, len(names)) for clip in clips]
     file.bufferViews, file.accessors = content.views, content.accessors
     file.buffers = [gl.Buffer(byteLength=content.length)]
     file.set_binary_blob(content.bytes())
@@ -95,7 +98,20 @@ def target_names(avatar: BakedAvatar, shapes: Sequence[str] = ()) -> list[str]:
 MESH_NODE, SKELETON_NODE, FIRST_JOINT = 0, 1, 2
 
 
-def _add_skeleton(file: gl.GLTF2, content: "_Content", avatar: BakedAvatar) -> None:
+def _at_rest(avatar: BakedAvatar, rest: Clip | None) -> tuple[Float[np.ndarray, "j 4"], Float[np.ndarray, "j 3"]]:
+    """Turns and places of the joints where no clip is played."""
+    if rest is None:
+        return np.tile(STRAIGHT, (len(avatar.skeleton.names), 1)), rest_translations(avatar.skeleton)
+    return rest.rotations[0], rest.translations[0]
+
+
+def _add_skeleton(
+    file: gl.GLTF2,
+    content: "_Content",
+    avatar: BakedAvatar,
+    turns: Float[np.ndarray, "j 4"],
+    places: Float[np.ndarray, "j 3"],
+) -> None:
     skeleton = avatar.skeleton
     count = len(skeleton.names)
     inverse_bind = np.tile(np.eye(4), (count, 1, 1))
@@ -112,15 +128,30 @@ def _add_skeleton(file: gl.GLTF2, content: "_Content", avatar: BakedAvatar) -> N
     ]
     roots = [FIRST_JOINT + j for j, parent in enumerate(skeleton.parents) if parent < 0]
     nodes = [gl.Node(name="head", mesh=0, skin=0), gl.Node(name="skeleton", children=roots)]
-    for j, (name, place) in enumerate(zip(skeleton.names, rest_translations(skeleton), strict=True)):
+    for j, name in enumerate(skeleton.names):
         children = [FIRST_JOINT + k for k, parent in enumerate(skeleton.parents) if parent == j]
-        nodes.append(gl.Node(name=name, translation=place.tolist(), children=children))
+        turn = None if np.abs(turns[j] - STRAIGHT).max() <= STILL else turns[j].tolist()
+        nodes.append(gl.Node(name=name, translation=places[j].tolist(), rotation=turn, children=children))
     file.nodes = nodes
     file.scenes, file.scene = [gl.Scene(name="avatar", nodes=[MESH_NODE, SKELETON_NODE])], 0
 
 
-def _animation(content: "_Content", clip: Clip, avatar: BakedAvatar, n_targets: int) -> gl.Animation:
-    """Tracks for the morph targets' weights and for the joints that move."""
+def _weights(clip: Clip, n_targets: int) -> Float[np.ndarray, "t n"]:
+    """Weights of all targets in a clip's frames; it does not drive those of other shapes."""
+    weights = np.zeros((len(clip.seconds), n_targets))
+    driven = np.concatenate([clip.expression, clip.correctives], axis=1)
+    weights[:, : driven.shape[1]] = driven
+    return weights
+
+
+def _animation(
+    content: "_Content",
+    clip: Clip,
+    turns: Float[np.ndarray, "j 4"],
+    places: Float[np.ndarray, "j 3"],
+    n_targets: int,
+) -> gl.Animation:
+    """Tracks for the morph targets' weights and for the joints that leave their turns and places at rest."""
     animation = gl.Animation(name=clip.name)
     times = content.add(clip.seconds.astype(np.float32), gl.SCALAR, bounds=True)
 
@@ -132,15 +163,11 @@ def _animation(content: "_Content", clip: Clip, avatar: BakedAvatar, n_targets: 
         animation.samplers.append(sampler)
         animation.channels.append(gl.AnimationChannel(sampler=len(animation.samplers) - 1, target=target))
 
-    weights = np.zeros((len(clip.seconds), n_targets))
-    driven = np.concatenate([clip.expression, clip.correctives], axis=1)
-    weights[:, : driven.shape[1]] = driven
-    track(weights.reshape(-1), gl.SCALAR, MESH_NODE, "weights")
-    rest = rest_translations(avatar.skeleton)
-    for j in range(len(avatar.skeleton.names)):
-        if np.abs(clip.rotations[:, j] - [0, 0, 0, 1]).max() > STILL:
+    track(_weights(clip, n_targets).reshape(-1), gl.SCALAR, MESH_NODE, "weights")
+    for j in range(len(turns)):
+        if np.abs(clip.rotations[:, j] - turns[j]).max() > STILL:
             track(clip.rotations[:, j], gl.VEC4, FIRST_JOINT + j, "rotation")
-        if np.abs(clip.translations[:, j] - rest[j]).max() > STILL:
+        if np.abs(clip.translations[:, j] - places[j]).max() > STILL:
             track(clip.translations[:, j], gl.VEC3, FIRST_JOINT + j, "translation")
     return animation
 

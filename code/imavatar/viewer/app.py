@@ -26,6 +26,7 @@ class Viewer:
     """Serves until `stop`; any number of browsers may come and go.
 
     Args:
+        rest: the head where no motion is chosen, one row.
         camera: where browsers look from at first, one row.
         height: of its image, pixels.
         centre: what they orbit around, near its axis, model units.
@@ -40,6 +41,7 @@ class Viewer:
         stage: Stage,
         controls: Sequence[Control],
         motions: Mapping[str, HeadParameters],
+        rest: HeadParameters,
         *,
         camera: Camera,
         height: int,
@@ -51,7 +53,7 @@ class Viewer:
     ):
         _check_free(host, port)
         logging.getLogger("websockets").setLevel(logging.WARNING)
-        self.stage, self.controls, self.motions = stage, controls, motions
+        self.stage, self.controls, self.motions, self.rest = stage, controls, motions, rest
         self.fps, self.size, self.host = fps, size, host
         self._position, self._target = look_towards(camera, centre)
         self._fov = field_of_view(camera, height)
@@ -85,7 +87,7 @@ class Viewer:
         client.camera.position = tuple(self._position)
         client.camera.look_at = tuple(self._target)
         client.camera.fov = self._fov
-        session = Session(client, self.stage, self.controls, self.motions, fps=self.fps, size=self.size)
+        session = Session(client, self.stage, self.controls, self.motions, self.rest, fps=self.fps, size=self.size)
         self._sessions[client.client_id] = session
         threading.Thread(target=session.run, name=f"session {client.client_id}", daemon=True).start()
         logger.info("browser %d looks (%d now)", client.client_id, len(self._sessions))

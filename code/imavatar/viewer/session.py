@@ -27,6 +27,7 @@ class Session:
         client: the browser.
         stage: shared by all sessions.
         motions: that can be played, by name.
+        rest: the head where none is, one row.
         fps: frames a second of motions.
         size: images have about size x size pixels, in the browser's proportions.
     """
@@ -37,6 +38,7 @@ class Session:
         stage: Stage,
         controls: Sequence[Control],
         motions: Mapping[str, HeadParameters],
+        rest: HeadParameters,
         *,
         fps: float,
         size: int,
@@ -45,6 +47,7 @@ class Session:
         self.stage = stage
         self.controls = controls
         self.motions = motions
+        self.rest = rest
         self.fps = fps
         self._changed = threading.Event()
         self._changed.set()
@@ -119,11 +122,9 @@ class Session:
 
     def _base(self) -> HeadParameters:
         """The frame of the motion, where one is chosen; else the head at rest."""
-        name = self._motion.value
-        if name == NO_MOTION:
-            motion = self.motions[next(iter(self.motions))]
-            return HeadParameters(0 * motion.expression[:1], 0 * motion.pose[:1])
-        motion = self.motions[name]
+        if self._motion.value == NO_MOTION:
+            return self.rest
+        motion = self.motions[self._motion.value]
         frame = int(self._frame.value) % len(motion)
         return motion[frame : frame + 1]
 

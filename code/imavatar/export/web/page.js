@@ -65,7 +65,10 @@ class Avatar {
     // What a posed mesh reaches is not what three.js takes for its bounds.
     for (const mesh of this.meshes) mesh.frustumCulled = false;
     this.targets = this.meshes[0].morphTargetDictionary ?? {};
-    this.restPose = Object.values(this.bones).map((bone) => [bone, bone.position.clone()]);
+    // What the file shows without a clip: the person at rest.
+    this.rest = this.meshes.map((mesh) => [mesh.morphTargetInfluences, [...mesh.morphTargetInfluences]]);
+    this.restPose = [];
+    file.scene.traverse((node) => this.restPose.push([node, node.position.clone(), node.quaternion.clone()]));
     this.amounts = {};
     this.turns = {};
     this.duration = 0;
@@ -95,8 +98,8 @@ class Avatar {
 
   /** The pose of the clip at a time, with the sliders' amounts added to it. */
   pose(time) {
-    for (const mesh of this.meshes) mesh.morphTargetInfluences.fill(0);
-    for (const [bone, place] of this.restPose) { bone.quaternion.identity(); bone.position.copy(place); }
+    for (const [amounts, rest] of this.rest) rest.forEach((amount, k) => { amounts[k] = amount; });
+    for (const [node, place, turn] of this.restPose) { node.position.copy(place); node.quaternion.copy(turn); }
     this.play(time);
     for (const mesh of this.meshes) {
       for (const [name, amount] of Object.entries(this.amounts)) mesh.morphTargetInfluences[this.targets[name]] += amount;
