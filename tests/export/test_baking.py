@@ -136,14 +136,16 @@ def test_specks_and_degenerate_faces_go_and_closed_parts_stay_closed():
 def accessor(file: gl.GLTF2, index: int) -> np.ndarray:
     """An accessor's values, read independently of what wrote it."""
     own = file.accessors[index]
-    kinds = {gl.FLOAT: "<f4", gl.UNSIGNED_BYTE: "u1", gl.UNSIGNED_SHORT: "<u2", gl.UNSIGNED_INT: "<u4"}
+    kinds = {gl.FLOAT: "<f4", gl.UNSIGNED_BYTE: "u1", gl.SHORT: "<i2", gl.UNSIGNED_SHORT: "<u2", gl.UNSIGNED_INT: "<u4"}
     width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}[own.type]
 
     def read(view, component, count, columns):
         start = file.bufferViews[view].byteOffset
         kind = np.dtype(kinds[component])
-        data = file.binary_blob()[start : start + count * columns * kind.itemsize]
-        return np.frombuffer(data, kind).reshape(count, columns)
+        stride = file.bufferViews[view].byteStride or columns * kind.itemsize
+        data = np.frombuffer(file.binary_blob()[start : start + file.bufferViews[view].byteLength], np.uint8)
+        rows = data.reshape(count, stride)[:, : columns * kind.itemsize]
+        return np.ascontiguousarray(rows).view(kind).reshape(count, columns)
 
     if own.bufferView is not None:
         return read(own.bufferView, own.componentType, own.count, width)
@@ -208,6 +210,26 @@ def test_a_file_holds_what_poses_the_mesh(made, tmp_path):
     expected = pose_as_gltf(baked, posed, with_strongest(baked.weights))
     assert np.abs(found - expected).max() < 1e-4
     assert np.linalg.norm(found - position, axis=1).max() > 0.01
+
+
+def test_targets_in_sixteen_bits_are_the_same_to_a_thirtieth_of_a_millimetre(made, tmp_path):
+    baked = made.baked
+    some = np.zeros_like(baked.expression[0])
+    some[5:9] = 0.01
+    write_glb(tmp_path / "a.glb", baked, (), {"some": some}, quantise=True)
+    write_glb(tmp_path / "b.glb", baked, (), {"some": some})
+    assert (tmp_path / "a.glb").stat().st_size < 0.75 * (tmp_path / "b.glb").stat().st_size
+    file = gl.GLTF2().load(str(tmp_path / "a.glb"))
+    assert file.extensionsRequired == ["KHR_mesh_quantization"]
+    targets = [target["POSITION"] for target in file.meshes[0].primitives[0].targets]
+    expected = np.concatenate([baked.expression, baked.correctives, some[None]])
+    for index, offsets in zip(targets, expected, strict=True):
+        own = file.accessors[index]
+        assert own.componentType == gl.SHORT and own.normalized
+        found = np.maximum(accessor(file, index) / 32767, -1)
+        assert np.abs(found - offsets).max() <= 0.5 / 32767 + 1e-5
+        assert own.max == accessor(file, index).max(axis=0).tolist()
+    assert file.accessors[targets[-1]].sparse.count == 4
 
 
 def test_a_file_shows_the_person_at_rest_and_every_clip_leaves_that(made, tmp_path):

@@ -118,6 +118,9 @@ def test_evaluation_writes_images_metrics_and_a_mesh(root, capsys):
     agreement = json.loads((out / "search_check.json").read_text())
     assert agreement["differing_hits"] <= 0.02 * agreement["rays"]
     assert "PSNR" in capsys.readouterr().out
+    report = (run_folder(root) / "report.html").read_text()
+    assert ">loss</text>" in report and "Test sequence test" in report and "nepoch = " in report
+    assert str(root) not in report.split("<h2>Configuration")[0]
 
 
 def test_a_finished_run_is_not_trained_again_and_another_one_not_overwritten(root, capsys):

@@ -20,6 +20,7 @@ def evaluate_run(args: argparse.Namespace) -> None:
 
     trained = load_trained(args.conf, args.subject, args.checkpoint, args.load_path)
     lpips, detect = load_lpips(), keypoint_detector()
+    evaluations = {}
     for name, dataset, latent in _evaluated(trained, args):
         out = trained.folder.evaluation(name, trained.epoch)
         summary = evaluate(
@@ -40,6 +41,8 @@ def evaluate_run(args: argparse.Namespace) -> None:
             (out / "search_check.json").write_text(json.dumps(agreement.as_dict(), indent=1))
             print(agreement)
         print(f"results: {out}")
+        evaluations[name] = out
+    print(f"report: {_write_report(trained, evaluations)}")
 
 
 def _evaluated(trained, args: argparse.Namespace):
@@ -66,6 +69,34 @@ def _evaluated(trained, args: argparse.Namespace):
     name = "+".join(config.dataset.train.sub_dir) + "_optimised"
     optimised = dataset.with_parameters(*frames.all_frames(dataset.camera()))
     yield name, optimised, frames.latent_codes.weight.detach().to(trained.latent.device)
+
+
+def _write_report(trained, evaluations):
+    """The page about the run with these results."""
+    from imavatar.evaluation.run_report import write_run_report
+
+    config, folder = trained.config, trained.folder
+    network, search = config.model.deformer_network, config.model.ray_tracer.search
+    facts = {
+        "subject": config.dataset.subject_name,
+        "method": config.model.method,
+        "configuration": config.train.methodname,
+        "trained on": ", ".join(config.dataset.train.sub_dir),
+        "epoch": str(trained.epoch),
+        "head model": f"{trained.head.name}, {network.num_exp} expression coefficients",
+        "search in training": search,
+        "image size": "{} x {}".format(*config.dataset.test.img_res),
+    }
+    own = folder.config
+    return write_run_report(
+        folder.root / "report.html",
+        title=f"{config.dataset.subject_name}: {config.train.methodname}",
+        facts=facts,
+        configuration=own.read_text(encoding="utf-8") if own.is_file() else "the run's configuration is not there",
+        scalars=folder.train / "train.csv",
+        previews=folder.train / "previews",
+        evaluations=evaluations,
+    )
 
 
 def _check_search(trained, dataset):

@@ -47,6 +47,9 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--arkit", action="store_true", help="targets of ARKit's face units too, where the head model defines them"
     )
+    parser.add_argument(
+        "--quantise", action="store_true", help="targets in 16 bits: smaller, but not every program reads that"
+    )
     parser.add_argument("--npz", type=Path, help="write everything in full precision here")
     parser.add_argument("--meshes", type=Path, metavar="DIR", help="write the clips' frames as meshes here")
     parser.add_argument("--mesh-format", choices=MESH_FORMATS, default="ply", help="of --meshes (default: ply)")
@@ -91,7 +94,7 @@ def export_avatar(args: argparse.Namespace) -> None:
     if args.arkit:
         shapes |= _arkit_shapes(trained, kept)
     rest, *short = [replace(clip, expression=clip.expression[:, :n_expression]) for clip in clips]
-    write_glb(args.out, kept, short, shapes, rest)
+    write_glb(args.out, kept, short, shapes, rest, quantise=args.quantise)
     print(f"{args.out}: {args.out.stat().st_size / 1e6:.1f} MB, {len(short)} clip(s)", flush=True)
     if args.npz is not None:
         write_npz(args.npz, baked)

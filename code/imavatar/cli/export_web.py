@@ -48,6 +48,7 @@ def _export(args: argparse.Namespace, out: Path) -> str:
         "out": out,
         "named": args.named or bool(head.named_expressions),
         "arkit": args.arkit or bool(head.face_units),
+        "quantise": True,
     }
     export_avatar(argparse.Namespace(**{**vars(args), **options}))
     return config.dataset.subject_name

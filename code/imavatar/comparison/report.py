@@ -15,6 +15,7 @@ from imavatar.comparison.pictures import TITLES, Pictures
 from imavatar.comparison.plan import CONTENDERS, TESTS
 from imavatar.comparison.results import Row
 from imavatar.comparison.tables import Table
+from imavatar.evaluation.html_page import facts_table, page, picture
 from imavatar.evaluation.protocol_scores import MEASURES
 from imavatar.evaluation.tables import write_text
 
@@ -22,14 +23,6 @@ MOST_FRAMES = 20
 """Of a sequence in the report, evenly taken."""
 JPEG_QUALITY = 85
 
-STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2em auto; max-width: 1200px; color: #222; padding: 0 1em }
-table { border-collapse: collapse; font-size: 13px; margin: 0.5em 0 } td, th { padding: 3px 9px; text-align: right }
-td:first-child, th:first-child { text-align: left } tr:nth-child(even) { background: #f3f3f3 }
-figure { margin: 1em 0; overflow-x: auto } figcaption, .made { color: #666; font-size: 12px }
-figure img { max-width: 100% } .frames { display: flex; flex-wrap: wrap; gap: 8px } .frames figure { margin: 0 }
-.frames img { width: 150px; image-rendering: pixelated } select, input { font: inherit } code { font-size: 12px }
-"""
 SCRIPT = """
 const data = JSON.parse(document.getElementById('pictures').textContent);
 const subject = document.getElementById('subject'), sequence = document.getElementById('sequence');
@@ -84,7 +77,7 @@ def write_report(
         problems: what failed.
     """
     made = f'<p class="made">made by <code>{html.escape(command)}</code> at {html.escape(facts["commit"])}</p>'
-    parts = [f"<h1>{html.escape(title)}</h1>", _facts(facts)]
+    parts = [facts_table(facts)]
     if problems:
         parts += ["<h2>What failed</h2><ul>", *(f"<li>{html.escape(text)}</li>" for text in problems), "</ul>"]
     parts.append("<h2>Tables</h2>")
@@ -93,26 +86,13 @@ def write_report(
     parts.append("<p>" + "; ".join(f"{m.label}: {html.escape(m.meaning)}" for m in MEASURES.values()) + ".</p>")
     parts.append("<h2>Figures</h2>")
     for figure in figures:
-        source = base64.b64encode(figure.path.read_bytes()).decode()
         caption = f"{figure.caption}. Made by {figure.command} at {facts['commit']}"
-        parts.append(
-            f'<figure><img src="data:image/png;base64,{source}" alt="{html.escape(figure.caption)}">'
-            f"<figcaption>{html.escape(caption)}</figcaption></figure>"
-        )
+        parts.append(picture(figure.path.read_bytes(), caption))
     parts += ["<h2>Frame by frame</h2>", _browser(pictures), made]
     content = json.dumps({name: _frames(own, rows, name) for name, own in pictures.items()})
-    page = (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>'
-        f"<style>{STYLE}</style></head><body>{''.join(parts)}"
-        f'<script type="application/json" id="pictures">{content}</script><script>{SCRIPT}</script></body></html>\n'
-    )
-    write_text(path, page)
+    scripts = f'<script type="application/json" id="pictures">{content}</script><script>{SCRIPT}</script>'
+    write_text(path, page(title, parts, scripts))
     return path
-
-
-def _facts(facts: Mapping[str, str]) -> str:
-    rows = (f"<tr><td>{html.escape(name)}</td><td>{html.escape(value)}</td></tr>" for name, value in facts.items())
-    return f"<table>{''.join(rows)}</table>"
 
 
 def _table(table: Table) -> str:

@@ -52,6 +52,45 @@ function addGroup(name, open) {
   return group;
 }
 
+/**
+ * The morph targets of a mesh, added up here instead of in its shader: that costs the same on every machine, also
+ * where the graphics are computed by the processor, and nothing where no amount changes.
+ */
+class Morphs {
+  constructor(mesh) {
+    const geometry = mesh.geometry;
+    this.position = geometry.attributes.position;
+    this.base = this.position.array.slice();
+    this.offsets = (geometry.morphAttributes.position ?? []).map(({ array, normalized }) => [array, normalized ? 1 / 32767 : 1]);
+    this.shown = this.offsets.map(() => 0);
+    this.amounts = [...(mesh.morphTargetInfluences ?? [])];
+    geometry.morphAttributes = {};
+    mesh.morphTargetInfluences = undefined;
+  }
+
+  /** Move the vertices to where the amounts say. */
+  apply() {
+    if (this.amounts.every((amount, k) => amount === this.shown[k])) return;
+    this.shown = [...this.amounts];
+    const moved = this.position.array;
+    moved.set(this.base);
+    this.offsets.forEach(([offsets, scale], k) => {
+      const amount = this.amounts[k] * scale;
+      if (amount !== 0) for (let i = 0; i < moved.length; i++) moved[i] += amount * offsets[i];
+    });
+    this.position.needsUpdate = true;
+  }
+}
+
+/** Whether the processor computes the graphics: then every pixel counts. */
+function drawsInSoftware() {
+  const context = document.createElement("canvas").getContext("webgl2");
+  const facts = context?.getExtension("WEBGL_debug_renderer_info");
+  const name = facts ? context.getParameter(facts.UNMASKED_RENDERER_WEBGL) : "";
+  context?.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|software/i.test(name);
+}
+
 class Avatar {
   constructor(file) {
     this.scene = file.scene;
@@ -65,8 +104,9 @@ class Avatar {
     // What a posed mesh reaches is not what three.js takes for its bounds.
     for (const mesh of this.meshes) mesh.frustumCulled = false;
     this.targets = this.meshes[0].morphTargetDictionary ?? {};
+    this.morphs = this.meshes.map((mesh) => new Morphs(mesh));
     // What the file shows without a clip: the person at rest.
-    this.rest = this.meshes.map((mesh) => [mesh.morphTargetInfluences, [...mesh.morphTargetInfluences]]);
+    this.rest = [...this.morphs[0].amounts];
     this.restPose = [];
     file.scene.traverse((node) => this.restPose.push([node, node.position.clone(), node.quaternion.clone()]));
     this.amounts = {};
@@ -90,19 +130,19 @@ class Avatar {
   /** What the clip says at a time. An animation mixer writes only what changed since, so that sliders would add up. */
   play(time) {
     for (const { values, node, propertyName } of this.tracks) {
-      const now = values.evaluate(time), property = node[propertyName];
-      if (propertyName === "morphTargetInfluences") now.forEach((value, k) => { property[k] = value; });
-      else property.fromArray(now);
+      const now = values.evaluate(time);
+      if (propertyName === "morphTargetInfluences") for (const { amounts } of this.morphs) amounts.splice(0, now.length, ...now);
+      else node[propertyName].fromArray(now);
     }
   }
 
   /** The pose of the clip at a time, with the sliders' amounts added to it. */
   pose(time) {
-    for (const [amounts, rest] of this.rest) rest.forEach((amount, k) => { amounts[k] = amount; });
+    for (const { amounts } of this.morphs) amounts.splice(0, this.rest.length, ...this.rest);
     for (const [node, place, turn] of this.restPose) { node.position.copy(place); node.quaternion.copy(turn); }
     this.play(time);
-    for (const mesh of this.meshes) {
-      for (const [name, amount] of Object.entries(this.amounts)) mesh.morphTargetInfluences[this.targets[name]] += amount;
+    for (const { amounts } of this.morphs) {
+      for (const [name, amount] of Object.entries(this.amounts)) amounts[this.targets[name]] += amount;
     }
     for (const [name, bone] of Object.entries(this.bones)) {
       const [x, y, z] = this.turns[name] ?? [0, 0, 0], vector = new THREE.Vector3(x, y, z), angle = vector.length();
@@ -111,6 +151,7 @@ class Avatar {
       }
       this.correct(name, bone);
     }
+    for (const morphs of this.morphs) morphs.apply();
   }
 
   /** glTF has no drivers: the pose correctives of a joint are its rotation matrix less the identity. */
@@ -121,7 +162,7 @@ class Avatar {
         const target = this.targets[`${name}_${row}${column}`];
         if (target === undefined) continue;
         const value = columns[4 * column + row] - (row === column ? 1 : 0);
-        for (const mesh of this.meshes) mesh.morphTargetInfluences[target] = value;
+        for (const { amounts } of this.morphs) amounts[target] = value;
       }
     }
   }
@@ -168,7 +209,8 @@ function frame(camera, controls, avatar) {
 }
 
 async function show() {
-  const renderer = new THREE.WebGLRenderer({ canvas: byId("view"), antialias: true });
+  const software = drawsInSoftware();
+  const renderer = new THREE.WebGLRenderer({ canvas: byId("view"), antialias: !software });
   const scene = new THREE.Scene(), camera = new THREE.PerspectiveCamera(20, 1, 0.01, 10);
   scene.background = new THREE.Color(0xffffff);
   const controls = new OrbitControls(camera, renderer.domElement);
@@ -181,7 +223,7 @@ async function show() {
     const narrow = matchMedia("(max-width: 640px)").matches;
     const panel = byId("panel").getBoundingClientRect();
     const width = innerWidth, height = innerHeight;
-    renderer.setPixelRatio(Math.min(devicePixelRatio, 2));
+    renderer.setPixelRatio(software ? 1 : Math.min(devicePixelRatio, 2));
     renderer.setSize(width, height, false);
     // The panel lies over the canvas: the avatar is in the middle of what is left.
     const free = narrow ? [width, height - panel.height] : [width - panel.width, height];
