@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs Blender, Chromium and three packages of npm, and runs the tests of exported avatars in them.
+# Installs Blender, Chromium and three packages of npm, and runs the tests of exported avatars and of the viewer in them.
 # Usage: bash scripts/test_viewers.sh [pytest's arguments]; IMAVATAR_VIEWED=FILE.glb tests another file.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 cd "$root"
-setup_env test,export,browser
+setup_env test,export,browser,viewer
+"$python" scripts/fetch_assets.py --only three
 missing=()
 command -v blender >/dev/null || missing+=(blender python3-numpy)
 command -v chromium >/dev/null || missing+=(chromium)

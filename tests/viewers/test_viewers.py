@@ -6,7 +6,6 @@
 import functools
 import http.server
 import json
-import os
 import shutil
 import subprocess
 import threading
@@ -16,28 +15,12 @@ import cv2
 import numpy as np
 import pytest
 
-from imavatar.assets import project_dir
-from imavatar.cli import exp_runner_main, export_avatar_main
-from imavatar.head.assets import save_head
-from oracles_ellipsoid_head import ellipsoid_head
-from oracles_subject import write_subject
-from tiny_runs import write_config
+from browsers import PATIENCE, WORK, chromium, shows_something, tool
 
 pytestmark = pytest.mark.slow
 HERE = Path(__file__).parent
-WORK = project_dir() / "build" / "viewers"
 MODULES = WORK / "node_modules"
-SOFTWARE_RENDERER = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--ignore-gpu-blocklist"]
-PATIENCE = 120_000
-"""Milliseconds that a page has to show the avatar: there is no GPU."""
-N_TARGETS, FACES = 50 + 36, 4000
-
-
-def tool(*names: str) -> str:
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None:
-        pytest.skip(f"{names[0]} is not installed; scripts/test_viewers.sh installs it")
-    return found
+N_TARGETS = 50 + 36
 
 
 def module(name: str) -> Path:
@@ -50,33 +33,6 @@ def run(*command: str | Path, seconds: int = 300) -> str:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=seconds, check=False)
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
     return done.stdout
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory) -> Path:
-    """The avatar named by IMAVATAR_VIEWED (a .glb), or a sphere trained for an epoch."""
-    if os.environ.get("IMAVATAR_VIEWED"):
-        return Path(os.environ["IMAVATAR_VIEWED"])
-    root = tmp_path_factory.mktemp("exported")
-    write_subject(root)
-    save_head(root / "head.npz", ellipsoid_head())
-    conf = write_config(root, extra="train.warm_start_steps = 100\n")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("IMAVATAR_ASSETS", str(root / "none"))
-        exp_runner_main(["--conf", conf, "--nepoch", "2"])
-        sizes = ["--resolution", "64", "--faces", str(FACES), "--texture", "256", "--check", "0"]
-        export_avatar_main(["--conf", conf, "--out", str(root / "avatar.glb"), *sizes])
-    return root / "avatar.glb"
-
-
-def shows_something(path: Path) -> None:
-    """A picture whose middle is neither white nor of one colour, over white."""
-    image = cv2.imread(str(path)).astype(int)
-    height, width = image.shape[:2]
-    middle = image[height // 3 : 2 * height // 3, width // 3 : 2 * width // 3]
-    assert (middle < 245).any(axis=-1).mean() > 0.3
-    assert middle.std(axis=(0, 1)).max() > 0.5
-    assert (image[-8:, :8] > 245).all()
 
 
 def test_the_validator_finds_nothing(exported):
@@ -105,10 +61,6 @@ def test_blender_imports_poses_and_renders_it(exported):
 @pytest.fixture
 def page(exported, tmp_path):
     """Opens an HTML file of this folder beside the avatar: what its title says, and a picture of it."""
-    chromium = tool("chromium", "chromium-browser", "google-chrome")
-    api = pytest.importorskip(
-        "playwright.sync_api", reason="playwright is not installed; scripts/test_viewers.sh does it"
-    )
     shutil.copy(exported, tmp_path / "avatar.glb")
     (tmp_path / "modules").symlink_to(MODULES)
     handler = functools.partial(QuietHandler, directory=str(tmp_path))
@@ -120,15 +72,13 @@ def page(exported, tmp_path):
         address = f"http://127.0.0.1:{server.server_port}/{name}.html"
         picture = WORK / f"{name}.png"
         picture.parent.mkdir(parents=True, exist_ok=True)
-        with api.sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=SOFTWARE_RENDERER)
+        with chromium() as browser:
             tab = browser.new_page(viewport={"width": 480, "height": 480})
             tab.goto(address)
             tab.wait_for_function("document.title.startsWith('{')", timeout=PATIENCE)
             tab.wait_for_timeout(1000)
             tab.screenshot(path=picture)
             title = tab.title()
-            browser.close()
         return json.loads(title), picture
 
     yield open_page

@@ -282,6 +282,8 @@ async function show() {
     }
   });
   byId("message").textContent = "";
+  // For whoever drives the avatar from code of their own: amounts, turns, pose(time).
+  window.avatar = avatar;
   document.body.dataset.ready = "true";
 }
 
