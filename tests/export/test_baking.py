@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.transform import Rotation
 
 pytest.importorskip("pygltflib", reason="needs the extra `export`")
 pytest.importorskip("fast_simplification", reason="needs the extra `export`")
@@ -24,6 +25,7 @@ from imavatar.baking.drawing import draw
 from imavatar.baking.texture import Unwrapped, texel_points, unwrap, with_texture
 from imavatar.cli import exp_runner_main, export_avatar_main
 from imavatar.config import load_config
+from imavatar.export.approximation import approximations
 from imavatar.export.arkit import JAW_SIDE, arkit_shapes, expression_shapes
 from imavatar.export.clips import global_transforms, make_clip
 from imavatar.export.fidelity import pose_as_gltf, surface_fidelity
@@ -393,6 +395,29 @@ def test_distances_of_a_mesh_that_is_displaced_are_its_displacement(made):
     vertices = made.baked.vertices + np.array([0.0, 0.0, 0.02])
     off = surface_fidelity(type(made.baked)(**{**vars(made.baked), "vertices": vertices}), *arguments)
     assert 5 < off.mean < 25 and off.largest < 40
+
+
+def test_between_frames_a_clip_is_off_by_what_chords_are_off_from_arcs(made):
+    pose = torch.zeros(3, 15)
+    pose[:, 1] = torch.tensor([0.0, 0.4, 0.4])
+    motion = HeadParameters(torch.zeros(3, 50), pose)
+    clip = make_clip("turn", made.flame, made.baked.skeleton, motion, 25.0)
+    found = approximations(made.baked, made.flame, motion, clip)
+    # The whole head turns about one joint: rotations are interpolated exactly, and nothing else moves.
+    assert found.between_largest < 1e-3
+    pose[:, 1], pose[:, 6] = 0.0, torch.tensor([0.0, 0.4, 0.4])
+    clip = make_clip("open", made.flame, made.baked.skeleton, motion, 25.0)
+    found = approximations(made.baked, made.flame, motion, clip)
+    # Correctives follow the rotation's matrix, of which a viewer takes the mean.
+    off = np.zeros(36)
+    off[9:18] = ((Rotation.from_rotvec([0.4, 0, 0]).as_matrix() + np.eye(3)) / 2).ravel()
+    off[9:18] -= Rotation.from_rotvec([0.2, 0, 0]).as_matrix().ravel()
+    expected = 1000 * np.linalg.norm(np.tensordot(off, made.baked.correctives, 1), axis=1).max()
+    assert found.between_largest == pytest.approx(expected, rel=0.2) and found.between_mean < found.between_largest
+    feature = np.zeros(36)
+    feature[9:18] = (Rotation.from_rotvec([JAW_ANGLE, 0, 0]).as_matrix() - np.eye(3)).ravel()
+    largest = 1000 * np.linalg.norm(np.tensordot(feature, made.baked.correctives, 1), axis=1).max()
+    assert found.uncorrected_largest == pytest.approx(largest, rel=0.2)
 
 
 def test_colours_are_means_over_frames(made):

@@ -24,7 +24,7 @@ HEAD_TURNS = {"headpitch": 0, "headyaw": 1, "headroll": 2}
 """Columns of face-capture apps, radians: axes of the neck's rotation."""
 NO_COEFFICIENTS = ("frame", "time", "timecode", "timestamp", "blendshapecount")
 NEAREST_NEUTRAL = 0.1
-"""Share of a recording's frames, those with the least expression and the least open jaw, that are taken for neutral."""
+"""Share of a recording's frames, those with the least expression, or the least open jaw, that are taken for neutral."""
 
 
 def motion_from_frames(source: str, n_expression: int, n_frames: int) -> HeadParameters:
@@ -140,17 +140,18 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
 
 
 def neutral_of(recording: HeadParameters) -> HeadParameters:
-    """What a recording's person looks like at rest (one row): the mean of the frames nearest to it.
+    """What a recording's person looks like at rest (one row): means over the frames nearest to it.
 
-    A tracker gives a face at rest an expression that is not zero, and a jaw that is not shut: what the head model's
-    shape lacks of the person. Both are least there all the same.
+    A tracker gives a face at rest an expression that is not zero, and a shut jaw an angle that is not: what the head
+    model's shape lacks of the person. Both are least there all the same, though not in the same frames.
     """
     jaw = recording.pose[:, pose_slice(Joint.JAW)]
     strength = recording.expression.norm(dim=1)
     moved = strength / strength.median().clamp(min=1e-6) + jaw.norm(dim=1) / JAW_ANGLE
-    nearest = moved.argsort()[: max(1, round(NEAREST_NEUTRAL * len(moved)))]
+    count = max(1, round(NEAREST_NEUTRAL * len(moved)))
+    nearest, shut = moved.argsort()[:count], jaw[:, 0].argsort()[:count]
     pose = torch.zeros(1, POSE_SIZE)
-    pose[:, pose_slice(Joint.JAW)] = jaw[nearest].mean(dim=0)
+    pose[:, pose_slice(Joint.JAW)] = jaw[shut].mean(dim=0)
     return HeadParameters(recording.expression[nearest].mean(dim=0, keepdim=True), pose)
 
 
