@@ -178,8 +178,8 @@ def _compare(trained, baked, n_frames: int, gaps, out: Path) -> None:
     print(f"images, unlit: PSNR {mean:.2f} dB against the avatar's own renderings, {min(values):.2f} dB at worst")
     print(
         f"the sweep halfway between its frames: off by {gaps.between_mean:.4f} mm on average, "
-        f"{gaps.between_largest:.2f} mm at most; an open jaw without its correctives: {gaps.uncorrected_mean:.2f} mm on average, "
-        f"{gaps.uncorrected_largest:.2f} mm at most"
+        f"{gaps.between_largest:.2f} mm at most; an open jaw without its correctives: "
+        f"{gaps.uncorrected_mean:.2f} mm on average, {gaps.uncorrected_largest:.2f} mm at most"
     )
     content = {
         "surface_mm": asdict(surface),
