@@ -89,7 +89,7 @@ class Viewer:
         client.camera.fov = self._fov
         session = Session(client, self.stage, self.controls, self.motions, self.rest, fps=self.fps, size=self.size)
         self._sessions[client.client_id] = session
-        threading.Thread(target=session.run, name=f"session {client.client_id}", daemon=True).start()
+        threading.Thread(target=_run, args=[session], name=f"session {client.client_id}", daemon=True).start()
         logger.info("browser %d looks (%d now)", client.client_id, len(self._sessions))
 
     def _disconnect(self, client: viser.ClientHandle) -> None:
@@ -97,6 +97,15 @@ class Viewer:
         if session is not None:
             session.stop()
         logger.info("browser %d is gone (%d now)", client.client_id, len(self._sessions))
+
+
+def _run(session: Session) -> None:
+    """Run a session; what goes wrong in it is said in its browser too, whose picture would merely stand still."""
+    try:
+        session.run()
+    except Exception as error:
+        session.say(f"stopped: {error}; the terminal says more")
+        raise
 
 
 def _check_free(host: str, port: int) -> None:

@@ -61,6 +61,10 @@ class Session:
         self._stopped.set()
         self._changed.set()
 
+    def say(self, text: str) -> None:
+        """Show a line of text above the controls."""
+        self._status.content = text
+
     def run(self) -> None:
         """Draw at every change and at a motion's rate; refine what stands still."""
         while not self._stopped.is_set():
@@ -102,13 +106,13 @@ class Session:
         if not self._exact.value:
             return
         camera, height, width = self._camera()
-        self._status.content = "refining ..."
+        self.say("refining ...")
         finished = False
         for image in self.stage.refine(self._head(), camera, height, width, lambda: not self._changed.is_set()):
             self._send(image)
             finished = True
         if finished and not self._changed.is_set():
-            self._status.content = "the exact image"
+            self.say("the exact image")
 
     def _send(self, image) -> None:
         self.client.scene.set_background_image(image, format="jpeg", jpeg_quality=JPEG_QUALITY)
@@ -134,7 +138,7 @@ class Session:
         self._shown_at = [then for then in self._shown_at if now - then < RATE_SECONDS] + [now]
         span = now - self._shown_at[0]
         if span > 0:
-            self._status.content = f"{(len(self._shown_at) - 1) / span:.0f} frames a second"
+            self.say(f"{(len(self._shown_at) - 1) / span:.0f} frames a second")
 
     def _build_gui(self, size: int) -> None:
         gui = self.client.gui
