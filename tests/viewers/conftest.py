@@ -32,9 +32,18 @@ def exported(conf, tmp_path_factory) -> Path:
     """The avatar named by IMAVATAR_VIEWED (a .glb), or the sphere's."""
     if os.environ.get("IMAVATAR_VIEWED"):
         return Path(os.environ["IMAVATAR_VIEWED"])
-    out = tmp_path_factory.mktemp("exported") / "avatar.glb"
+    return export(conf, tmp_path_factory.mktemp("exported") / "avatar.glb")
+
+
+@pytest.fixture(scope="session")
+def quantised(conf, tmp_path_factory) -> Path:
+    """The sphere's file with targets in 16 bits."""
+    return export(conf, tmp_path_factory.mktemp("quantised") / "avatar.glb", "--quantise")
+
+
+def export(conf: str, out: Path, *arguments: str) -> Path:
     sizes = ["--resolution", "64", "--faces", str(FACES), "--texture", "256", "--check", "0"]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("IMAVATAR_ASSETS", str(out.parent / "none"))
-        export_avatar_main(["--conf", conf, "--out", str(out), *sizes])
+        export_avatar_main(["--conf", conf, "--out", str(out), *sizes, *arguments])
     return out

@@ -12,18 +12,24 @@ from imavatar.cli import export_web_main
 
 pytestmark = pytest.mark.slow
 TURNS = {"jaw": (0.3, 0.05, 0.0), "neck": (0.0, 0.4, 0.1), "left_eye": (-0.1, 0.2, 0.0)}
-AMOUNTS = {"expression_00": 1.5, "expression_07": -0.8}
+AMOUNTS = {f"expression_{k:02d}": (-1) ** k * (0.3 + 0.02 * k) for k in range(50)}
 EVERY = 37
 """Vertices that are compared: one of so many."""
 
 
+@pytest.fixture(scope="module", params=["exported", "quantised"])
+def avatar(request):
+    """An exported file, as it is by default and as the page is made of."""
+    return request.getfixturevalue(request.param)
+
+
 @pytest.fixture(scope="module")
-def page(exported, tmp_path_factory):
-    """The page, of a folder that can be moved."""
+def page(avatar, tmp_path_factory):
+    """The page, in a folder that was moved."""
     if not (assets.assets_dir() / "three.js").exists():
         pytest.skip("three.js has not been fetched; scripts/test_viewers.sh does it")
     out = tmp_path_factory.mktemp("page")
-    export_web_main(["--avatar", str(exported), "--out", str(out / "first"), "--title", "a <sphere>"])
+    export_web_main(["--avatar", str(avatar), "--out", str(out / "first"), "--title", "a <sphere>"])
     return (out / "first").rename(out / "moved") / "index.html"
 
 
@@ -106,8 +112,8 @@ def values(file: gl.GLTF2, index: int) -> np.ndarray:
     return found
 
 
-def test_vertices_are_where_the_formula_of_linear_skinning_puts_them(tab, exported):
-    file = gl.GLTF2().load(str(exported))
+def test_vertices_are_where_the_formula_of_linear_skinning_puts_them(tab, avatar):
+    file = gl.GLTF2().load(str(avatar))
     (primitive,), names = file.meshes[0].primitives, file.meshes[0].extras["targetNames"]
     amounts = dict(zip(names, file.meshes[0].weights, strict=True))
     for name, amount in AMOUNTS.items():

@@ -35,7 +35,9 @@ def run(*command: str | Path, seconds: int = 300) -> str:
     return done.stdout
 
 
-def test_the_validator_finds_nothing(exported):
+@pytest.mark.parametrize("name", ["exported", "quantised"])
+def test_the_validator_finds_nothing(name, request):
+    exported = request.getfixturevalue(name)
     node, modules = tool("node"), module("gltf-validator")
     report = json.loads(run(node, HERE / "validate.mjs", exported, modules))
     assert report["issues"]["numErrors"] == report["issues"]["numWarnings"] == 0, report["issues"]["messages"]

@@ -52,6 +52,17 @@ function addGroup(name, open) {
   return group;
 }
 
+/** An attribute's vectors one after the other, however they are stored. */
+function numbersOf(attribute) {
+  const numbers = new Float32Array(3 * attribute.count);
+  for (let k = 0; k < attribute.count; k++) {
+    numbers[3 * k] = attribute.getX(k);
+    numbers[3 * k + 1] = attribute.getY(k);
+    numbers[3 * k + 2] = attribute.getZ(k);
+  }
+  return numbers;
+}
+
 /**
  * The morph targets of a mesh, added up here instead of in its shader: that costs the same on every machine, also
  * where the graphics are computed by the processor, and nothing where no amount changes.
@@ -61,7 +72,7 @@ class Morphs {
     const geometry = mesh.geometry;
     this.position = geometry.attributes.position;
     this.base = this.position.array.slice();
-    this.offsets = (geometry.morphAttributes.position ?? []).map(({ array, normalized }) => [array, normalized ? 1 / 32767 : 1]);
+    this.offsets = (geometry.morphAttributes.position ?? []).map(numbersOf);
     this.shown = this.offsets.map(() => 0);
     this.amounts = [...(mesh.morphTargetInfluences ?? [])];
     geometry.morphAttributes = {};
@@ -74,8 +85,8 @@ class Morphs {
     this.shown = [...this.amounts];
     const moved = this.position.array;
     moved.set(this.base);
-    this.offsets.forEach(([offsets, scale], k) => {
-      const amount = this.amounts[k] * scale;
+    this.offsets.forEach((offsets, k) => {
+      const amount = this.amounts[k];
       if (amount !== 0) for (let i = 0; i < moved.length; i++) moved[i] += amount * offsets[i];
     });
     this.position.needsUpdate = true;
