@@ -54,10 +54,11 @@ class BakedAvatar:
         weights: Float[np.ndarray, "v j"] | None = None,
     ) -> Float[np.ndarray, "v 3"]:
         """Vertices of a frame (metres) by the formula above; `weights` other than the avatar's own may be given."""
+        # Not by BLAS, whose threads would go on waiting busily: viewers call this many times a second.
         weights = self.weights if weights is None else weights
-        moved = self.vertices + np.tensordot(expression, self.expression, 1)
-        moved = moved + np.tensordot(pose_feature, self.correctives, 1)
-        blended = (weights @ transforms[:, :3].reshape(len(transforms), 12)).reshape(-1, 3, 4)
+        moved = self.vertices + np.einsum("k,kvc->vc", expression, self.expression)
+        moved = moved + np.einsum("k,kvc->vc", pose_feature, self.correctives)
+        blended = np.einsum("vj,jm->vm", weights, transforms[:, :3].reshape(len(transforms), 12)).reshape(-1, 3, 4)
         return np.einsum("vmn,vn->vm", blended[..., :3], moved) + blended[..., 3]
 
     def reindexed(self, source: Int[np.ndarray, " n"], faces: Int[np.ndarray, "f 3"], **changes) -> "BakedAvatar":

@@ -36,12 +36,12 @@ def draw(
     depth = view_depth(camera, points)[0].double().cpu().numpy()
     raster = rasterize(pixels, depth, avatar.faces, (n * height, n * width), cull=cull)
     if avatar.texture is None:
-        image = raster.interpolate(avatar.colours, avatar.faces, background=1.0).astype(np.float64)
+        image = raster.interpolate(avatar.colours, avatar.faces, background=1.0)
     else:
         image = np.ones((n * height, n * width, 3))
         uv = raster.interpolate(avatar.uv, avatar.faces)[raster.covered]
         image[raster.covered] = _look_up(avatar.texture, uv)
-    return image.reshape(height, n, width, n, 3).mean(axis=(1, 3))
+    return image if n == 1 else image.reshape(height, n, width, n, 3).mean(axis=(1, 3))
 
 
 def _look_up(texture: np.ndarray, uv: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "n 3"]:

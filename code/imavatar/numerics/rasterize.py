@@ -34,10 +34,18 @@ class Raster:
         background: float = 0.0,
     ) -> Float[np.ndarray, "h w c"]:
         """Values given at the vertices, at every pixel."""
-        image = np.full((*self.face.shape, values.shape[-1]), background, dtype=np.float32)
-        corners = values[faces[self.face[self.covered]]]  # [pixels, 3, c]
-        image[self.covered] = np.einsum("pk,pkc->pc", self.barycentric[self.covered], corners)
-        return image
+        height, width = self.face.shape
+        n_values = values.shape[-1]
+        image = np.full((height * width, n_values), background, dtype=np.float32)
+        inputs = [
+            wp.array(np.ascontiguousarray(values, dtype=np.float32), device=CPU),
+            wp.array(np.ascontiguousarray(faces, dtype=np.int32), dtype=wp.vec3i, device=CPU),
+            wp.array(self.face.reshape(-1), dtype=wp.int64, device=CPU, copy=False),
+            wp.array(self.barycentric.reshape(-1, 3), dtype=wp.vec3, device=CPU, copy=False),
+            wp.array(image, dtype=wp.float32, device=CPU, copy=False),
+        ]
+        wp.launch(_interpolate_kernel, height * width, inputs, device=CPU)
+        return image.reshape(height, width, n_values)
 
 
 def rasterize(
@@ -179,3 +187,21 @@ def _resolve_kernel(
         face_of[p] = wp.int64(i)
         barycentric[p] = wp.vec3(float(weights[0]), float(weights[1]), float(weights[2]))
         depth_of[p] = here
+
+
+@wp.kernel
+def _interpolate_kernel(
+    values: wp.array2d(dtype=wp.float32),
+    faces: wp.array(dtype=wp.vec3i),
+    face_of: wp.array(dtype=wp.int64),
+    barycentric: wp.array(dtype=wp.vec3),
+    image: wp.array2d(dtype=wp.float32),
+):
+    p = wp.tid()
+    if face_of[p] >= wp.int64(0):
+        face = faces[int(face_of[p])]
+        weights = barycentric[p]
+        for k in range(values.shape[1]):
+            image[p, k] = (
+                weights[0] * values[face[0], k] + weights[1] * values[face[1], k] + weights[2] * values[face[2], k]
+            )
