@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 EVERY_HOST = "0.0.0.0"
 PORTS = 65535
+STEP_BACK = 1.25
+"""Recordings are cropped to the head; looked at from so many times their distance there is room around it."""
 
 
 class Viewer:
@@ -27,7 +29,7 @@ class Viewer:
 
     Args:
         rest: the head where no motion is chosen, one row.
-        camera: where browsers look from at first, one row.
+        camera: where browsers look from at first, but from a little farther away; one row.
         height: of its image, pixels.
         centre: what they orbit around, near its axis, model units.
         host: the interface that is listened at; EVERY_HOST: all.
@@ -55,7 +57,8 @@ class Viewer:
         logging.getLogger("websockets").setLevel(logging.WARNING)
         self.stage, self.controls, self.motions, self.rest = stage, controls, motions, rest
         self.fps, self.size, self.host = fps, size, host
-        self._position, self._target = look_towards(camera, centre)
+        place, self._target = look_towards(camera, centre)
+        self._position = self._target + STEP_BACK * (place - self._target)
         self._fov = field_of_view(camera, height)
         self._sessions: dict[int, Session] = {}
         self._server = viser.ViserServer(host=host, port=port, label="imavatar", verbose=False)
