@@ -22,6 +22,7 @@ from imavatar.baking.bake import bake_avatar, bake_mesh, mean_colours
 from imavatar.baking.baked import BakedAvatar, skeleton_of, strongest_weights, with_strongest
 from imavatar.baking.clean_mesh import decimate, relevant_parts, report, without_degenerate
 from imavatar.baking.drawing import draw
+from imavatar.baking.shown import shown_in_pictures
 from imavatar.baking.texture import Unwrapped, texel_points, unwrap, with_texture
 from imavatar.cli import exp_runner_main, export_avatar_main
 from imavatar.config import load_config
@@ -81,6 +82,38 @@ def test_the_mesh_is_light_clean_and_on_the_surface(made):
     sdf = made.avatar.field(made.neutral)(torch.as_tensor(vertices).float())
     assert sdf.detach().abs().max() < 1e-3
     assert 0 < error.mean <= error.quantile_99 <= error.largest < 10
+
+
+def test_what_no_picture_shows_is_cut_off_below_a_height_alone(made):
+    # A camera before the ellipsoid whose picture ends below at y = -0.3 and at the sides at x = -+1.5.
+    world = torch.eye(4).repeat(3, 1, 1)
+    world[:, 2, 3] = 100.0
+    intrinsics = torch.tensor([[-10000.0, 10000.0, 149.5, 69.5]]).repeat(3, 1)
+    frames = [made.neutral, made.neutral, made.neutral]
+    points = torch.tensor([[0.0, -0.2, 0], [0, -0.4, 0], [1.6, -0.2, 0], [1.6, 0.2, 0], [-1.4, -0.2, 0], [0, 2.0, 0]])
+    shown = shown_in_pictures(made.avatar, frames, Camera(intrinsics, world), 100, 300, below=0.0)
+    posed = made.avatar.bind(made.neutral)(points).detach()
+    assert (posed - points).norm(dim=1).max() < 0.1
+    assert shown(points).tolist() == [True, False, False, True, True, True]
+    # One camera of three looks elsewhere, then two.
+    away = world.clone()
+    away[2, 0, 3] = 50.0
+    assert shown_in_pictures(made.avatar, frames, Camera(intrinsics, away), 100, 300, below=0.0)(points)[0]
+    away[1, 0, 3] = 50.0
+    assert not shown_in_pictures(made.avatar, frames, Camera(intrinsics, away), 100, 300, below=0.0)(points)[0]
+
+    shown = shown_in_pictures(made.avatar, frames, Camera(intrinsics, world), 100, 300, below=0.0)
+    vertices, faces, found, error = bake_mesh(
+        made.avatar, made.neutral, resolution=32, n_faces=1500, bound=BOUND, shown=shown
+    )
+    whole = made.mesh[0]
+    assert whole[:, 1].min() < -0.6 < -0.4 < vertices[:, 1].min()
+    assert vertices[:, 1].max() == pytest.approx(whole[:, 1].max(), abs=0.02)
+    assert found.manifold and found.open_edges > 10 and found.parts == 1 and error.largest < 10
+    trimmed = bake_avatar(made.avatar, made.flame, vertices, faces, [made.neutral])
+    heads = HeadParameters(torch.zeros(1, 50), torch.zeros(1, 15))
+    arguments = (trimmed, made.avatar, made.flame, heads, made.latent, BOUND, 64)
+    assert surface_fidelity(*arguments, shown=shown).largest < 15 < surface_fidelity(*arguments).largest
 
 
 def test_the_formula_of_the_file_poses_it_as_the_deformer_does(made):

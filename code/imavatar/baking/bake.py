@@ -11,6 +11,7 @@ from torch import Tensor
 from imavatar.anatomy import HEAD_SCALE
 from imavatar.baking.baked import BakedAvatar, skeleton_of
 from imavatar.baking.clean_mesh import MeshReport, decimate, relevant_parts, report, without_degenerate
+from imavatar.baking.shown import Shown, without_hidden
 from imavatar.fields.deformer import Deformer
 from imavatar.head.flame import Flame
 from imavatar.numerics.linalg import transform_points
@@ -38,7 +39,7 @@ class MeshError:
 
 @torch.no_grad()
 def bake_mesh(
-    avatar: Avatar, posed: PosedHead, *, resolution: int, n_faces: int, bound: float
+    avatar: Avatar, posed: PosedHead, *, resolution: int, n_faces: int, bound: float, shown: Shown | None = None
 ) -> tuple[Float[np.ndarray, "v 3"], np.ndarray, MeshReport, MeshError]:
     """The canonical surface as a light mesh (vertices in model units), what it is made of, and how far it is off.
 
@@ -46,10 +47,12 @@ def bake_mesh(
         posed: the frame (one row) whose latent code the surface has.
         resolution: cells along the longest side of the surface.
         bound: half the side of the cube that is searched, model units.
+        shown: what is kept of the surface; without it all.
     """
     field, device = avatar.field(posed), posed.bone_transforms.device
     vertices, faces = extract_mesh(field, resolution=resolution, bound=bound, keep_largest=False, device=device)
-    light, light_faces = relevant_parts(vertices.double().cpu().numpy(), faces.cpu().numpy())
+    vertices, kept = without_hidden(vertices, faces.cpu().numpy(), shown)
+    light, light_faces = relevant_parts(vertices.double().cpu().numpy(), kept)
     light, light_faces = decimate(light, light_faces, n_faces)
     points = torch.as_tensor(light).to(vertices)
     for _ in range(PROJECTIONS):

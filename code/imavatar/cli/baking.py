@@ -5,6 +5,9 @@ from pathlib import Path
 
 from imavatar.errors import ConfigError
 
+TRIM_FRAMES = 16
+"""Training frames by which the bust is trimmed."""
+
 
 def check_bakeable(config, conf: Path) -> None:
     """Raise ConfigError where the run's method has no fields to bake."""
@@ -44,13 +47,27 @@ def evenly(n: int, count: int) -> list[int]:
     return [k * n // count for k in range(count)]
 
 
-def bake(trained, frames: Sequence, *, resolution: int, n_faces: int):
+def shown_in_training(trained):
+    """What of the surface the training's pictures have room for; see `shown_in_pictures`."""
+    from imavatar import build
+    from imavatar.anatomy import Joint
+    from imavatar.baking.shown import shown_in_pictures
+
+    dataset = build.build_dataset(trained.config, "train", only_json=True)
+    rows, flame = evenly(len(dataset), TRIM_FRAMES), trained.flame
+    heads = dataset.head(rows).to(flame.v_template.device)
+    frames = [flame(heads[k : k + 1], trained.latent) for k in range(len(rows))]
+    below = float((flame.J_regressor @ flame.v_template)[Joint.JAW, 1])
+    return shown_in_pictures(trained.avatar, frames, dataset.camera(rows), dataset.height, dataset.width, below)
+
+
+def bake(trained, frames: Sequence, *, resolution: int, n_faces: int, shown=None):
     """The avatar's mesh with colours of its vertices, the mean over frames; prints what it is made of."""
     from imavatar.baking.bake import bake_avatar, bake_mesh
 
     bound = trained.config.model.ray_tracer.object_bounding_sphere
     canonical, faces, made, error = bake_mesh(
-        trained.avatar, frames[0], resolution=resolution, n_faces=n_faces, bound=bound
+        trained.avatar, frames[0], resolution=resolution, n_faces=n_faces, bound=bound, shown=shown
     )
     print(
         f"mesh: {made.vertices} vertices, {made.faces} faces in {made.parts} part(s), {made.open_edges} open edges, "

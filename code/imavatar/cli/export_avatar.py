@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from imavatar.cli.baking import bake, check_bakeable, colour_frames, evenly, rest_head, textured
+from imavatar.cli.baking import bake, check_bakeable, colour_frames, evenly, rest_head, shown_in_training, textured
 from imavatar.cli.common import run_command
 from imavatar.cli.driving import MOTION_HELP, SWEEP, clip_name, read_driving
 from imavatar.errors import ConfigError, ImavatarError
@@ -35,6 +35,9 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
     parser.add_argument("--resolution", type=int, default=256, help="cells along the surface's longest side")
     parser.add_argument("--faces", type=int, default=30000, help="faces of the mesh at most (default: 30000)")
+    parser.add_argument(
+        "--trim", action="store_true", help="cut the bust off where the training's pictures end (an open edge)"
+    )
     parser.add_argument("--expressions", type=int, help="expression targets (default: as many as were trained)")
     parser.add_argument("--texture", type=int, default=2048, help="side of the texture, pixels; 0: colours of vertices")
     parser.add_argument(
@@ -85,7 +88,8 @@ def export_avatar(args: argparse.Namespace) -> None:
     if n_expression > n_trained:
         raise ConfigError(f"--expressions is {n_expression}, the avatar has {n_trained}")
     frames = colour_frames(trained, args.average)
-    baked = bake(trained, frames, resolution=args.resolution, n_faces=args.faces)
+    shown = shown_in_training(trained) if args.trim else None
+    baked = bake(trained, frames, resolution=args.resolution, n_faces=args.faces, shown=shown)
     if args.texture > 0:
         baked = textured(trained, baked, frames, args.texture)
     print(f"skinning: four joints a vertex, {strongest_weights(baked.weights)[2]:.1e} of the weights lost at most")
@@ -106,7 +110,7 @@ def export_avatar(args: argparse.Namespace) -> None:
         print(f"{args.meshes}: {n} meshes")
     if args.check > 0:
         gaps = approximations(kept, trained.flame, motions[SWEEP], short[0])
-        _compare(trained, kept, args.check, gaps, args.out.with_suffix(".json"))
+        _compare(trained, kept, args.check, gaps, shown, args.out.with_suffix(".json"))
 
 
 def _writer():
@@ -155,7 +159,7 @@ def _arkit_shapes(trained, baked) -> dict:
     return arkit_shapes(baked, trained.flame, units)
 
 
-def _compare(trained, baked, n_frames: int, gaps, out: Path) -> None:
+def _compare(trained, baked, n_frames: int, gaps, shown, out: Path) -> None:
     """Print and write how near the export is to the avatar in test frames, and what the format leaves out."""
     from imavatar import build
     from imavatar.export.fidelity import image_fidelity, surface_fidelity
@@ -164,7 +168,7 @@ def _compare(trained, baked, n_frames: int, gaps, out: Path) -> None:
     rows = evenly(len(dataset), n_frames)
     heads = dataset.head(rows)
     bound = trained.config.model.ray_tracer.object_bounding_sphere
-    surface = surface_fidelity(baked, trained.avatar, trained.flame, heads, trained.latent, bound)
+    surface = surface_fidelity(baked, trained.avatar, trained.flame, heads, trained.latent, bound, shown=shown)
     print(
         f"surface, {surface.frames} test frames: off by {surface.mean:.3f} mm on average, {surface.quantile_99:.3f} mm "
         f"at 99 %, {surface.largest:.2f} mm at most",

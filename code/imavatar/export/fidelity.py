@@ -12,6 +12,7 @@ from imavatar.anatomy import HEAD_SCALE
 from imavatar.baking.baked import BakedAvatar, frame_transforms, with_strongest
 from imavatar.baking.clean_mesh import relevant_parts
 from imavatar.baking.drawing import draw
+from imavatar.baking.shown import Shown, without_hidden
 from imavatar.head.flame import Flame
 from imavatar.numerics.isosurface import extract_isosurface
 from imavatar.rendering.avatar import Avatar
@@ -42,6 +43,7 @@ def surface_fidelity(
     latent: Tensor,
     bound: float,
     resolution: int = REFERENCE_RESOLUTION,
+    shown: Shown | None = None,
 ) -> SurfaceFidelity:
     """Over frames: vertices and middles of faces to the implicit surface, and that surface's points to the mesh.
 
@@ -52,13 +54,15 @@ def surface_fidelity(
         latent: the code of unseen frames, one row.
         bound: half the side of the cube that the surface lies in, model units.
         resolution: cells of the mesh that stands for the implicit surface, along its longest side.
+        shown: what the mesh was made of; the rest of the surface does not count.
     """
     weights = with_strongest(baked.weights)
     device = flame.v_template.device
     first = flame(heads[:1].to(device), latent)
     vertices, faces, _ = extract_isosurface(avatar.field(first), resolution=resolution, bound=bound, device=device)
-    parts = relevant_parts(vertices.double().cpu().numpy(), faces.cpu().numpy())
-    canonical, faces = torch.as_tensor(parts[0]).to(vertices), torch.as_tensor(parts[1]).to(faces)
+    vertices, kept = without_hidden(vertices, faces.cpu().numpy(), shown)
+    parts = relevant_parts(vertices.double().cpu().numpy(), kept)
+    canonical, faces = torch.as_tensor(parts[0]).to(vertices), torch.as_tensor(parts[1], device=device)
     distances = []
     for k in range(len(heads)):
         posed = flame(heads[k : k + 1].to(device), latent)

@@ -1,0 +1,51 @@
+"""What of a canonical surface a recording's pictures show: below the head it goes on beyond their borders."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.camera import project
+from imavatar.types import Camera, PosedHead
+
+CHUNK = 8192
+LEAST_SHARE = 0.5
+"""Of the frames, in which a point has to be inside the picture."""
+
+Shown = Callable[[Float[Tensor, "n 3"]], Bool[np.ndarray, " n"]]
+"""Canonical points (model units) to whether they are shown."""
+
+
+def shown_in_pictures(
+    avatar: Avatar, frames: Sequence[PosedHead], camera: Camera, height: int, width: int, below: float
+) -> Shown:
+    """Tells points that are inside the pictures of at least LEAST_SHARE of the frames; what hides them does not count.
+
+    Args:
+        frames: each of one row.
+        camera: a row a frame.
+        below: height in the canonical head (y, model units) above which everything counts as shown.
+    """
+
+    @torch.no_grad()
+    def shown(points: Float[Tensor, "n 3"]) -> Bool[np.ndarray, " n"]:
+        count = torch.zeros(len(points), device=points.device)
+        for k, posed in enumerate(frames):
+            bound = avatar.bind(posed)
+            x_d = torch.cat([bound(part) for part in points.split(CHUNK)])
+            u, v = project(camera[k : k + 1].to(x_d.device), x_d[None])[0].unbind(dim=-1)
+            count += (u > -0.5) & (u < width - 0.5) & (v > -0.5) & (v < height - 0.5)
+        kept = (count >= LEAST_SHARE * len(frames)) | (points[:, 1] > below)
+        return kept.cpu().numpy()
+
+    return shown
+
+
+def without_hidden(
+    vertices: Float[Tensor, "v 3"], faces: np.ndarray, shown: Shown | None
+) -> tuple[Float[Tensor, "v 3"], np.ndarray]:
+    """The faces all of whose corners are shown; all of them without `shown`."""
+    return (vertices, faces) if shown is None else (vertices, faces[shown(vertices)[faces].all(axis=1)])
