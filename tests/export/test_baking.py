@@ -16,6 +16,7 @@ pytest.importorskip("xatlas", reason="needs the extra `export`")
 
 import pygltflib as gl
 
+from gltf_reader import accessor
 from imavatar import build
 from imavatar.anatomy import HEAD_SCALE, Joint, pose_slice
 from imavatar.baking.bake import bake_avatar, bake_mesh, mean_colours
@@ -166,29 +167,6 @@ def test_specks_and_degenerate_faces_go_and_closed_parts_stay_closed():
     broken = np.concatenate([faces, [[0, 1, 1]]])
     assert report(big, broken).degenerate == 1
     assert report(*without_degenerate(big, broken)).degenerate == 0
-
-
-def accessor(file: gl.GLTF2, index: int) -> np.ndarray:
-    """An accessor's values, read independently of what wrote it."""
-    own = file.accessors[index]
-    kinds = {gl.FLOAT: "<f4", gl.UNSIGNED_BYTE: "u1", gl.SHORT: "<i2", gl.UNSIGNED_SHORT: "<u2", gl.UNSIGNED_INT: "<u4"}
-    width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}[own.type]
-
-    def read(view, component, count, columns):
-        start = file.bufferViews[view].byteOffset
-        kind = np.dtype(kinds[component])
-        stride = file.bufferViews[view].byteStride or columns * kind.itemsize
-        data = np.frombuffer(file.binary_blob()[start : start + file.bufferViews[view].byteLength], np.uint8)
-        rows = data.reshape(count, stride)[:, : columns * kind.itemsize]
-        return np.ascontiguousarray(rows).view(kind).reshape(count, columns)
-
-    if own.bufferView is not None:
-        return read(own.bufferView, own.componentType, own.count, width)
-    values = np.zeros((own.count, width), np.float32)
-    if own.sparse is not None:
-        rows = read(own.sparse.indices.bufferView, own.sparse.indices.componentType, own.sparse.count, 1)[:, 0]
-        values[rows] = read(own.sparse.values.bufferView, own.componentType, own.sparse.count, width)
-    return values
 
 
 def test_a_file_holds_what_poses_the_mesh(made, tmp_path):

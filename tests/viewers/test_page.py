@@ -7,6 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from browsers import PATIENCE, WORK, chromium, shows_something
+from gltf_reader import accessor
 from imavatar import assets
 from imavatar.cli import export_web_main
 
@@ -83,33 +84,16 @@ def test_it_shows_the_avatar_and_moves_it_by_sliders_and_clips(tab, page):
     assert "frames a second" in tab.inner_text("#rate")
     tab.click("#play")
     first = picture(tab, "page_clip")
-    assert np.abs(picture(tab, "page_clip") - first).max() == 0
+    assert np.abs(picture(tab, "page_clip") - first)[:, :500].max() == 0
     tab.click("text=reset view")
     link = tab.get_attribute("a[download]", "href")
     assert (page.parent / link).read_bytes()[:4] == b"glTF"
 
 
 def values(file: gl.GLTF2, index: int) -> np.ndarray:
-    """An accessor's numbers, read by hand."""
-    own = file.accessors[index]
-    kinds = {gl.FLOAT: "<f4", gl.UNSIGNED_BYTE: "u1", gl.SHORT: "<i2", gl.UNSIGNED_SHORT: "<u2", gl.UNSIGNED_INT: "<u4"}
-    width = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4, "MAT4": 16}[own.type]
-
-    def part(view: int, kind: str, count: int, columns: int) -> np.ndarray:
-        place = file.bufferViews[view]
-        data = file.binary_blob()[place.byteOffset : place.byteOffset + place.byteLength]
-        row = (place.byteStride or columns * np.dtype(kind).itemsize) // np.dtype(kind).itemsize
-        return np.frombuffer(data, kind)[: count * row].reshape(count, row)[:, :columns].astype(float)
-
-    scale = 1 / 32767 if own.normalized else 1.0
-    if own.bufferView is not None:
-        return scale * part(own.bufferView, kinds[own.componentType], own.count, width)
-    found = np.zeros((own.count, width))
-    if own.sparse is not None:
-        places, given = own.sparse.indices, own.sparse.values
-        rows = part(places.bufferView, kinds[places.componentType], own.sparse.count, 1)[:, 0].astype(int)
-        found[rows] = scale * part(given.bufferView, kinds[own.componentType], own.sparse.count, width)
-    return found
+    """An accessor's numbers."""
+    scale = 1 / 32767 if file.accessors[index].normalized else 1.0
+    return scale * accessor(file, index).astype(float)
 
 
 def test_vertices_are_where_the_formula_of_linear_skinning_puts_them(tab, avatar):
