@@ -86,24 +86,27 @@ def test_the_mesh_is_light_clean_and_on_the_surface(made):
 
 
 def test_what_no_picture_shows_is_cut_off_below_a_height_alone(made):
-    # A camera before the ellipsoid whose picture ends below at y = -0.3 and at the sides at x = -+1.5.
-    world = torch.eye(4).repeat(3, 1, 1)
+    # A camera before the ellipsoid whose picture ends below at y = -0.27 and at the sides at x = -+1.41.
+    world = torch.eye(4).repeat(5, 1, 1)
     world[:, 2, 3] = 100.0
-    intrinsics = torch.tensor([[-10000.0, 10000.0, 149.5, 69.5]]).repeat(3, 1)
-    frames = [made.neutral, made.neutral, made.neutral]
-    points = torch.tensor([[0.0, -0.2, 0], [0, -0.4, 0], [1.6, -0.2, 0], [1.6, 0.2, 0], [-1.4, -0.2, 0], [0, 2.0, 0]])
-    shown = shown_in_pictures(made.avatar, frames, Camera(intrinsics, world), 100, 300, below=0.0)
+    intrinsics = torch.tensor([[-10000.0, 10000.0, 149.5, 69.5]]).repeat(5, 1)
+    frames = [made.neutral] * 5
+
+    def shown_by(cameras):
+        return shown_in_pictures(made.avatar, frames, Camera(intrinsics, cameras), 97, 282, below=0.0)
+
+    points = torch.tensor([[0.0, -0.15, 0], [0, -0.45, 0], [1.6, -0.2, 0], [1.6, 0.2, 0], [-1.4, -0.2, 0], [0, 2.0, 0]])
+    shown = shown_by(world)
     posed = made.avatar.bind(made.neutral)(points).detach()
     assert (posed - points).norm(dim=1).max() < 0.1
     assert shown(points).tolist() == [True, False, False, True, True, True]
-    # One camera of three looks elsewhere, then two.
+    # Three of five cameras look elsewhere, then four.
     away = world.clone()
-    away[2, 0, 3] = 50.0
-    assert shown_in_pictures(made.avatar, frames, Camera(intrinsics, away), 100, 300, below=0.0)(points)[0]
-    away[1, 0, 3] = 50.0
-    assert not shown_in_pictures(made.avatar, frames, Camera(intrinsics, away), 100, 300, below=0.0)(points)[0]
+    away[:3, 0, 3] = 50.0
+    assert shown_by(away)(points)[0]
+    away[3, 0, 3] = 50.0
+    assert not shown_by(away)(points)[0]
 
-    shown = shown_in_pictures(made.avatar, frames, Camera(intrinsics, world), 100, 300, below=0.0)
     vertices, faces, found, error = bake_mesh(
         made.avatar, made.neutral, resolution=32, n_faces=1500, bound=BOUND, shown=shown
     )

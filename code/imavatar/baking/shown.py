@@ -12,8 +12,10 @@ from imavatar.rendering.camera import project
 from imavatar.types import Camera, PosedHead
 
 CHUNK = 8192
-LEAST_SHARE = 0.5
+LEAST_SHARE = 0.25
 """Of the frames, in which a point has to be inside the picture."""
+MARGIN = 0.03
+"""Of a picture's sides, by which a point may be outside: so that no edge shows in the pictures themselves."""
 
 Shown = Callable[[Float[Tensor, "n 3"]], Bool[np.ndarray, " n"]]
 """Canonical points (model units) to whether they are shown."""
@@ -37,7 +39,8 @@ def shown_in_pictures(
             bound = avatar.bind(posed)
             x_d = torch.cat([bound(part) for part in points.split(CHUNK)])
             u, v = project(camera[k : k + 1].to(x_d.device), x_d[None])[0].unbind(dim=-1)
-            count += (u > -0.5) & (u < width - 0.5) & (v > -0.5) & (v < height - 0.5)
+            inside_u = (u + 0.5 > -MARGIN * width) & (u + 0.5 < (1 + MARGIN) * width)
+            count += inside_u & (v + 0.5 > -MARGIN * height) & (v + 0.5 < (1 + MARGIN) * height)
         kept = (count >= LEAST_SHARE * len(frames)) | (points[:, 1] > below)
         return kept.cpu().numpy()
 
