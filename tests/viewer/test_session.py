@@ -1,5 +1,6 @@
 """A browser's session: what is drawn when, with a client that only remembers."""
 
+import socket
 import threading
 import time
 from contextlib import nullcontext
@@ -12,7 +13,9 @@ import torch
 pytest.importorskip("viser", reason="needs the extra `viewer`")
 
 from imavatar.anatomy import Joint, pose_slice
+from imavatar.errors import ImavatarError
 from imavatar.types import HeadParameters
+from imavatar.viewer.app import check_free
 from imavatar.viewer.controls import controls_of
 from imavatar.viewer.session import NO_MOTION, Session
 
@@ -195,3 +198,15 @@ def test_a_session_that_is_stopped_ends_also_while_it_refines(seen):
     seen.session.stop()
     seen.thread.join(PATIENCE)
     assert not seen.thread.is_alive()
+
+
+def test_a_port_that_is_taken_is_named():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ImavatarError, match=f"127.0.0.1:{port} cannot be listened at.*--port"):
+            check_free("127.0.0.1", port)
+    check_free("127.0.0.1", port)
+    with pytest.raises(ImavatarError, match="port 70000: expected 1 to 65535"):
+        check_free("127.0.0.1", 70000)

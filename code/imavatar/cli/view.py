@@ -55,10 +55,11 @@ def make_viewer(args: argparse.Namespace):
     from imavatar.viewer.controls import controls_of
 
     try:
-        from imavatar.viewer.app import Viewer
+        from imavatar.viewer.app import Viewer, check_free
         from imavatar.viewer.stage import Stage
     except ImportError as error:
         raise ImavatarError(f"the viewer needs the extra `viewer` (pip install -e '.[viewer]'): {error}") from error
+    check_free(args.host, args.port)
     trained = load_trained(args.conf, args.subject, args.checkpoint)
     config = trained.config
     check_bakeable(config, args.conf)

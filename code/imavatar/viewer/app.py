@@ -53,7 +53,7 @@ class Viewer:
         host: str = EVERY_HOST,
         port: int = 8080,
     ):
-        _check_free(host, port)
+        check_free(host, port)
         logging.getLogger("websockets").setLevel(logging.WARNING)
         self.stage, self.controls, self.motions, self.rest = stage, controls, motions, rest
         self.fps, self.size, self.host = fps, size, host
@@ -111,8 +111,8 @@ def _run(session: Session) -> None:
         raise
 
 
-def _check_free(host: str, port: int) -> None:
-    """viser would silently take another port."""
+def check_free(host: str, port: int) -> None:
+    """Raise ImavatarError where a port is taken: viser would silently take another one."""
     if not 0 < port <= PORTS:
         raise ImavatarError(f"port {port}: expected 1 to {PORTS}")
     with socket.socket() as probe:
