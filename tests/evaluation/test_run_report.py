@@ -55,7 +55,7 @@ def run(tmp_path) -> dict:
     (results / "per_frame.csv").write_text("sub_dir,frame,psnr,keypoint_error\ntest,1,20.0,\ntest,2,25.0,1.5\n")
     write_video(results / "comparison.mp4", np.full((3, 16, 32, 3), 100, np.uint8), 25)
     (tmp_path / "run" / "train.csv").write_text("step,rgb,loss,alpha\n0,0.5,0.9,50\n1,0.4,0.7,50\n")
-    for epoch in (10, 2):
+    for epoch in (10, 3, 20, 2, 100):
         write_png(tmp_path / "run" / "previews" / f"epoch_{epoch}.png", np.full((4, 8, 3), epoch, np.uint8))
     return {
         "title": "someone & co",
@@ -79,10 +79,10 @@ def test_everything_is_in_the_page(run):
     for title in ("loss", "rgb", "alpha", "PSNR by frame", "keypoint error by frame"):
         assert f">{title}</text>" in text
     sources = re.findall(r'src="([^"]*)"', text)
-    assert len(sources) == 3 and all(source.startswith("data:") for source in sources)
+    assert len(sources) == 6 and all(source.startswith("data:") for source in sources)
     video = (run["evaluations"]["test"] / "comparison.mp4").read_bytes()
     assert base64.b64decode(sources[0].split(",")[1]) == video
-    assert text.index("epoch 2<") < text.index("epoch 10<")
+    assert re.findall(r">epoch (\d+)<", text) == ["2", "3", "10", "20", "100"]
     assert not re.findall(r'(?:src|href)="(?!data:)', text) and "http" not in text
 
 

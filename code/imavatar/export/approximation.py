@@ -62,14 +62,13 @@ def _between_frames(baked: BakedAvatar, flame: Flame, motion: HeadParameters, cl
 
 
 def _halfway(clip: Clip) -> Clip:
-    """What viewers make of a clip halfway between its frames."""
-    turns = clip.rotations[1:] + clip.rotations[:-1]
+    """What viewers make of a clip halfway between its frames; rotations are not of unit length."""
     return replace(
         clip,
         seconds=(clip.seconds[1:] + clip.seconds[:-1]) / 2,
         expression=(clip.expression[1:] + clip.expression[:-1]) / 2,
         correctives=(clip.correctives[1:] + clip.correctives[:-1]) / 2,
-        rotations=turns / np.linalg.norm(turns, axis=-1, keepdims=True),
+        rotations=clip.rotations[1:] + clip.rotations[:-1],
         translations=(clip.translations[1:] + clip.translations[:-1]) / 2,
     )
 
