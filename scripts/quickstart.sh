@@ -88,6 +88,10 @@ comparison (ground truth | rendering | normals): $root/$results/comparison.mp4
 animation of new expressions:                    $root/$animation
 mesh:                                            $root/$results/mesh.ply
 metrics:                                         $root/$results/metrics.json
+report of the whole run, for a browser:          $root/$run/report.html
+
+Next: scripts/view.py shows the avatar live, scripts/export_web.py writes a page of it, scripts/export_avatar.py a file
+for Blender and game engines; README.md, "Take your avatar elsewhere".
 TEXT
 if [ -n "$video" ]; then
     echo "tracking overlay:                                $root/data/datasets/$subject/overlay.mp4"
