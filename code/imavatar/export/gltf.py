@@ -51,24 +51,47 @@ def write_glb(
     content = _Content()
     offsets = (*avatar.expression, *avatar.correctives, *shapes.values())
     targets = [content.target(own.astype(np.float32), quantise) for own in offsets]
+    attributes = _attributes(content, avatar)
+    file = gl.GLTF2(asset=gl.Asset(version="2.0", generator=GENERATOR), extensionsUsed=[UNLIT])
+    if quantise:
+        file.extensionsUsed, file.extensionsRequired = [UNLIT, QUANTISED], [QUANTISED]
+    _add_appearance(file, content, avatar, attributes)
+    primitive = gl.Primitive(
+        attributes=attributes, indices=content.indices(avatar.faces), material=0, targets=targets, mode=gl.TRIANGLES
+    )
+    weights = [0.0] * len(names) if rest is None else _weights(rest, len(names))[0].tolist()
+    file.meshes = [gl.Mesh(name="head", primitives=[primitive], weights=weights, extras={"targetNames": names})]
+    turns, places = _at_rest(avatar, rest)
+    _add_skeleton(file, content, avatar, turns, places)
+    file.animations = [_animation(content, clip, turns, places, len(names)) for clip in clips]
+    file.bufferViews, file.accessors = content.views, content.accessors
+    file.buffers = [gl.Buffer(byteLength=content.length)]
+    file.set_binary_blob(content.bytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file.save_binary(str(path))
+
+
+def _attributes(content: "_Content", avatar: BakedAvatar) -> gl.Attributes:
+    """Vertices, normals, and what moves them."""
     joints, weights, _ = strongest_weights(avatar.weights)
     weights = np.where(weights < LEAST_WEIGHT, 0, weights)
     joints = np.where(weights > 0, joints, 0)
-    attributes = gl.Attributes(
+    return gl.Attributes(
         POSITION=content.add(avatar.vertices.astype(np.float32), gl.VEC3, gl.ARRAY_BUFFER, bounds=True),
         NORMAL=content.add(_unit(avatar.normals), gl.VEC3, gl.ARRAY_BUFFER),
         JOINTS_0=content.add(joints.astype(np.uint8), gl.VEC4, gl.ARRAY_BUFFER),
         WEIGHTS_0=content.add(_unit_sum(weights), gl.VEC4, gl.ARRAY_BUFFER),
     )
+
+
+def _add_appearance(file: gl.GLTF2, content: "_Content", avatar: BakedAvatar, attributes: gl.Attributes) -> None:
+    """The unlit material with the texture, or with colours of the vertices."""
     material = gl.Material(
         name="baked",
         doubleSided=True,
         pbrMetallicRoughness=gl.PbrMetallicRoughness(metallicFactor=0.0, roughnessFactor=0.9),
         extensions={UNLIT: {}},
     )
-    file = gl.GLTF2(asset=gl.Asset(version="2.0", generator=GENERATOR), extensionsUsed=[UNLIT])
-    if quantise:
-        file.extensionsUsed, file.extensionsRequired = [UNLIT, QUANTISED], [QUANTISED]
     if avatar.texture is not None:
         uv = np.stack([avatar.uv[:, 0], 1 - avatar.uv[:, 1]], axis=1).astype(np.float32)
         attributes.TEXCOORD_0 = content.add(uv, gl.VEC2, gl.ARRAY_BUFFER)
@@ -78,20 +101,7 @@ def write_glb(
         file.textures = [gl.Texture(source=0, sampler=0)]
     else:
         attributes.COLOR_0 = content.add(_linear(avatar.colours).astype(np.float32), gl.VEC3, gl.ARRAY_BUFFER)
-    primitive = gl.Primitive(
-        attributes=attributes, indices=content.indices(avatar.faces), material=0, targets=targets, mode=gl.TRIANGLES
-    )
-    weights = [0.0] * len(names) if rest is None else _weights(rest, len(names))[0].tolist()
-    file.meshes = [gl.Mesh(name="head", primitives=[primitive], weights=weights, extras={"targetNames": names})]
     file.materials = [material]
-    turns, places = _at_rest(avatar, rest)
-    _add_skeleton(file, content, avatar, turns, places)
-    file.animations = [_animation(content, clip, turns, places, len(names)) for clip in clips]
-    file.bufferViews, file.accessors = content.views, content.accessors
-    file.buffers = [gl.Buffer(byteLength=content.length)]
-    file.set_binary_blob(content.bytes())
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file.save_binary(str(path))
 
 
 def target_names(avatar: BakedAvatar, shapes: Sequence[str] = ()) -> list[str]:
