@@ -5,9 +5,12 @@ import re
 
 import pytest
 
-from imavatar.cli import export_web_main
+from imavatar.cli import export_web, export_web_main
 from imavatar.errors import DataError
 from imavatar.export.web_page import write_page
+from imavatar.head.assets import save_head
+from oracles_ellipsoid_head import ellipsoid_head
+from tiny_runs import write_config
 
 
 @pytest.fixture
@@ -52,3 +55,21 @@ def test_the_command_says_what_is_to_be_fetched(parts, tmp_path, monkeypatch, ca
     with pytest.raises(SystemExit):
         export_web_main(["--avatar", str(parts[0]), "--out", str(tmp_path / "out")])
     assert "fetch_assets.py --only three" in capsys.readouterr().err
+
+
+def test_recordings_that_are_tracked_for_a_page_stay_out_of_its_folder(parts, tmp_path, monkeypatch):
+    monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path))
+    save_head(tmp_path / "head.npz", ellipsoid_head())
+    asked = []
+
+    def export(args, tracked):
+        asked.append((args, tracked))
+        args.out.parent.mkdir()
+        args.out.write_bytes(parts[0].read_bytes())
+
+    monkeypatch.setattr(export_web, "export_avatar", export)
+    export_web_main(["--conf", write_config(tmp_path), "--out", str(tmp_path / "page"), "--motion", "me.mp4"])
+    ((args, tracked),) = asked
+    assert args.motion == ["me.mp4"] and args.quantise and not args.arkit and not args.named
+    assert args.out == tmp_path / "page" / "avatar.glb" and tracked == tmp_path / "tracked"
+    assert "<title>sphere</title>" in (tmp_path / "page" / "index.html").read_text()

@@ -13,11 +13,7 @@ def animate_main(argv: list[str] | None = None) -> None:
     """Render an animation."""
     parser = argparse.ArgumentParser(description="Animate a trained avatar.")
     parser.add_argument("--conf", type=Path, required=True, help="configuration of the run")
-    parser.add_argument(
-        "--motion",
-        default=SWEEP,
-        help=MOTION_HELP,
-    )
+    parser.add_argument("--motion", default=SWEEP, help=MOTION_HELP)
     parser.add_argument(
         "--neutral-align", action="store_true", help="replace the source's face at rest by that of the training frames"
     )

@@ -68,8 +68,11 @@ def check_export_arguments(parser: argparse.ArgumentParser, args: argparse.Names
         parser.error(f"--expressions is {args.expressions}, expected at least 0")
 
 
-def export_avatar(args: argparse.Namespace) -> None:
+def export_avatar(args: argparse.Namespace, tracked: Path | None = None) -> None:
     """Load, bake, paint, write, and compare.
+
+    Args:
+        tracked: folder for the recordings that videos of --motion become; without it `tracked` beside the file.
 
     Raises:
         ConfigError: the run's method has no fields to bake, or fewer expressions than asked for.
@@ -93,7 +96,7 @@ def export_avatar(args: argparse.Namespace) -> None:
     if args.texture > 0:
         baked = textured(trained, baked, frames, args.texture)
     print(f"skinning: four joints a vertex, {strongest_weights(baked.weights)[2]:.1e} of the weights lost at most")
-    motions = _motions(trained, args)
+    motions = _motions(trained, args.motion, tracked or args.out.parent / "tracked")
     clips = _clips(trained, baked, motions)
     kept = replace(baked, expression=baked.expression[:n_expression])
     shapes = _named_shapes(trained, kept) if args.named else {}
@@ -121,12 +124,12 @@ def _writer():
     return write_glb
 
 
-def _motions(trained, args: argparse.Namespace) -> dict:
+def _motions(trained, sources: list[str], tracked: Path) -> dict:
     """The person at rest, the sweep, and every motion that was asked for, by names of their own."""
     fps = trained.config.plot.fps
     motions = {REST: rest_head(trained)}
-    for source in (SWEEP, *args.motion):
-        driving = read_driving(source, trained, n_frames=SWEEP_FRAMES, fps=fps, tracked=args.out.parent / "tracked")
+    for source in (SWEEP, *sources):
+        driving = read_driving(source, trained, n_frames=SWEEP_FRAMES, fps=fps, tracked=tracked)
         motions[clip_name(source, motions)] = driving.motion
     return motions
 

@@ -50,5 +50,6 @@ def _export(args: argparse.Namespace, out: Path) -> str:
         "arkit": args.arkit or bool(head.face_units),
         "quantise": True,
     }
-    export_avatar(argparse.Namespace(**{**vars(args), **options}))
+    # Tracked recordings hold pictures of a person: not into a folder that is made to be given away.
+    export_avatar(argparse.Namespace(**{**vars(args), **options}), tracked=args.out.parent / "tracked")
     return config.dataset.subject_name

@@ -38,7 +38,7 @@ def controls_of(
     """The controls of a head model: its named expressions, the joints, its face units, single coefficients.
 
     Args:
-        named: coefficients of expressions at full strength; where there are none, single coefficients do.
+        named: coefficients of expressions at full strength.
         units: those of ARKit's face units.
     """
     controls = [Control("expression", name, 0.0, 1.0, vector[:n_expression]) for name, vector in named.items()]
