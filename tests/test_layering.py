@@ -8,7 +8,8 @@ import imavatar
 
 PACKAGE = Path(imavatar.__file__).parent
 LAYERS = [
-    {"errors", "anatomy"},
+    {"errors", "anatomy", "names"},
+    {"files"},
     {"types", "assets"},
     {"numerics"},
     {"head", "fields"},

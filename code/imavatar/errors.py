@@ -23,3 +23,7 @@ class TrainingError(ImavatarError):
 
 class AssetError(ImavatarError):
     """A file that the project does not ship is missing, cannot be fetched, or is not what it should be."""
+
+
+class BusyError(ImavatarError):
+    """Another process is working in the folder that this one needs for itself."""
