@@ -6,6 +6,8 @@ import json
 from imavatar.baselines.names import TEXTURED_HEAD
 from imavatar.cli.common import ProgressLine
 from imavatar.errors import ConfigError
+from imavatar.files.atomic import remove_temporaries, write_text
+from imavatar.files.locks import locked
 
 CHECKED_PER_SIDE = 16
 """Rays along each side of the grid on which the renderer's search is checked."""
@@ -13,12 +15,23 @@ CHECKED_PER_SIDE = 16
 
 def evaluate_run(args: argparse.Namespace) -> None:
     """Render the test sequences of a trained run and measure them."""
+    from imavatar.cli.trained import load_trained
+
+    trained = load_trained(args.conf, args.subject, args.checkpoint, args.load_path)
+    lock = trained.folder.evaluation_lock
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with locked(lock, "an evaluation"):
+        remove_temporaries(lock.parent)
+        _evaluate(trained, args)
+
+
+def _evaluate(trained, args: argparse.Namespace) -> None:
+    """Every sequence's results, and the report."""
     from imavatar import build
-    from imavatar.cli.trained import keypoint_detector, load_trained
+    from imavatar.cli.trained import keypoint_detector
     from imavatar.evaluation.frames import evaluate
     from imavatar.evaluation.lpips import load_lpips
 
-    trained = load_trained(args.conf, args.subject, args.checkpoint, args.load_path)
     lpips, detect = load_lpips(), keypoint_detector()
     evaluations = {}
     for name, dataset, latent in _evaluated(trained, args):
@@ -38,7 +51,7 @@ def evaluate_run(args: argparse.Namespace) -> None:
         print(summary.table())
         if trained.config.model.method != TEXTURED_HEAD:
             agreement = _check_search(trained, dataset)
-            (out / "search_check.json").write_text(json.dumps(agreement.as_dict(), indent=1))
+            write_text(out / "search_check.json", json.dumps(agreement.as_dict(), indent=1))
             print(agreement)
         print(f"results: {out}")
         evaluations[name] = out
@@ -49,7 +62,7 @@ def _evaluated(trained, args: argparse.Namespace):
     """Name of the results, frames, latent codes: of each test sequence, or of what training optimised."""
     from imavatar import build
     from imavatar.training.checkpoint_head import check_shape
-    from imavatar.training.checkpoints import checkpoint_file, load_part
+    from imavatar.training.checkpoints import read_checkpoint
     from imavatar.training.state import load_tables
 
     config = trained.config
@@ -64,8 +77,8 @@ def _evaluated(trained, args: argparse.Namespace):
     frames = build.build_frame_parameters(config, dataset)
     if not frames.trainable():
         raise ConfigError("--optimised: training optimises no parameter of a frame; see the keys train.optimize_*")
-    part = load_part(trained.checkpoints, "inputs", trained.checkpoint)
-    load_tables(frames, part, checkpoint_file(trained.checkpoints, "inputs", trained.checkpoint))
+    part = read_checkpoint(trained.checkpoints, trained.checkpoint, ["model", "inputs"])["inputs"]
+    load_tables(frames, part.content, part.path)
     name = "+".join(config.dataset.train.sub_dir) + "_optimised"
     optimised = dataset.with_parameters(*frames.all_frames(dataset.camera()))
     yield name, optimised, frames.latent_codes.weight.detach().to(trained.latent.device)
@@ -92,7 +105,9 @@ def _write_report(trained, evaluations):
         folder.root / "report.html",
         title=f"{config.dataset.subject_name}: {config.train.methodname}",
         facts=facts,
-        configuration=own.read_text(encoding="utf-8") if own.is_file() else "the run's configuration is not there",
+        configuration=own.read_text(encoding="utf-8", errors="replace")
+        if own.is_file()
+        else "the run's configuration is not there",
         scalars=folder.train / "train.csv",
         previews=folder.train / "previews",
         evaluations=evaluations,

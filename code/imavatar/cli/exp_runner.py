@@ -1,16 +1,23 @@
 """`scripts/exp_runner.py`: train an avatar, or evaluate one. Arguments are named as the authors'."""
 
 import argparse
+import contextlib
+import errno
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from imavatar.baselines.names import TEXTURED_HEAD
 from imavatar.cli.common import choose_device, run_command
 from imavatar.cli.evaluation_run import evaluate_run
 from imavatar.errors import CheckpointError, ConfigError
+from imavatar.files.atomic import remove_temporaries, write_text
+from imavatar.files.locks import locked
 
 logger = logging.getLogger(__name__)
+
+READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 def exp_runner_main(argv: list[str] | None = None) -> None:
@@ -39,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def train_run(args: argparse.Namespace) -> None:
-    """Train from scratch, or from a checkpoint with --is_continue."""
+    """Train from scratch, or from a checkpoint with --is_continue; one process at a time in a run's folder."""
     import torch
 
     from imavatar import build
@@ -47,6 +54,7 @@ def train_run(args: argparse.Namespace) -> None:
     from imavatar.training.logs import ScalarLog
     from imavatar.training.loop import train
     from imavatar.training.processes import join_processes, leave_processes
+    from imavatar.training.run_checkpoints import NoCheckpoints, RunCheckpoints
     from imavatar.training.visibility import check_heads
 
     processes = join_processes()
@@ -60,50 +68,75 @@ def train_run(args: argparse.Namespace) -> None:
     if n_epochs < 1:
         raise ConfigError(f"--nepoch is {n_epochs}, expected at least 1")
     resolved = dump_config(config)
-    should_train = _should_train(folder, n_epochs, resolved, args)
-    # Before the first process writes what the others look for.
-    processes.wait()
-    if not should_train:
+    with contextlib.ExitStack() as held:
+        should_train = _claim(held, folder, processes, lambda: _should_train(folder, n_epochs, resolved, args))
+        # Before the first process writes what the others look for.
+        processes.wait()
+        if not should_train:
+            leave_processes()
+            return
+        torch.manual_seed(config.train.seed)
+        device = choose_device()
+        dataset = build.build_dataset(config, "train")
+        head = build.build_head_assets(config)
+        flame = build.build_flame(config, head, dataset.shape_params).to(device)
+        check_heads(flame, dataset)
+        avatar = build.build_avatar(config, flame).to(device)
+        if config.model.method == TEXTURED_HEAD:
+            _paint(avatar, flame, dataset, folder, resolved)
+            return
+        run = build.build_run(config, avatar, flame, dataset, device, processes)
+        logger.info("training on %s: %d frames, run folder %s", device, len(dataset), folder.root)
+        surface = build.build_head_surface(flame, head)
+        start = _start_epoch(
+            args, config, run, folder, lambda: build.build_warm_start_surface(config, flame, surface, dataset)
+        )
+        # The first process alone writes; the others wait for it at their next common step.
+        log, checkpoints = None, NoCheckpoints()
+        if processes.first:
+            write_text(folder.config, resolved)
+            name = config.train.methodname
+            log = ScalarLog(folder.train, start=start, wandb_workspace=args.wandb_workspace, run_name=name)
+            checkpoints = RunCheckpoints(folder.checkpoints, run, every=config.train.save_every)
+        train(
+            run,
+            dataset,
+            build.build_objective(config, surface),
+            build.build_schedule(config),
+            build.build_loop_settings(config, n_epochs),
+            start_epoch=start,
+            log=log.log if log else _nothing,
+            checkpoints=checkpoints,
+            preview=_previewer(config, folder, run, dataset) if log else _nothing,
+        )
+        if log:
+            log.close()
+            _finish(folder, n_epochs, resolved)
+        processes.wait()
         leave_processes()
-        return
-    torch.manual_seed(config.train.seed)
-    device = choose_device()
-    dataset = build.build_dataset(config, "train")
-    head = build.build_head_assets(config)
-    flame = build.build_flame(config, head, dataset.shape_params).to(device)
-    check_heads(flame, dataset)
-    avatar = build.build_avatar(config, flame).to(device)
-    if config.model.method == TEXTURED_HEAD:
-        _paint(avatar, flame, dataset, folder, resolved)
-        return
-    run = build.build_run(config, avatar, flame, dataset, device, processes)
-    logger.info("training on %s: %d frames, run folder %s", device, len(dataset), folder.root)
-    surface = build.build_head_surface(flame, head)
-    start = _start_epoch(
-        args, config, run, folder, lambda: build.build_warm_start_surface(config, flame, surface, dataset)
-    )
-    # The first process alone writes; the others wait for it at their next common step.
-    log = None
-    if processes.first:
+
+
+def _claim(held: contextlib.ExitStack, folder, processes, should_train: Callable[[], bool]) -> bool:
+    """Whether there is anything to train; the run's folder is this process's then, until `held` is closed.
+
+    Raises:
+        BusyError: another process trains this run.
+    """
+    from imavatar.training.checkpoint_files import finish_save
+
+    if not processes.first:
+        return should_train()
+    try:
         folder.train.mkdir(parents=True, exist_ok=True)
-        folder.config.write_text(resolved)
-        log = ScalarLog(folder.train, wandb_workspace=args.wandb_workspace, run_name=config.train.methodname)
-    train(
-        run,
-        dataset,
-        build.build_objective(config, surface),
-        build.build_schedule(config),
-        build.build_loop_settings(config, n_epochs),
-        start_epoch=start,
-        log=log.log if log else _nothing,
-        save=_saver(folder, run, config.train.save_every) if log else _nothing,
-        preview=_previewer(config, folder, run, dataset) if log else _nothing,
-    )
-    if log:
-        log.close()
-        folder.finished.write_text(json.dumps({"epochs": n_epochs, "config": resolved}))
-    processes.wait()
-    leave_processes()
+        held.enter_context(locked(folder.training_lock, "a training"))
+    except OSError as error:
+        # A finished run may lie in a folder that can only be read.
+        if error.errno not in READ_ONLY or should_train():
+            raise
+        return False
+    finish_save(folder.checkpoints)
+    remove_temporaries(folder.train)
+    return should_train()
 
 
 def _paint(head, flame, dataset, folder, resolved: str) -> None:
@@ -112,16 +145,31 @@ def _paint(head, flame, dataset, folder, resolved: str) -> None:
     from imavatar.training.checkpoints import LATEST, save_checkpoint
 
     logger.info("painting the head: %d frames, run folder %s", len(dataset), folder.root)
-    folder.train.mkdir(parents=True, exist_ok=True)
-    folder.config.write_text(resolved)
+    write_text(folder.config, resolved)
     head.paint(dataset.frame(index) for index in range(len(dataset)))
     state = {"epoch": 1, "model_state_dict": {**head.state_dict(), **head_entries(flame)}}
     save_checkpoint(folder.checkpoints, [LATEST, "1"], {"model": state})
-    folder.finished.write_text(json.dumps({"epochs": 1, "config": resolved}))
+    _finish(folder, 1, resolved)
 
 
 def _nothing(*_) -> None:
     """What a process does that is not the first where the first one writes."""
+
+
+def _finish(folder, n_epochs: int, resolved: str) -> None:
+    """Note that a training is complete."""
+    write_text(folder.finished, json.dumps({"epochs": n_epochs, "config": resolved}))
+
+
+def _is_finished(folder, n_epochs: int, resolved: str) -> bool:
+    """Whether the same training is complete; a note that is damaged says nothing."""
+    try:
+        return json.loads(folder.finished.read_text(encoding="utf-8")) == {"epochs": n_epochs, "config": resolved}
+    except FileNotFoundError:
+        return False
+    except (ValueError, RecursionError) as error:
+        logger.warning("%s is damaged (%s): it is not known whether the run is complete", folder.finished, error)
+        return False
 
 
 def _should_train(folder, n_epochs: int, resolved: str, args: argparse.Namespace) -> bool:
@@ -135,11 +183,9 @@ def _should_train(folder, n_epochs: int, resolved: str, args: argparse.Namespace
             logger.info("nothing to train: %s has %d epochs already", folder.root, trained)
             return False
         return True
-    if folder.finished.exists():
-        done = json.loads(folder.finished.read_text())
-        if done == {"epochs": n_epochs, "config": resolved}:
-            logger.info("nothing to train: %s is finished (%d epochs)", folder.root, n_epochs)
-            return False
+    if _is_finished(folder, n_epochs, resolved):
+        logger.info("nothing to train: %s is finished (%d epochs)", folder.root, n_epochs)
+        return False
     raise CheckpointError(
         f"{folder.root} holds a run of {trained} epochs: resume it with --is_continue, choose "
         "another train.methodname, or delete the folder"
@@ -181,17 +227,6 @@ def _training_heads(run):
     with torch.no_grad():
         frame = torch.arange(len(run.frames.tracked_pose), device=run.frames.tracked_pose.device)
         return run.flame(run.frames.head(frame), run.frames.latent(frame))
-
-
-def _saver(folder, run, save_every: int):
-    from imavatar.training.checkpoints import LATEST, save_checkpoint
-    from imavatar.training.state import run_state
-
-    def save(epoch: int) -> None:
-        names = [LATEST, str(epoch)] if epoch % save_every == 0 else [LATEST]
-        save_checkpoint(folder.checkpoints, names, run_state(run, epoch))
-
-    return save
 
 
 def _previewer(config, folder, run, dataset):

@@ -16,9 +16,9 @@ from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.rendering.avatar import Avatar
 from imavatar.training.checkpoint_head import check_topology
-from imavatar.training.checkpoints import checkpoint_file, entry, load_model, load_part
+from imavatar.training.checkpoints import load_model
 from imavatar.training.run_folder import RunFolder
-from imavatar.training.state import ModelCheckpoint, read_model
+from imavatar.training.state import ModelCheckpoint, read_trained
 
 
 @dataclass(frozen=True)
@@ -46,15 +46,14 @@ def load_trained(conf: Path, subject: str | None, checkpoint: str, load_path: Pa
     folder = build.build_run_folder(config)
     device = choose_device()
     source = folder.checkpoints if load_path is None else load_path / "checkpoints"
-    model = read_model(source, checkpoint)
+    model, latent = read_trained(source, checkpoint, config.model.geometry_network.condition_in)
     head = build.build_head_assets(config)
     flame = _head_of(model, config, head).to(device)
     avatar = build.build_avatar(config, flame).to(device)
     load_model(avatar, model.fields, model.path)
     if config.model.geometry_network.use_freq_band:
         avatar.geometry.open_bands = float(model.epoch)
-    latent = _first_latent(source, checkpoint, config.model.geometry_network.condition_in).to(device)
-    return Trained(config, folder, source, checkpoint, head, flame, avatar, latent, model.epoch)
+    return Trained(config, folder, source, checkpoint, head, flame, avatar, latent.to(device), model.epoch)
 
 
 def _head_of(model: ModelCheckpoint, config: Config, head: HeadAssets) -> Flame:
@@ -66,15 +65,6 @@ def _head_of(model: ModelCheckpoint, config: Config, head: HeadAssets) -> Flame:
     check_topology(model.head, flame, model.path)
     flame.v_template.copy_(template)
     return flame
-
-
-def _first_latent(folder: Path, checkpoint: str, size: int) -> Float[Tensor, "1 l"]:
-    """The latent code of the first training frame, which stands for unseen ones (SPEC section 10)."""
-    if size == 0:
-        return torch.zeros(1, 0)
-    path = checkpoint_file(folder, "inputs", checkpoint)
-    table = entry(load_part(folder, "inputs", checkpoint), "latent_codes_state_dict", path)
-    return entry(table, "weight", path)[:1]
 
 
 def keypoint_detector():

@@ -4,13 +4,14 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.sampling import generator_for
 from imavatar.errors import TrainingError
-from imavatar.training.finiteness import NotFiniteError, parameters_not_finite
+from imavatar.training.finiteness import parameters_not_finite
 from imavatar.training.health import EpochHealth, health_line
 from imavatar.training.objective import LossWeights, Objective
 from imavatar.training.schedules import (
@@ -19,6 +20,7 @@ from imavatar.training.schedules import (
     milestone_factor,
     warm_up,
 )
+from imavatar.training.soundness import Watch
 from imavatar.training.step import Run, StepLosses, StepOptions, training_step
 
 logger = logging.getLogger(__name__)
@@ -80,6 +82,16 @@ class LoopSettings:
     seed: int = 0
 
 
+class Checkpoints(Protocol):
+    """Where a run is saved."""
+
+    def save(self, epoch: int, *, sound: bool = True) -> None:
+        """Save before an epoch; `sound`: the avatar shows the person."""
+
+    def way_back(self) -> str:
+        """Which checkpoint to go on from after an error."""
+
+
 def train(
     run: Run,
     dataset: FaceDataset,
@@ -89,41 +101,55 @@ def train(
     *,
     start_epoch: int,
     log: Callable[[int, Mapping[str, float]], None],
-    save: Callable[[int], None],
+    checkpoints: Checkpoints,
     preview: Callable[[int], None],
 ) -> None:
-    """Train from `start_epoch`; `save(e)` is called before epoch e and once at the end.
+    """Train from `start_epoch`; the run is saved before every epoch and once at the end.
 
     Of several processes all call this, and each takes a part of every step's rays; the epoch's values are those of all.
+
+    Raises:
+        TrainingError: it cannot go on; the message names the checkpoint to go back to, which is not overwritten.
     """
     started = time.monotonic()
     losses = run.processes.same(StepLosses(run.avatar, objective, run.processes))
+    check_parameters(run, "before the first step: it comes from the data, or from the configuration")
+    watch = Watch(run, dataset, n_pixels=settings.n_pixels, seed=settings.seed)
+    sound = watch.is_sound(watch.look())
     for epoch in range(start_epoch, settings.n_epochs):
-        _save_finite(run, epoch, save)
+        checkpoints.save(epoch, sound=sound)
         try:
             totals = _train_epoch(run, dataset, losses, schedule, settings, epoch)
-        except NotFiniteError as error:
-            raise TrainingError(f"{error}; {_last_good(epoch)}") from error
-        log(epoch, totals)
-        logger.info("%s", _progress(epoch, start_epoch, settings.n_epochs, totals, time.monotonic() - started))
-        logger.info("    %s", health_line(totals))
+            log(epoch, totals)
+            logger.info("%s", _progress(epoch, start_epoch, settings.n_epochs, totals, time.monotonic() - started))
+            logger.info("    %s", health_line(totals))
+            check_parameters(run, f"after the last step of epoch {epoch + 1}")
+            sound = _still_sound(watch, epoch)
+        except TrainingError as error:
+            raise TrainingError(f"{error}; {checkpoints.way_back()}") from error
         preview(epoch + 1)
-    _save_finite(run, settings.n_epochs, save)
+    checkpoints.save(settings.n_epochs, sound=sound)
 
 
-def _save_finite(run: Run, epoch: int, save: Callable[[int], None]) -> None:
-    """Save, unless that would put weights that are lost in the place of the last good ones."""
+def check_parameters(run: Run, when: str) -> None:
+    """Raise TrainingError where a weight or a frame's parameter is not finite."""
     lost = parameters_not_finite(run.frames, run.avatar)
     if lost is not None:
-        raise TrainingError(f"{lost} is not finite after the last step of epoch {epoch}; {_last_good(epoch - 1)}")
-    save(epoch)
+        raise TrainingError(f"{lost} is not finite {when}")
 
 
-def _last_good(epoch: int) -> str:
-    return (
-        f"the checkpoint `latest`, from before epoch {epoch + 1}, is good: lower train.learning_rate or set "
-        "train.gradient_limit = 3 and go on with --is_continue, from an earlier epoch N with --checkpoint N"
-    )
+def _still_sound(watch: Watch, epoch: int) -> bool:
+    """Whether the avatar has not become much worse in an epoch.
+
+    Raises:
+        TrainingError: nothing is left of it.
+    """
+    look = watch.look()
+    if look.n_hit == 0 and watch.has_hit:
+        raise TrainingError(
+            f"the surface has vanished in epoch {epoch + 1}: no ray hits it any more, though all weights are finite"
+        )
+    return watch.is_sound(look)
 
 
 def _train_epoch(run, dataset, losses, schedule, settings, epoch) -> dict[str, float]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from imavatar.errors import CheckpointError
+from imavatar.training.checkpoints import check_tensor, described
 
 N_HEAD_PARAMETERS = 2
 """Parameters 0 and 1 are the head model's `eye_pose` and `neck_pose`, which are never optimised."""
@@ -49,7 +50,7 @@ def load_adam_state(
     moved = {}
     for number, parameter in zip(numbers[N_HEAD_PARAMETERS:], parameters, strict=True):
         if number in state:
-            _check_moments(state[number], parameter, f"{path}: parameter {number}")
+            _check_moments(state[number], parameter.shape, path, f"parameter {number}")
             moved[own[parameter]] = state[number]
     optimiser.load_state_dict({"state": moved, "param_groups": optimiser.state_dict()["param_groups"]})
 
@@ -66,12 +67,14 @@ def load_table_state(
     numbers = {tuple(table.shape): number for number, table in enumerate(tables)}
     moved = {}
     for moments in state.values():
-        shape = tuple(moments["exp_avg"].shape) if "exp_avg" in moments else None
+        mean = moments.get("exp_avg")
+        shape = tuple(mean.shape) if isinstance(mean, Tensor) else None
         if shape not in numbers:
             raise CheckpointError(
                 f"{path}: optimizer_cam_state_dict has a table of the shape {shape}, the run optimises tables of "
                 f"{sorted(numbers)}; was it trained on other frames or with other train.optimize_* keys?"
             )
+        _check_moments(moments, torch.Size(shape), path, f"the table of the shape {shape}")
         moved[numbers[shape]] = moments
     optimiser.load_state_dict({"state": moved, "param_groups": optimiser.state_dict()["param_groups"]})
 
@@ -81,14 +84,31 @@ def _own_order(optimiser: torch.optim.Optimizer) -> list[Tensor]:
 
 
 def _parts(content: Mapping[str, Any], path: Path) -> tuple[list[dict], dict]:
+    """Parameter groups and state of an optimiser, each of the kind that torch saves."""
     if not isinstance(content, Mapping) or not {"state", "param_groups"} <= set(content):
         raise CheckpointError(f"{path}: holds no optimiser's state, a dict with state and param_groups")
-    return content["param_groups"], content["state"]
+    groups, state = content["param_groups"], content["state"]
+    if not isinstance(state, Mapping) or not all(isinstance(moments, Mapping) for moments in state.values()):
+        raise CheckpointError(f"{path}: state is {described(state)}, expected a dict of dicts")
+    if not isinstance(groups, Sequence) or not all(_is_group(group) for group in groups):
+        raise CheckpointError(f"{path}: param_groups is {described(groups)}, expected dicts with a list of numbers")
+    return list(groups), dict(state)
 
 
-def _check_moments(moments: Mapping[str, Tensor], parameter: Tensor, where: str) -> None:
+def _is_group(group: Any) -> bool:
+    params = group.get("params") if isinstance(group, Mapping) else None
+    return isinstance(params, list) and all(type(number) is int for number in params)
+
+
+def _check_moments(moments: Mapping[str, Any], shape: torch.Size, path: Path, what: str) -> None:
+    """Raise where a parameter's moments are not what Adam has made of it."""
     for name in ("exp_avg", "exp_avg_sq"):
         found = moments.get(name)
-        if found is None or found.shape != parameter.shape:
-            shape = "nothing" if found is None else tuple(found.shape)
-            raise CheckpointError(f"{where}: {name} is {shape}, expected {tuple(parameter.shape)}")
+        if not isinstance(found, Tensor) or found.shape != shape:
+            is_it = tuple(found.shape) if isinstance(found, Tensor) else described(found)
+            raise CheckpointError(f"{path}: {what}: {name} is {is_it}, expected {tuple(shape)}")
+        check_tensor(found, path, f"{what}: {name}")
+    step = moments.get("step")
+    step = step.item() if isinstance(step, Tensor) and step.numel() == 1 and not step.is_complex() else step
+    if not isinstance(step, int | float) or not 0 <= step < float("inf"):
+        raise CheckpointError(f"{path}: {what}: step is {described(step)}, expected a number of steps")

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from imavatar.files.locks import LOCK_FILE
+
 
 @dataclass(frozen=True)
 class RunFolder:
@@ -35,6 +37,16 @@ class RunFolder:
     def finished(self) -> Path:
         """Says how many epochs the last completed training had."""
         return self.train / "finished.json"
+
+    @property
+    def training_lock(self) -> Path:
+        """Held by the process that trains the run."""
+        return self.train / LOCK_FILE
+
+    @property
+    def evaluation_lock(self) -> Path:
+        """Held by the process that evaluates the run."""
+        return self.root / "eval" / LOCK_FILE
 
     def evaluation(self, sub_dir: str, epoch: int) -> Path:
         """Results of a checkpoint on one test sequence."""

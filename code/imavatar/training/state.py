@@ -6,11 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from imavatar.errors import CheckpointError
 from imavatar.training.checkpoint_head import check_shape, check_topology, head_entries, split_head
-from imavatar.training.checkpoints import checkpoint_file, entry, load_model, load_part
+from imavatar.training.checkpoints import (
+    FOLDERS,
+    CheckpointPart,
+    checkpoint_file,
+    entry,
+    load_model,
+    read_checkpoint,
+    tensors,
+)
 from imavatar.training.frame_parameters import FrameParameters
 from imavatar.training.optimiser_state import adam_state, load_adam_state, load_table_state
 from imavatar.training.step import Run
@@ -46,11 +56,35 @@ def run_state(run: Run, epoch: int) -> dict[str, dict[str, Any]]:
 
 
 def read_model(folder: Path, name: str) -> ModelCheckpoint:
-    """The model's part of a checkpoint of this project or of the authors'."""
-    path = checkpoint_file(folder, "model", name)
-    content = load_part(folder, "model", name)
-    fields, head = split_head(dict(entry(content, "model_state_dict", path)))
-    return ModelCheckpoint(path, int(entry(content, "epoch", path)), fields, head)
+    """The model's part of a checkpoint of this project or of the authors'.
+
+    Raises:
+        CheckpointError: it is missing, damaged, or holds something else than tensors of finite numbers.
+    """
+    return _model_of(read_checkpoint(folder, name, ["model"])["model"])
+
+
+def read_trained(folder: Path, name: str, latent_size: int) -> tuple[ModelCheckpoint, Float[Tensor, "1 l"]]:
+    """The model, and the latent code of the first training frame, which stands for unseen ones; of one epoch.
+
+    Args:
+        latent_size: width of the latent codes, 0 for none.
+
+    Raises:
+        CheckpointError: as `read_model`, or there are no such codes.
+    """
+    parts = read_checkpoint(folder, name, ["model"] + ["inputs"] * bool(latent_size))
+    model = _model_of(parts["model"])
+    if latent_size == 0:
+        return model, torch.zeros(1, 0)
+    part = parts["inputs"]
+    weight = _table(entry(part.content, "latent_codes_state_dict", part.path), part.path, "latent_codes")
+    if weight.ndim != 2 or len(weight) == 0 or weight.shape[1] != latent_size:
+        raise CheckpointError(
+            f"{part.path}: latent_codes has the shape {tuple(weight.shape)}, expected a row of {latent_size} for each "
+            "frame"
+        )
+    return model, weight[:1]
 
 
 def load_run(folder: Path, name: str, run: Run, *, foreign: bool = False) -> int:
@@ -61,29 +95,51 @@ def load_run(folder: Path, name: str, run: Run, *, foreign: bool = False) -> int
             has those of other frames, these start anew, with a warning.
 
     Raises:
-        CheckpointError: it is damaged, or of other networks, another head model or other frames.
+        CheckpointError: it is damaged, of several epochs, or of other networks, another head model or other frames.
     """
-    model = read_model(folder, name)
+    loaders = {"optimizer": _load_optimiser, "inputs": _load_inputs, "optimizer_inputs": _load_frame_optimiser}
+    needed = ["model"] if foreign else ["model", *loaders]
+    parts = read_checkpoint(folder, name, needed, optional=[part for part in FOLDERS if part not in needed])
+    check_content(parts)
+    model = _model_of(parts["model"])
     check_topology(model.head, run.flame, model.path)
     check_shape(model.head.get("v_template"), run.flame, str(model.path))
     load_model(run.avatar, model.fields, model.path)
-    for part, load in (
-        ("optimizer", _load_optimiser),
-        ("inputs", lambda run, content, path: load_tables(run.frames, content, path)),
-        ("optimizer_inputs", _load_frame_optimiser),
-    ):
-        path = checkpoint_file(folder, part, name)
-        if foreign and not path.exists():
+    for part, load in loaders.items():
+        if part not in parts:
+            path = checkpoint_file(folder, part, name)
             logger.warning("%s is not there: what it would hold starts anew", path)
             continue
-        content = load_part(folder, part, name)
         try:
-            load(run, content, path)
+            load(run, parts[part].content, parts[part].path)
         except OtherFrames as error:
             if not foreign:
                 raise
             logger.warning("%s: what it holds starts anew", error)
     return model.epoch
+
+
+def check_content(parts: Mapping[str, CheckpointPart]) -> None:
+    """Whether the model and the frames' parameters are tensors of finite numbers.
+
+    Raises:
+        CheckpointError: they are not; the message names the entry.
+    """
+    for part in parts.values():
+        for key, value in part.content.items():
+            if key.endswith("_state_dict") and part in (parts.get("model"), parts.get("inputs")) and value:
+                tensors(value, part.path, key)
+
+
+def _model_of(part: CheckpointPart) -> ModelCheckpoint:
+    state = tensors(entry(part.content, "model_state_dict", part.path), part.path, "model_state_dict")
+    fields, head = split_head(state)
+    return ModelCheckpoint(part.path, part.epoch, fields, head)
+
+
+def _table(state: Any, path: Path, name: str) -> Tensor:
+    """The weight of a per-frame table."""
+    return entry(tensors(state, path, f"{name}_state_dict"), "weight", path)
 
 
 class OtherFrames(CheckpointError):
@@ -101,15 +157,19 @@ def load_tables(frames: FrameParameters, content: Mapping[str, Any], path: Path)
         state = content.get(f"{name}_state_dict")
         if not state:
             continue
-        weight = entry(state, "weight", path)
+        weight = _table(state, path, name)
         if weight.shape != table.weight.shape:
             raise OtherFrames(
                 f"{path}: {name} has the shape {tuple(weight.shape)}, expected {tuple(table.weight.shape)}; was it "
                 "trained on other frames?"
             )
-        found[name] = state
-    for name, state in found.items():
-        frames.tables[name].load_state_dict(state)
+        found[name] = weight
+    for name, weight in found.items():
+        frames.tables[name].load_state_dict({"weight": weight})
+
+
+def _load_inputs(run: Run, content: Mapping[str, Any], path: Path) -> None:
+    load_tables(run.frames, content, path)
 
 
 def _load_optimiser(run: Run, content: Mapping[str, Any], path: Path) -> None:
