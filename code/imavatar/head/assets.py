@@ -1,7 +1,6 @@
 """Head models in FLAME's file layout: FLAME's own pickles and the open head, read into one record."""
 
 import os
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +10,16 @@ from jaxtyping import Float, Int
 
 from imavatar.anatomy import JOINT_PARENTS, N_JOINTS, POSE_FEATURE_SIZE
 from imavatar.errors import AssetError
+from imavatar.head.head_table import HeadTable
+from imavatar.head.npz_arrays import read_npz_arrays
+from imavatar.head.plausible_head import check_plausible
 from imavatar.head.restricted_pickle import load_flame_pickle
 
 N_BLENDSHAPES = 400
+MOST_COEFFICIENTS = 100
+"""Expression columns of `shapedirs`; a named expression may give the first of them alone."""
+NO_PARENT = (-1, 2**32 - 1)
+"""How files write the root's parent, with and without a sign."""
 OPEN_HEAD_FILE = "open_head.npz"
 MOUTH_PARTS = ("teeth_up", "teeth_lo", "tongue")
 NAMED_HEADS = {
@@ -85,7 +91,8 @@ def load_head(path: Path) -> HeadAssets:
     """Read a head model: `.pkl` (FLAME 2020 or 2023) or `.npz` (the open head).
 
     Raises:
-        AssetError: the file is missing, damaged, not allowed, or lacks a key or shape.
+        AssetError: the file is missing, damaged, asks for what is not allowed, or has an entry that is missing, of
+            another shape or type, not finite, out of range, or of a head that no face can have.
     """
     path = Path(path)
     if not path.is_file():
@@ -93,10 +100,10 @@ def load_head(path: Path) -> HeadAssets:
     if path.suffix == ".pkl":
         table = load_flame_pickle(path)
     elif path.suffix == ".npz":
-        table = _read_npz(path)
+        table = read_npz_arrays(path)
     else:
         raise AssetError(f"{path}: a head model is a .pkl or .npz file, not {path.suffix!r}")
-    return _from_table(path, table)
+    return _from_table(HeadTable(path, table))
 
 
 def save_head(path: Path, head: HeadAssets) -> None:
@@ -109,7 +116,7 @@ def save_head(path: Path, head: HeadAssets) -> None:
         "J_regressor": head.joint_regressor.astype(np.float32),
         "weights": head.weights.astype(np.float32),
         "kintree_table": np.array([JOINT_PARENTS, range(N_JOINTS)], dtype=np.int64),
-        "part_names": np.array(head.part_names),
+        "part_names": np.array(head.part_names, dtype=str),
     }
     if head.face_part is not None:
         content["face_part"] = head.face_part.astype(np.int8)
@@ -123,66 +130,63 @@ def save_head(path: Path, head: HeadAssets) -> None:
     os.replace(temporary, path)
 
 
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise AssetError(f"{path} cannot be read as a head model ({error}); make it anew") from error
-
-
-def _from_table(path: Path, table: dict[str, Any]) -> HeadAssets:
-    n_vertices = len(_array(path, table, "v_template", (None, 3)))
-    parents = _array(path, table, "kintree_table", (2, N_JOINTS)).astype(np.int64)[0]
-    parents = tuple(-1 if parent in (-1, 2**32 - 1) else int(parent) for parent in parents)
-    if parents != JOINT_PARENTS:
-        raise AssetError(f"{path}: kintree_table has parents {parents}, expected {JOINT_PARENTS}")
-    faces = _array(path, table, "f", (None, 3)).astype(np.int64)
-    outside = faces[(faces < 0) | (faces >= n_vertices)]
-    if len(faces) == 0 or len(outside) > 0:
-        found = "no faces" if len(faces) == 0 else f"vertex {outside[0]}"
-        raise AssetError(f"{path}: f has {found}, expected faces of vertices 0 to {n_vertices - 1}")
-    face_part = table.get("face_part")
+def _from_table(table: HeadTable) -> HeadAssets:
+    v_template = table.floats("v_template", (None, 3))
+    n_vertices = len(v_template)
+    if n_vertices == 0:
+        raise table.error("v_template", "has no vertices, expected a head's surface")
+    _check_parents(table)
+    faces = _faces(table, n_vertices)
+    shapedirs = table.floats("shapedirs", (n_vertices, 3, N_BLENDSHAPES))
+    weights = table.floats("weights", (n_vertices, N_JOINTS))
+    check_plausible(table.path, v_template, faces, weights)
+    part_names = table.names("part_names")
     return HeadAssets(
-        v_template=_floats(path, table, "v_template", (n_vertices, 3)),
+        v_template=v_template,
         faces=faces,
-        shapedirs=_floats(path, table, "shapedirs", (n_vertices, 3, N_BLENDSHAPES)),
-        posedirs=_floats(path, table, "posedirs", (n_vertices, 3, POSE_FEATURE_SIZE)),
-        joint_regressor=_floats(path, table, "J_regressor", (N_JOINTS, n_vertices)),
-        weights=_floats(path, table, "weights", (n_vertices, N_JOINTS)),
-        name=path.stem,
-        face_part=None if face_part is None else face_part.astype(np.int64),
-        part_names=tuple(str(part) for part in table.get("part_names", ())),
-        regions=_with_prefix(table, "region_"),
-        named_expressions=_with_prefix(table, "expression_"),
-        face_units=_with_prefix(table, "unit_"),
+        shapedirs=shapedirs,
+        posedirs=table.floats("posedirs", (n_vertices, 3, POSE_FEATURE_SIZE)),
+        joint_regressor=table.floats("J_regressor", (N_JOINTS, n_vertices)),
+        weights=weights,
+        name=table.path.stem,
+        face_part=_face_part(table, len(faces), part_names),
+        part_names=part_names,
+        regions={
+            name: table.floats(key, (n_vertices,), kinds="fiub") for name, key in table.keys_after("region_").items()
+        },
+        named_expressions=_coefficients(table, "expression_"),
+        face_units=_coefficients(table, "unit_"),
     )
 
 
-def _with_prefix(table: dict[str, Any], prefix: str) -> dict[str, np.ndarray]:
-    return {key[len(prefix) :]: table[key] for key in table if key.startswith(prefix)}
+def _check_parents(table: HeadTable) -> None:
+    found = table.whole_numbers("kintree_table", (2, N_JOINTS), (min(NO_PARENT), max(NO_PARENT)), "joint")[0]
+    parents = tuple(-1 if parent in NO_PARENT else int(parent) for parent in found)
+    if parents != JOINT_PARENTS:
+        raise table.error("kintree_table", f"has parents {parents}, expected {JOINT_PARENTS}")
 
 
-def _array(path: Path, table: dict[str, Any], key: str, shape: tuple) -> np.ndarray:
-    if key not in table:
-        raise AssetError(f"{path}: no {key}; found {', '.join(sorted(map(str, table)))}")
-    value = table[key]
-    value = value.toarray() if hasattr(value, "toarray") else np.asarray(value)
-    wanted = "x".join("any" if size is None else str(size) for size in shape)
-    fits = value.ndim == len(shape) and all(
-        size is None or size == found for size, found in zip(shape, value.shape, strict=True)
-    )
-    if not fits:
-        found = "x".join(map(str, value.shape))
-        raise AssetError(f"{path}: {key} has the shape {found}, expected {wanted}")
-    return value
+def _faces(table: HeadTable, n_vertices: int) -> Int[np.ndarray, "f 3"]:
+    faces = table.whole_numbers("f", (None, 3), (0, n_vertices - 1), "vertex")
+    if len(faces) == 0:
+        raise table.error("f", f"has no faces, expected faces of vertices 0 to {n_vertices - 1}")
+    return faces
 
 
-def _floats(path: Path, table: dict[str, Any], key: str, shape: tuple) -> np.ndarray:
-    value = _array(path, table, key, shape)
-    if value.dtype.kind not in "fiu":
-        raise AssetError(f"{path}: {key} holds {value.dtype}, expected numbers")
-    value = value.astype(np.float32)
-    if not np.isfinite(value).all():
-        raise AssetError(f"{path}: {key} holds numbers that are not finite")
-    return value
+def _face_part(table: HeadTable, n_faces: int, part_names: tuple[str, ...]) -> Int[np.ndarray, " f"] | None:
+    if table.has("face_part") != bool(part_names):
+        given, missing = ("part_names", "face_part") if part_names else ("face_part", "part_names")
+        raise table.error(given, f"is given, but not {missing}; expected both or neither")
+    if not part_names:
+        return None
+    return table.whole_numbers("face_part", (n_faces,), (0, len(part_names) - 1), "part")
+
+
+def _coefficients(table: HeadTable, prefix: str) -> dict[str, Float[np.ndarray, " e"]]:
+    """Named coefficients of the first expression columns."""
+    named = {}
+    for name, key in table.keys_after(prefix).items():
+        named[name] = table.floats(key, (None,))
+        if not 0 < len(named[name]) <= MOST_COEFFICIENTS:
+            raise table.error(key, f"has {len(named[name])} coefficients, expected 1 to {MOST_COEFFICIENTS}")
+    return named

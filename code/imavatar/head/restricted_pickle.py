@@ -1,107 +1,72 @@
-"""Reads FLAME's pickles without running anything in them: only arrays and containers are allowed."""
+"""Reads FLAME's pickles without running anything in them: only stand-ins of arrays and containers are made."""
 
+import io
 import pickle
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-import scipy.sparse
-
 from imavatar.errors import AssetError
+from imavatar.head.array_bytes import MOST_BYTES
+from imavatar.head.pickle_opcodes import RefusedError, check_opcodes
+from imavatar.head.pickle_stand_ins import STAND_INS, StandIn
 
-ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy.core.multiarray", "scalar"),
-    ("numpy._core.multiarray", "scalar"),
-    ("numpy", "ndarray"),
-    ("numpy", "dtype"),
-    ("_codecs", "encode"),
-    ("copy_reg", "_reconstructor"),
-    ("copyreg", "_reconstructor"),
-    ("__builtin__", "object"),
-    ("builtins", "object"),
-    ("__builtin__", "set"),
-    ("builtins", "set"),
-    ("__builtin__", "bytes"),
-    ("builtins", "bytes"),
-    ("collections", "OrderedDict"),
-}
-SPARSE_CLASSES = ("csc_matrix", "csr_matrix", "coo_matrix")
-CHUMPY_ARRAY = {("chumpy.ch", "Ch"), ("chumpy", "Ch")}
-
-
-UNREADABLE = (
-    pickle.UnpicklingError,
-    EOFError,
-    OSError,
-    ValueError,
-    TypeError,
-    AttributeError,
-    LookupError,
-    ImportError,
-    MemoryError,
-)
-"""What unpickling raises for a file that is damaged or made up."""
-
-
-class ChumpyArray:
-    """Stands in for `chumpy.Ch`, whose state holds the array as `x`."""
-
-    state: Mapping[str, Any] = MappingProxyType({})
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.state = state
-
-    def to_array(self) -> np.ndarray:
-        """The array."""
-        return np.asarray(self.state["x"])
-
-
-class RefusedGlobalError(pickle.UnpicklingError):
-    """The pickle names something that is not allowed."""
+MOST_ENTRIES = 1000
+"""A head model has some ten; each is bounded by the file's size, but a pickle may name the same bytes many times."""
+MOST_SHOWN = 200
+"""Characters of a message's part that comes from the file."""
 
 
 class RestrictedUnpickler(pickle.Unpickler):
-    """Finds nothing but arrays, sparse matrices and containers."""
+    """Finds nothing but stand-ins, which keep what they are given."""
 
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in CHUMPY_ARRAY:
-            return ChumpyArray
-        if module.startswith("scipy.sparse") and name in SPARSE_CLASSES:
-            return getattr(scipy.sparse, name)
-        if (module, name) in ALLOWED:
-            return super().find_class(module, name)
-        raise RefusedGlobalError(f"{module}.{name}")
+    def find_class(self, module: str, name: str) -> type[StandIn]:
+        """The stand-in of that name.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        if (module, name) not in STAND_INS:
+            raise RefusedError(f"{module}.{name}")
+        return STAND_INS[module, name]
 
 
 def load_flame_pickle(path: Path) -> dict[str, Any]:
-    """The dictionary of a FLAME pickle, arrays as numpy arrays or sparse matrices.
+    """The dictionary of a FLAME pickle, with stand-ins in the place of arrays; `pickled_arrays` builds those.
 
     Raises:
-        AssetError: damaged, not a dictionary, or naming anything that is not allowed; nothing of
-            the file is executed.
+        AssetError: damaged, not a dictionary with texts as keys, or naming anything that head models do not need;
+            nothing of the file is executed.
     """
     try:
-        with path.open("rb") as file:
-            table = RestrictedUnpickler(file, encoding="latin1").load()
-    except RefusedGlobalError as error:
+        table = _unpickled(path)
+    except RefusedError as error:
         raise AssetError(
-            f"{path} asks for {error}, which a head model does not need: it was refused and nothing "
+            f"{path} asks for {str(error)[:MOST_SHOWN]}, which a head model does not need: it was refused and nothing "
             "was executed. Use the file as FLAME's site gives it"
         ) from error
-    except UNREADABLE as error:
-        raise AssetError(f"{path} is not a readable pickle ({error}); download it again") from error
+    except Exception as error:
+        # A made-up pickle reaches most of the interpreter's errors, so that a list of them would never be complete.
+        said = str(error)[:MOST_SHOWN] or type(error).__name__
+        raise AssetError(f"{path} is not a readable pickle ({said}); download it again") from error
     if not isinstance(table, dict):
-        raise AssetError(f"{path} holds a {type(table).__name__}, expected a dictionary")
-    return {key: _plain(path, key, value) for key, value in table.items()}
+        raise AssetError(f"{path} holds {described(table)}, expected a dictionary")
+    odd = [key for key in table if type(key) is not str]
+    if odd or len(table) > MOST_ENTRIES:
+        found = f"a key of type {type(odd[0]).__name__}" if odd else f"{len(table)} entries"
+        raise AssetError(f"{path} has {found}, expected texts as keys and at most {MOST_ENTRIES} of them")
+    return table
 
 
-def _plain(path: Path, key: str, value: Any) -> Any:
-    if not isinstance(value, ChumpyArray):
-        return value
-    if "x" not in value.state:
-        raise AssetError(f"{path}: {key} is a chumpy expression, expected an array")
-    return value.to_array()
+def described(value: Any) -> str:
+    """What a pickle's value is, in words for a message; its content is left out, which may be of any size."""
+    return value.called if isinstance(value, StandIn) else f"a value of type {type(value).__name__}"
+
+
+def _unpickled(path: Path) -> Any:
+    size = path.stat().st_size
+    if size > MOST_BYTES:
+        raise pickle.UnpicklingError(f"{size} bytes, expected at most {MOST_BYTES}")
+    data = path.read_bytes()
+    check_opcodes(data)
+    # latin1 keeps the bytes of Python 2's strings, which hold its arrays
+    return RestrictedUnpickler(io.BytesIO(data), encoding="latin1").load()
