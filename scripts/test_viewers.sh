@@ -18,6 +18,9 @@ if [ ${#missing[@]} -gt 0 ]; then
         fail "could not install ${missing[*]}; install them and call this again"
 fi
 mkdir -p build/viewers
-cp tests/viewers/package.json build/viewers/
-npm install --silent --no-fund --no-audit --legacy-peer-deps --prefix build/viewers
+cp tests/viewers/package.json tests/viewers/package-lock.json build/viewers/
+# The lock has the sum of every package, and no registry's address: npm's own settings say where they come from. It is
+# made by: npm install --legacy-peer-deps --ignore-scripts --package-lock-only --omit-lockfile-registry-resolved
+npm ci --ignore-scripts --loglevel=error --no-fund --no-audit --legacy-peer-deps --prefix build/viewers ||
+    fail "the packages of npm could not be installed; check the network and the message above"
 exec "$python" -m pytest -m slow tests/viewers "$@"

@@ -1,71 +1,143 @@
 """The page's file: whole, escaped, and with what it links to beside it."""
 
 import base64
+import dataclasses
+import errno
+import hashlib
+import os
 import re
+from pathlib import Path
 
 import pytest
 
+from imavatar.assets import catalogue
 from imavatar.cli import export_web, export_web_main
 from imavatar.errors import DataError
-from imavatar.export.web_page import write_page
+from imavatar.export.web_page import AVATAR, PAGE, write_page
 from imavatar.head.assets import save_head
 from oracles_ellipsoid_head import ellipsoid_head
+from tiny_glb import tiny_glb
 from tiny_runs import write_config
+
+THREE = b"export const THREE = '</script>';"
 
 
 @pytest.fixture
-def parts(tmp_path):
-    """An avatar's file and a module, by their beginnings."""
-    (tmp_path / "some.glb").write_bytes(b"glTF" + bytes(range(256)))
-    (tmp_path / "three.js").write_text("export const THREE = '</script>';")
-    return tmp_path / "some.glb", tmp_path / "three.js"
+def avatar(tmp_path):
+    (tmp_path / "some.glb").write_bytes(tiny_glb())
+    return tmp_path / "some.glb"
 
 
-def test_the_page_holds_all_it_needs(parts, tmp_path):
-    avatar, three = parts
-    text = write_page(tmp_path / "new" / "page", avatar, three, "a <b> & {{three}}").read_text()
+@pytest.fixture
+def three(tmp_path, monkeypatch):
+    """A module in place of three.js, as it was fetched."""
+    asset = dataclasses.replace(catalogue.ASSETS["three"], sums={"three.js": hashlib.sha256(THREE).hexdigest()})
+    monkeypatch.setitem(catalogue.ASSETS, "three", asset)
+    monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path))
+    (tmp_path / "three.js").write_bytes(THREE)
+    return tmp_path / "three.js"
+
+
+def failed(capsys, *arguments: str) -> str:
+    """The one line that the command ends with."""
+    with pytest.raises(SystemExit) as end:
+        export_web_main(list(arguments))
+    said = capsys.readouterr().err
+    assert end.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1
+    return said
+
+
+def test_the_page_holds_all_it_needs(avatar, tmp_path):
+    text = write_page(tmp_path / "new" / "page", avatar, THREE, "a <b> & {{three}}").read_text()
     assert "<title>a &lt;b&gt; &amp; {{three}}</title>" in text and "<b>" not in text
     assert (tmp_path / "new" / "page" / "avatar.glb").read_bytes() == avatar.read_bytes()
     held = re.search(r'<script id="avatar" type="text/plain">([^<]*)</script>', text)[1]
     assert base64.b64decode(held) == avatar.read_bytes()
     module = re.search(r"data:text/javascript;base64,([^\"]*)\"", text)[1]
-    assert base64.b64decode(module) == three.read_bytes()
+    assert base64.b64decode(module) == THREE
     assert 'href="avatar.glb"' in text and "src=" not in text and "http" not in text
     assert text.count("</script>") == 3 and not re.search(r"\{\{(?!three)", text)
 
 
-def test_the_avatar_may_be_in_the_folder_already(parts, tmp_path):
-    avatar, three = parts
+def test_the_avatar_may_be_in_the_folder_already(avatar, tmp_path):
     inside = avatar.rename(tmp_path / "avatar.glb")
-    write_page(tmp_path, inside, three, "x")
-    assert inside.read_bytes()[:4] == b"glTF"
+    write_page(tmp_path, inside, THREE, "x")
+    assert inside.read_bytes() == tiny_glb()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["avatar.glb", "index.html"]
 
 
-def test_another_file_is_refused(parts, tmp_path):
-    _, three = parts
-    with pytest.raises(DataError, match=r"three\.js: begins with b'expo', expected a binary glTF file"):
-        write_page(tmp_path / "out", three, three, "x")
+def test_another_file_is_refused(three, tmp_path):
+    (tmp_path / "cut.glb").write_bytes(tiny_glb()[:-4])
+    with pytest.raises(DataError, match=r"three\.js: begins with b'expo', .*expected a binary glTF file"):
+        write_page(tmp_path / "out", three, THREE, "x")
+    with pytest.raises(DataError, match=r"cut\.glb: has \d+ bytes, and \d+ by its header"):
+        write_page(tmp_path / "out", tmp_path / "cut.glb", THREE, "x")
     with pytest.raises(DataError, match=r"none\.glb: cannot be read"):
-        write_page(tmp_path / "out", tmp_path / "none.glb", three, "x")
+        write_page(tmp_path / "out", tmp_path / "none.glb", THREE, "x")
     assert not (tmp_path / "out").exists()
 
 
-def test_the_command_says_what_is_to_be_fetched(parts, tmp_path, monkeypatch, capsys):
+def test_another_three_is_not_put_into_a_page(avatar, three, tmp_path, capsys):
+    three.write_text('alert("evil")')
+    said = failed(capsys, "--avatar", str(avatar), "--out", str(tmp_path / "out"))
+    assert str(three) in said and "fetch_assets.py --only three" in said
+    assert hashlib.sha256(b'alert("evil")').hexdigest() in said and hashlib.sha256(THREE).hexdigest() in said
+    assert not (tmp_path / "out").exists()
+    three.write_bytes(THREE)
+    export_web_main(["--avatar", str(avatar), "--out", str(tmp_path / "out")])
+    assert "<title>some</title>" in (tmp_path / "out" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("full_at", [PAGE, AVATAR])
+@pytest.mark.parametrize("before", [None, b"an older one"])
+def test_a_full_disk_leaves_what_was_there(avatar, three, tmp_path, monkeypatch, capsys, full_at, before):
+    out = tmp_path / "some" / "out"
+    if before is not None:
+        out.mkdir(parents=True)
+        for name in (PAGE, AVATAR):
+            (out / name).write_bytes(before)
+    write = Path.write_bytes
+
+    def full(path, content):
+        if full_at in path.name:
+            write(path, content[:10])
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    said = failed(capsys, "--avatar", str(avatar), "--out", str(out))
+    assert f"{out}: cannot be written (No space left on device)" in said
+    if before is None:
+        assert not (tmp_path / "some").exists()
+    else:
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == {PAGE: before, AVATAR: before}
+
+
+@pytest.mark.parametrize("file", ["some.glb", "\udcff.glb"])
+def test_a_title_that_is_no_text_is_refused(avatar, three, tmp_path, capsys, file):
+    try:
+        renamed = avatar.rename(tmp_path / file)
+    except OSError:
+        pytest.skip("files have no such names here")
+    title = ["--title", "\udcff"] if file == "some.glb" else []
+    said = failed(capsys, "--avatar", str(renamed), "--out", str(tmp_path / "out"), *title)
+    assert "the title '\\udcff' is no UTF-8 at character 1" in said and not (tmp_path / "out").exists()
+
+
+def test_the_command_says_what_is_to_be_fetched(avatar, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path / "none"))
-    with pytest.raises(SystemExit):
-        export_web_main(["--avatar", str(parts[0]), "--out", str(tmp_path / "out")])
-    assert "fetch_assets.py --only three" in capsys.readouterr().err
+    said = failed(capsys, "--avatar", str(avatar), "--out", str(tmp_path / "out"))
+    assert "fetch_assets.py --only three" in said
 
 
-def test_recordings_that_are_tracked_for_a_page_stay_out_of_its_folder(parts, tmp_path, monkeypatch):
-    monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path))
+def test_recordings_that_are_tracked_for_a_page_stay_out_of_its_folder(avatar, three, tmp_path, monkeypatch):
     save_head(tmp_path / "head.npz", ellipsoid_head())
     asked = []
 
     def export(args, tracked):
         asked.append((args, tracked))
         args.out.parent.mkdir()
-        args.out.write_bytes(parts[0].read_bytes())
+        args.out.write_bytes(avatar.read_bytes())
 
     monkeypatch.setattr(export_web, "export_avatar", export)
     export_web_main(["--conf", write_config(tmp_path), "--out", str(tmp_path / "page"), "--motion", "me.mp4"])

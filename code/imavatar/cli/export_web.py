@@ -26,10 +26,11 @@ def export_web_main(argv: list[str] | None = None) -> None:
 
 def export_web(args: argparse.Namespace) -> None:
     """Export the avatar where that has not been done, and write the page around it."""
-    from imavatar.export.web_page import AVATAR, write_page
+    from imavatar.export.web_page import AVATAR, check_title, write_page
 
-    three = assets.asset_path("three")
+    three = assets.asset_bytes("three")
     avatar, title = args.avatar, args.title
+    check_title(title or "")
     if avatar is None:
         avatar, subject = args.out / AVATAR, _export(args, args.out / AVATAR)
         title = title or subject

@@ -4,11 +4,34 @@ import argparse
 
 from imavatar import assets
 from imavatar.cli.common import run_command
+from imavatar.errors import AssetError
 
 
 def fetch_assets_main(argv: list[str] | None = None) -> None:
-    """Fetch all assets, or those named."""
+    """Fetch all assets, or those named; or see whether they are whole."""
     parser = argparse.ArgumentParser(description="Fetch the files that the project does not ship.")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="fetch these alone")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help=f"these alone, of {', '.join(assets.ASSETS)}")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="fetch nothing: compare every file with its sum, and end with 0 where all are there and whole, else 2",
+    )
     args = parser.parse_args(argv)
-    run_command(lambda: assets.fetch(args.only))
+    run_command(lambda: check_assets(args.only) if args.check else assets.fetch(args.only))
+
+
+def check_assets(names: list[str] | None) -> None:
+    """Say of each asset how it is.
+
+    Raises:
+        AssetError: not all are whole.
+    """
+    states = assets.check(names)
+    for state in states:
+        print(f"{state.asset.name}: {state}")
+    broken = [state.asset.name for state in states if not state.whole]
+    if broken:
+        raise AssetError(
+            f"{assets.assets_dir()}: {len(broken)} of {len(states)} assets not whole; run: {assets.FETCH} "
+            f"--only {' '.join(broken)}"
+        )

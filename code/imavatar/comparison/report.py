@@ -17,7 +17,7 @@ from imavatar.comparison.results import Row
 from imavatar.comparison.tables import Table
 from imavatar.evaluation.html_page import facts_table, page, picture
 from imavatar.evaluation.protocol_scores import MEASURES
-from imavatar.evaluation.tables import write_text
+from imavatar.files.atomic import write_text
 
 MOST_FRAMES = 20
 """Of a sequence in the report, evenly taken."""
@@ -89,7 +89,8 @@ def write_report(
         caption = f"{figure.caption}. Made by {figure.command} at {facts['commit']}"
         parts.append(picture(figure.path.read_bytes(), caption))
     parts += ["<h2>Frame by frame</h2>", _browser(pictures), made]
-    content = json.dumps({name: _frames(own, rows, name) for name, own in pictures.items()})
+    # Inside of a script no text may end it, or begin a comment.
+    content = json.dumps({name: _frames(own, rows, name) for name, own in pictures.items()}).replace("<", "\\u003c")
     scripts = f'<script type="application/json" id="pictures">{content}</script><script>{SCRIPT}</script>'
     write_text(path, page(title, parts, scripts))
     return path

