@@ -63,7 +63,9 @@ def read_index(folder: Path) -> dict[str, SavedCheckpoint]:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror})") from error
+    except UnicodeDecodeError as error:
         raise _bad_index(path, error) from error
     try:
         return {name: _saved(value) for name, value in json.loads(text)["checkpoints"].items()}

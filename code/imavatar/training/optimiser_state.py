@@ -68,7 +68,7 @@ def load_table_state(
     moved = {}
     for moments in state.values():
         mean = moments.get("exp_avg")
-        shape = tuple(mean.shape) if isinstance(mean, Tensor) else None
+        shape = tuple(mean.shape) if isinstance(mean, Tensor) else f"(exp_avg is {described(mean)})"
         if shape not in numbers:
             raise CheckpointError(
                 f"{path}: optimizer_cam_state_dict has a table of the shape {shape}, the run optimises tables of "
