@@ -10,7 +10,7 @@ EXTRAS = {
     "comparison": ["matplotlib>=3.8"],
     "export": ["pygltflib>=1.16", "xatlas>=0.0.9", "fast-simplification>=0.1.7"],
     "synthetic": ["mitsuba>=3.6"],
-    "viewer": ["viser>=1.1", "fast-simplification>=0.1.7"],
+    "viewer": ["viser==1.1.1", "fast-simplification>=0.1.7"],
     "log": ["tensorboard>=2.15"],
     "wandb": ["wandb>=0.18"],
     "browser": ["playwright>=1.45"],

@@ -44,6 +44,13 @@ def test_a_missing_checkpoint_lists_those_that_exist(tmp_path):
         load_part(tmp_path, "model", "7")
 
 
+@pytest.mark.parametrize("name", ["", "..", "../latest", "/etc/passwd", "a\nb", "\udc80"])
+def test_a_name_that_leads_elsewhere_is_refused(tmp_path, name):
+    for read in (lambda: load_part(tmp_path, "model", name), lambda: saved_epoch(tmp_path, name)):
+        with pytest.raises(CheckpointError, match=r"--checkpoint .*expected latest or the number"):
+            read()
+
+
 @pytest.mark.parametrize("content", [b"", b"text", None])
 def test_a_damaged_file_is_named(tmp_path, content):
     save_checkpoint(tmp_path, ["latest"], parts())

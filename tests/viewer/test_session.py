@@ -15,8 +15,8 @@ pytest.importorskip("viser", reason="needs the extra `viewer`")
 from imavatar.anatomy import Joint, pose_slice
 from imavatar.errors import ImavatarError
 from imavatar.types import HeadParameters
-from imavatar.viewer.app import check_free
 from imavatar.viewer.controls import controls_of
+from imavatar.viewer.listening import check_free
 from imavatar.viewer.session import NO_MOTION, Session
 
 JAW = pose_slice(Joint.JAW).start

@@ -1,10 +1,11 @@
-"""The interactive viewer in Chromium: two browsers, each with its own view, one of which goes away."""
+"""The interactive viewer in Chromium: two browsers, each with its own view, one of which goes away; and strangers."""
 
 import re
 import socket
 import subprocess
 import sys
 import time
+from urllib.parse import urlsplit
 
 import cv2
 import numpy as np
@@ -83,3 +84,45 @@ def test_two_browsers_have_views_of_their_own_and_one_goes_on_without_the_other(
         assert np.abs(picture(one, "viewer_one") - before[0]).mean() < 2
         three = opened(browser, address)
         assert np.abs(picture(three, "viewer_three") - before[0]).mean() < 2
+
+
+def opens_websocket(tab, address: str) -> bool:
+    """Whether a page's script can, as viser's does."""
+    script = """address => new Promise(resolve => {
+        const socket = new WebSocket(address);
+        socket.onopen = () => resolve(true);
+        socket.onerror = () => resolve(false);
+    })"""
+    return tab.evaluate(script, address)
+
+
+def test_a_page_is_shown_again_when_it_is_reloaded(address):
+    with chromium() as browser:
+        tab = opened(browser, address)
+        tab.reload()
+        tab.wait_for_selector("text=the exact image", timeout=PATIENCE)
+        assert tab.locator(".tabler-icon-share").count() == 0
+
+
+def test_strangers_see_nothing(address, tmp_path):
+    url = urlsplit(address)
+    pictures = f"ws://{url.netloc}{url.path}"
+    with chromium() as browser:
+        own = opened(browser, address)
+        assert opens_websocket(own, pictures)
+        assert not opens_websocket(own, f"ws://{url.netloc}/")
+        # The same server under another of its names is another origin.
+        assert not opens_websocket(own, f"ws://localhost:{url.port}{url.path}")
+        stranger = browser.new_page()
+        assert stranger.goto(f"http://{url.netloc}/").status == 403
+        assert "token" in stranger.inner_text("body")
+        page = tmp_path / "page.html"
+        page.write_text("<p>of somebody else</p>")
+        stranger.goto(page.as_uri())
+        assert not opens_websocket(stranger, pictures)
+
+
+def test_the_page_can_be_opened_under_another_name_of_the_machine(address):
+    url = urlsplit(address)
+    with chromium() as browser:
+        opened(browser, f"http://localhost:{url.port}{url.path}")

@@ -4,13 +4,14 @@ import argparse
 import threading
 from pathlib import Path
 
-from imavatar.cli.common import run_command
+from imavatar.cli.common import command, run_command
 from imavatar.cli.driving import MOTION_HELP, SWEEP, clip_name, read_driving
 from imavatar.errors import ImavatarError
 
 SWEEP_FRAMES = 250
 
 
+@command
 def view_main(argv: list[str] | None = None) -> None:
     """Serve the viewer's page until interrupted."""
     parser = argparse.ArgumentParser(description="Look at a trained avatar in a browser and move it by sliders.")
@@ -20,7 +21,11 @@ def view_main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--motion", action="append", default=[], help=f"that can be played; repeatable. Each is {MOTION_HELP}"
     )
-    parser.add_argument("--host", default="0.0.0.0", help="interface to listen at (default: all)")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="interface to listen at (default: 127.0.0.1, for this machine only; 0.0.0.0: all, without encryption)",
+    )
     parser.add_argument("--port", type=int, default=8080, help="(default: 8080)")
     parser.add_argument("--size", type=int, default=512, help="side of the images, pixels (default: 512)")
     parser.add_argument("--resolution", type=int, default=160, help="cells along the mesh's longest side")
@@ -47,7 +52,7 @@ def make_viewer(args: argparse.Namespace):
 
     Raises:
         ConfigError: the run's method has no fields to bake.
-        ImavatarError: the extra `viewer` is not installed, or the port is taken.
+        ImavatarError: the extra `viewer` is not installed or its viser not known, or the port is taken.
     """
     from imavatar import assets, build
     from imavatar.cli.baking import bake, check_bakeable, colour_frames, rest_head
@@ -55,10 +60,13 @@ def make_viewer(args: argparse.Namespace):
     from imavatar.viewer.controls import controls_of
 
     try:
-        from imavatar.viewer.app import Viewer, check_free
+        from imavatar.viewer.app import Viewer
+        from imavatar.viewer.gate import check_viser
+        from imavatar.viewer.listening import check_free
         from imavatar.viewer.stage import Stage
     except ImportError as error:
         raise ImavatarError(f"the viewer needs the extra `viewer` (pip install -e '.[viewer]'): {error}") from error
+    check_viser()
     check_free(args.host, args.port)
     trained = load_trained(args.conf, args.subject, args.checkpoint)
     config = trained.config

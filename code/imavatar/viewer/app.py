@@ -1,7 +1,6 @@
 """The viewer's server: a session for every browser that opens its page."""
 
 import logging
-import socket
 import threading
 from collections.abc import Mapping, Sequence
 
@@ -9,33 +8,33 @@ import numpy as np
 import viser
 from jaxtyping import Float
 
-from imavatar.errors import ImavatarError
 from imavatar.types import Camera, HeadParameters
+from imavatar.viewer.access import LOOPBACK, Access
 from imavatar.viewer.controls import Control
+from imavatar.viewer.gate import open_server
+from imavatar.viewer.listening import check_free
 from imavatar.viewer.orbit import field_of_view, look_towards
 from imavatar.viewer.session import Session
 from imavatar.viewer.stage import Stage
 
 logger = logging.getLogger(__name__)
 
-EVERY_HOST = "0.0.0.0"
-PORTS = 65535
 STEP_BACK = 1.25
 """Recordings are cropped to the head; looked at from so many times their distance there is room around it."""
 
 
 class Viewer:
-    """Serves until `stop`; any number of browsers may come and go.
+    """Serves until `stop`; browsers may come and go, as many at a time as the gate lets in.
 
     Args:
         rest: the head where no motion is chosen, one row.
         camera: where browsers look from at first, but from a little farther away; one row.
         height: of its image, pixels.
         centre: what they orbit around, near its axis, model units.
-        host: the interface that is listened at; EVERY_HOST: all.
+        host: the interface that is listened at; "0.0.0.0": all.
 
     Raises:
-        ImavatarError: the port is taken.
+        ImavatarError: the port is taken, there is no such host, or the installed viser is not known to the gate.
     """
 
     def __init__(
@@ -50,21 +49,21 @@ class Viewer:
         centre: Float[np.ndarray, "3"],
         fps: float,
         size: int,
-        host: str = EVERY_HOST,
+        host: str = LOOPBACK,
         port: int = 8080,
     ):
         check_free(host, port)
-        logging.getLogger("websockets").setLevel(logging.WARNING)
         self.stage, self.controls, self.motions, self.rest = stage, controls, motions, rest
-        self.fps, self.size, self.host = fps, size, host
+        self.fps, self.size = fps, size
         place, self._target = look_towards(camera, centre)
         self._position = self._target + STEP_BACK * (place - self._target)
         self._fov = field_of_view(camera, height)
         self._sessions: dict[int, Session] = {}
-        self._server = viser.ViserServer(host=host, port=port, label="imavatar", verbose=False)
+        self._access = Access(host, port)
+        self._server = open_server(self._access, "imavatar")
         self._server.scene.set_up_direction("+y")
         self._server.scene.world_axes.visible = False
-        self._server.gui.configure_theme(control_layout="fixed")
+        self._server.gui.main_panel.dock_right()
         self._server.on_client_connect(self._connect)
         self._server.on_client_disconnect(self._disconnect)
 
@@ -74,11 +73,8 @@ class Viewer:
         return self._server.get_port()
 
     def addresses(self) -> list[str]:
-        """Where browsers find the page: on this machine, and from others where these are let in."""
-        names = ["localhost"] if self.host in (EVERY_HOST, "localhost", "127.0.0.1") else [self.host]
-        if self.host == EVERY_HOST:
-            names.append(socket.gethostname())
-        return [f"http://{name}:{self.port}" for name in names]
+        """Where browsers find the page, token included: on this machine, and from others where these are let in."""
+        return self._access.addresses()
 
     def stop(self) -> None:
         """End all sessions and the server."""
@@ -94,6 +90,9 @@ class Viewer:
         self._sessions[client.client_id] = session
         threading.Thread(target=_run, args=[session], name=f"session {client.client_id}", daemon=True).start()
         logger.info("browser %d looks (%d now)", client.client_id, len(self._sessions))
+        # It may have left before its session was there to be stopped.
+        if client.client_id not in self._server.get_clients():
+            self._disconnect(client)
 
     def _disconnect(self, client: viser.ClientHandle) -> None:
         session = self._sessions.pop(client.client_id, None)
@@ -109,17 +108,3 @@ def _run(session: Session) -> None:
     except Exception as error:
         session.say(f"stopped: {error}; the terminal says more")
         raise
-
-
-def check_free(host: str, port: int) -> None:
-    """Raise ImavatarError where a port is taken: viser would silently take another one."""
-    if not 0 < port <= PORTS:
-        raise ImavatarError(f"port {port}: expected 1 to {PORTS}")
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise ImavatarError(
-                f"{host}:{port} cannot be listened at ({error.strerror}); choose another --port"
-            ) from error
