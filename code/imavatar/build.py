@@ -22,6 +22,7 @@ from imavatar.head.assets import HeadAssets, find_head, load_head
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import LandmarkEmbedding, embedding_path, load_embedding
 from imavatar.losses import HeadSupervision
+from imavatar.names import NAME_RULE, is_name, shown
 from imavatar.rendering.avatar import Avatar, Search
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.image import ImageRenderer
@@ -384,13 +385,29 @@ def build_loop_settings(config: Config, n_epochs: int) -> LoopSettings:
 
 
 def with_test_dir(config: Config, sub_dir: str) -> Config:
-    """The configuration with one test sequence."""
+    """The configuration with one test sequence.
+
+    Raises:
+        ConfigError: it is no name; those of a configuration are checked when it is read.
+    """
+    _check_name(sub_dir, "--sequence")
     test = replace(config.dataset.test, sub_dir=(sub_dir,))
     return replace(config, dataset=replace(config.dataset, test=test))
 
 
 def with_subject(config: Config, subject: str | None) -> Config:
-    """The configuration for another subject."""
+    """The configuration for another subject.
+
+    Raises:
+        ConfigError: it is no name.
+    """
     if subject is None:
         return config
+    _check_name(subject, "--subject")
     return replace(config, dataset=replace(config.dataset, subject_name=subject))
+
+
+def _check_name(text: str, option: str) -> None:
+    """What a command line puts in a configuration's place is held to the same rule."""
+    if not is_name(text):
+        raise ConfigError(f'{option} is "{shown(text)}", expected {NAME_RULE}')

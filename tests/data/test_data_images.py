@@ -1,5 +1,8 @@
 """Images and masks: known pixels after resizing, and errors for files that cannot be read."""
 
+import struct
+import zlib
+
 import cv2
 import numpy as np
 import pytest
@@ -61,6 +64,44 @@ def test_a_truncated_image_is_an_error(tmp_path, keep):
     path.write_bytes(path.read_bytes()[:keep])
     with pytest.raises(DataError, match="not a complete image"):
         images.read_colour(path, "image")
+
+
+def with_size(content: bytes, width: int, height: int) -> bytes:
+    """A PNG whose header announces another size."""
+    header = b"IHDR" + struct.pack(">II", width, height) + content[24:29]
+    return content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
+
+
+@pytest.mark.parametrize("size", [(65535, 65535), (16385, 1), (1, 16385), (2**31 - 1, 2**31 - 1), (2**20 + 1, 9)])
+@pytest.mark.parametrize("read", [images.read_colour, images.read_grey])
+def test_an_image_that_announces_too_many_pixels_is_not_decoded(tmp_path, monkeypatch, read, size):
+    path = tmp_path / "1.png"
+    images.write_png(path, np.zeros((9, 9, 3), np.uint8))
+    path.write_bytes(with_size(path.read_bytes(), *size))
+    monkeypatch.setattr(cv2, "imdecode", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(DataError, match=rf"1\.png: the mask says that it has {size[0]} x {size[1]} pixels") as caught:
+        read(path, "mask")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_header_is_changed_as_the_format_wants_it(tmp_path):
+    path = tmp_path / "1.png"
+    images.write_png(path, np.full((9, 7, 3), 5, np.uint8))
+    assert with_size(path.read_bytes(), 7, 9) == path.read_bytes()
+
+
+def test_an_image_of_the_largest_size_is_read(tmp_path):
+    images.write_png(tmp_path / "1.png", np.zeros((2, images.MAX_SIDE), np.uint8))
+    assert images.read_grey(tmp_path / "1.png", "mask").shape == (2, images.MAX_SIDE)
+
+
+def test_a_jpeg_that_announces_too_many_pixels_is_one_message(tmp_path):
+    content = cv2.imencode(".jpg", np.zeros((9, 9, 3), np.uint8))[1].tobytes()
+    start = content.index(b"\xff\xc0") + 5
+    (tmp_path / "1.png").write_bytes(content[:start] + b"\xff\xff\xff\xff" + content[start + 4 :])
+    with pytest.raises(DataError, match=r"1\.png: the image (cannot be decoded|is not a complete image)") as caught:
+        images.read_colour(tmp_path / "1.png", "image")
+    assert "\n" not in str(caught.value)
 
 
 def test_an_image_in_a_folder_that_is_missing_cannot_be_written(tmp_path):

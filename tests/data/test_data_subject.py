@@ -1,11 +1,12 @@
 """flame_params.json: what is read, and one clear message for everything that can be wrong with it."""
 
 import json
+import os
 
 import numpy as np
 import pytest
 
-from imavatar.data.subject import load_recording
+from imavatar.data.subject import load_recording, read_json
 from imavatar.errors import DataError
 from oracles_subject import camera_centre, write_subject
 
@@ -77,6 +78,40 @@ def test_a_missing_json_says_what_to_check(tmp_path):
         load_recording(tmp_path)
 
 
+def test_a_byte_order_mark_is_left_out(folder):
+    path = folder / "flame_params.json"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(load_recording(folder).frames) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
+        ('{"a":' * 100_000 + "1" + "}" * 100_000, "nested too deeply"),
+        ('{"frames": ' + "1" * 5000 + "}", "has a whole number of more than 4300 digits"),
+    ],
+)
+def test_what_python_will_not_decode_is_one_message(folder, content, message):
+    (folder / "flame_params.json").write_text(content)
+    with pytest.raises(DataError, match=rf"flame_params\.json: .*{message}") as caught:
+        load_recording(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_deep_value_that_is_decoded_is_described_in_few_words(folder):
+    change(folder, lambda tree: tree["frames"][1].update(bbox=json.loads("[" * 900 + "]" * 900)))
+    with pytest.raises(DataError, match=r"frame 1 .*bbox has 1 values, expected 4"):
+        load_recording(folder)
+
+
+def test_a_pipe_and_a_folder_are_no_json_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for name in ("pipe", "."):
+        with pytest.raises(DataError, match="is not a file"):
+            read_json(tmp_path / name)
+
+
 @pytest.mark.parametrize("key", ["frames", "shape_params", "intrinsics"])
 def test_a_missing_key_is_named(folder, key):
     change(folder, lambda tree: tree.pop(key))
@@ -115,7 +150,64 @@ BAD_FRAMES = {
     "half a video frame": ({"video_frame": 2.5}, "video_frame is 2.5, expected a number of a frame"),
     "a frame before the video": ({"video_frame": -1}, "video_frame is -1, expected a number of a frame"),
     "a path that is a number": ({"file_path": 3}, "file_path is 3, expected text"),
+    "a path that is a list": ({"file_path": [[[1]]] * 99}, "file_path is a list of 99, expected text"),
+    "a pose beyond single precision": ({"pose": [1e39] + [0.0] * 14}, r"pose\[0\] is 1e\+39, expected a number from"),
+    "a pose of many turns": ({"pose": [-101] + [0.0] * 14}, r"pose\[0\] is -101.0, expected a number from -100.0 to"),
+    "an expression of no face": ({"expression": [0] * 49 + [1001]}, r"expression\[49\] is 1001.0, expected"),
+    "a box beyond single precision": ({"bbox": [0, 0, 1, 1e300]}, r"bbox\[3\] is 1e\+300, expected"),
+    "a keypoint far away": ({"flame_keypoints": [[0, 0]] * 68 + [[0, 2e3]]}, r"flame_keypoints\[68\]\[1\] is 2000.0"),
+    "a camera far away": ({"world_mat": [*np.eye(3, 4).tolist()[:2], [0, 0, 1, 1e7]]}, r"world_mat\[2\]\[3\] is 1"),
+    "an integer of 200 digits": ({"pose": [10**200] + [0.0] * 14}, r"pose\[0\] is 1e\+200, expected a number from"),
+    "a video frame beyond all videos": ({"video_frame": 2**31}, "video_frame is 2147483648, expected a number of a"),
 }
+
+OUTSIDE = [
+    "../../../1x",
+    "/etc/1",
+    "..",
+    "../1",
+    "image/../../1",
+    "./image/../../../train/image/1",
+    "//etc/1",
+    "../train/1",
+]
+NO_NAMES = {
+    "a path of Windows": "image\\1",
+    "a path above of Windows": "..\\..\\1",
+    "a null byte": "image/1\0",
+    "a line end": "image/1\n2",
+    "a folder with a line end": "ima\nge/1",
+    "half a surrogate pair": "image/\udc80",
+    "space before": "image/ 1",
+    "a name of 252 bytes and .png": f"image/{'x' * 252}",
+    "no name before .png": "image/.png",
+}
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+def test_a_path_out_of_the_recording_is_refused(folder, path):
+    change(folder, lambda tree: tree["frames"][1].update(file_path=path))
+    with pytest.raises(DataError, match=r"flame_params\.json: frame 1: file_path is .*expected a path below"):
+        load_recording(folder)
+
+
+@pytest.mark.parametrize("case", NO_NAMES)
+def test_a_path_that_names_no_file_is_refused(folder, case):
+    change(folder, lambda tree: tree["frames"][1].update(file_path=NO_NAMES[case]))
+    with pytest.raises(DataError, match=r"flame_params\.json: frame 1: file_path is .*(expected|must end)") as caught:
+        load_recording(folder)
+    assert "\n" not in str(caught.value)
+    str(caught.value).encode()
+
+
+@pytest.mark.parametrize(
+    "path", ["./image/1x", "image/1x", "./image/1x.png", "image//1x", "a/b/1x", "image/../a/1x", "1x"]
+)
+def test_a_path_below_the_recording_is_taken(folder, path):
+    change(folder, lambda tree: tree["frames"][1].update(file_path=path))
+    frame = load_recording(folder).frames[1]
+    assert (frame.name, frame.folder, frame.mask_path) == ("1x", folder, folder / "mask" / "1x.png")
+    assert os.path.realpath(frame.image_path).startswith(os.path.realpath(folder))
 
 
 @pytest.mark.parametrize("case", BAD_FRAMES)
@@ -129,6 +221,15 @@ def test_a_bad_value_names_file_frame_field_and_expectation(folder, case):
 BAD_RECORDINGS = {
     "99 shape values": ({"shape_params": [0.0] * 99}, "shape_params has 99 values, expected 100"),
     "3 intrinsics": ({"intrinsics": [-2, 2, 0.5]}, "intrinsics has 3 values, expected 4"),
+    "intrinsics beyond single precision": (
+        {"intrinsics": [-2, 2, 1e39, 0.5]},
+        r"intrinsics\[2\] is 1e\+39, expected a number from -1000000.0 to 1000000.0",
+    ),
+    "a focal length that is zero in single precision": (
+        {"intrinsics": [-2, 1e-60, 0.5, 0.5]},
+        "expected focal lengths of at least 0.001",
+    ),
+    "a shape of no head": ({"shape_params": [0.0] * 99 + [-1e4]}, r"shape_params\[99\] is -10000.0, expected"),
     "a positive focal length": ({"intrinsics": [2, 2, 0.5, 0.5]}, "expected fx < 0 and fy > 0"),
     "no frames": ({"frames": []}, "expected a list of at least one frame"),
     "frames that are no list": ({"frames": {}}, "expected a list of at least one frame"),

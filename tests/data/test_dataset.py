@@ -1,6 +1,9 @@
 """The data set on a sphere whose image, camera and labels are known in closed form."""
 
 import json
+import struct
+import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,6 +12,7 @@ import torch
 
 import oracles_subject as oracle
 from imavatar.data.dataset import FaceDataset
+from imavatar.data.ground_truth import GroundTruth, write_ground_truth
 from imavatar.data.sampling import generator_for
 from imavatar.errors import DataError
 from oracles_subject import write_subject
@@ -186,3 +190,117 @@ def test_with_only_the_json_no_image_is_needed(tmp_path):
     assert len(dataset.head()) == len(dataset.camera()) == 4
     with pytest.raises(ValueError, match="no batches"):
         dataset.batch([0], 10, generator_for(0, 0, 0))
+
+
+KINDS = ["image", "mask", "semantic"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_link_out_of_the_recording_is_refused(tmp_path, kind, whole):
+    data = write_subject(tmp_path / "data")
+    folder = data / "sphere/sphere/train"
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    inner = folder / kind if whole else folder / kind / "2.png"
+    inner.rename(outside / inner.name)
+    inner.symlink_to(outside / inner.name)
+    for options in ({"use_semantics": True}, {"use_semantics": True, "sub_dirs": ("test", "train")}):
+        with pytest.raises(DataError, match=r"\.png: a symbolic link leads to .*outside/.*link the whole folder"):
+            load(data, **options)
+
+
+def test_what_is_not_read_may_lie_anywhere(tmp_path):
+    data = write_subject(tmp_path / "data")
+    semantic = data / "sphere/sphere/train/semantic"
+    semantic.rename(tmp_path / "semantic")
+    semantic.symlink_to(tmp_path / "semantic")
+    assert load(data).frame(0).semantics is None
+    assert load(data, use_semantics=True, only_json=True).frame(0).image is None
+
+
+def test_a_link_that_is_made_later_is_not_followed_either(tmp_path):
+    data = write_subject(tmp_path / "data")
+    dataset = load(data)
+    path = data / "sphere/sphere/train/mask/2.png"
+    path.rename(tmp_path / "2.png")
+    path.symlink_to(tmp_path / "2.png")
+    with pytest.raises(DataError, match="a symbolic link leads to"):
+        dataset.batch([1], 10, generator_for(0, 0, 0))
+
+
+def test_links_to_a_whole_recording_and_within_one_are_followed(tmp_path):
+    data = write_subject(tmp_path / "data")
+    folder = data / "sphere/sphere/train"
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    (folder / "image").rename(folder / "pictures")
+    (folder / "image").symlink_to("pictures")
+    (folder / "mask/2.png").rename(folder / "mask/other.png")
+    (folder / "mask/2.png").symlink_to("other.png")
+    (tmp_path / "data link").symlink_to(data)
+    dataset = load(tmp_path / "data link", use_semantics=True)
+    mask = oracle.render(oracle.camera_centre(2), 32, 32)[1] > 0
+    assert (dataset.frame(1).foreground.numpy() == mask).all()
+
+
+def write_truth(data) -> dict[str, Path]:
+    """Normals, depth and where they are exact of frame 2, and their files."""
+    folder = data / "sphere/sphere/train"
+    normals = np.zeros((32, 32, 3), np.float32)
+    normals[..., 2] = 1
+    write_ground_truth(folder, "2", GroundTruth(normals, np.full((32, 32), 2.0), np.ones((32, 32), bool)))
+    return {kind: folder / "ground_truth" / kind / "2.png" for kind in ("normal", "depth", "exact")}
+
+
+def test_ground_truth_comes_with_a_frame(tmp_path):
+    data = write_subject(tmp_path)
+    write_truth(data)
+    frame = load(data).frame(1)
+    assert (frame.normals[..., 2] == 1).all() and (frame.depth == 2).all() and frame.exact.all()
+    assert load(data).frame(0).normals is None
+
+
+@pytest.mark.parametrize("kind", ["normal", "depth", "exact"])
+def test_ground_truth_from_elsewhere_or_of_any_size_is_refused(tmp_path, kind):
+    data = write_subject(tmp_path / "data")
+    path = write_truth(data)[kind]
+    content = path.read_bytes()
+    header = b"IHDR" + struct.pack(">II", 65535, 65535) + content[24:29]
+    path.write_bytes(content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:])
+    with pytest.raises(DataError, match=r"2\.png: the .* has 65535 x 65535 pixels"):
+        load(data).frame(1)
+    path.unlink()
+    (tmp_path / "2.png").write_bytes(content)
+    path.symlink_to(tmp_path / "2.png")
+    with pytest.raises(DataError, match=r"2\.png: a symbolic link leads to"):
+        load(data).frame(1)
+
+
+def test_an_image_out_of_the_recording_is_neither_required_nor_read(tmp_path):
+    """The image beside the subject is there, and must not be taken."""
+    data = write_subject(tmp_path)
+    folder = data / "sphere/sphere/train"
+    for target in (data / "sphere/1x.png", folder / "mask/1x.png", folder / "semantic/1x.png"):
+        target.write_bytes((folder / "image/1.png").read_bytes())
+    path = folder / "flame_params.json"
+    tree = json.loads(path.read_text())
+    for file_path in ("../../1x", str(data / "sphere/1x")):
+        tree["frames"][0]["file_path"] = file_path
+        path.write_text(json.dumps(tree))
+        with pytest.raises(DataError, match=r"frame 0: file_path is .*expected a path below the recording's folder"):
+            load(data)
+
+
+def test_numbers_are_finite_in_single_precision_at_the_bounds_that_are_let_through(tmp_path):
+    data = write_subject(tmp_path)
+    path = data / "sphere/sphere/train/flame_params.json"
+    tree = json.loads(path.read_text())
+    rotation = np.array([[1e6, 0, 0], [0, 1e-3, 0], [0, 0, 1e-9]])
+    tree["frames"][0].update(world_mat=np.column_stack([rotation, [1e6] * 3]).tolist(), pose=[100.0] * 15)
+    tree["frames"][0].update(expression=[-1000.0] * 50, bbox=[-1000, -1000, 1000, 1000])
+    tree["intrinsics"] = [-1e-3, 1e6, -1e6, 1]
+    path.write_text(json.dumps(tree))
+    frame = load(data).frame(0)
+    for values in (frame.camera.world_from_camera, frame.camera.intrinsics, frame.head.pose, frame.bbox):
+        assert values.isfinite().all()

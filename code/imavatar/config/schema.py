@@ -6,13 +6,27 @@ A field without a default must be given by the file.
 from dataclasses import dataclass, field
 
 from imavatar.config.rules import (
+    CELLS,
     EPOCHS,
+    FEATURES,
     FRACTION,
     LAYERS,
+    LENGTH,
+    MAX_EPOCHS,
+    MAX_FRAME,
+    MAX_ITERATIONS,
+    MAX_SAMPLES,
+    MAX_SEED,
     NAME,
     NAMES,
+    OCTAVES,
+    RATE,
+    RAYS,
     SIZE,
+    STEPS,
     SUBSAMPLE,
+    TEXT,
+    WEIGHT,
     WIDTHS,
     above,
     at_least,
@@ -43,50 +57,50 @@ IGNORED_KEYS = {
 class LearningRates:
     """Learning rates of single networks; null leaves a network at `train.learning_rate`."""
 
-    geometry: float | None = key(None, above(0))
-    deformer: float | None = key(None, above(0))
-    blendshapes: float | None = key(None, above(0))  # the deformer's linear layer; else as the deformer
-    texture: float | None = key(None, above(0))
-    hash_grid: float | None = key(None, above(0))  # the texture's tables; else as the texture
+    geometry: float | None = key(None, RATE)
+    deformer: float | None = key(None, RATE)
+    blendshapes: float | None = key(None, RATE)  # the deformer's linear layer; else as the deformer
+    texture: float | None = key(None, RATE)
+    hash_grid: float | None = key(None, RATE)  # the texture's tables; else as the texture
 
 
 @dataclass(frozen=True)
 class TrainConfig:
     """Optimisation. Class names are those of the authors' files; `build` knows what they stand for."""
 
-    exps_folder: str = key("../data/experiments/", NAME)
+    exps_folder: str = key("../data/experiments/", TEXT)
     methodname: str = key("IMavatar", NAME)
-    dataset_class: str = key("datasets.real_dataset.FaceDataset", NAME)
-    model_class: str = key("model.implicit_morphable_model.IMavatar", NAME)
-    loss_class: str = key("model.loss.Loss", NAME)
-    learning_rate: float = key(1.0e-4, above(0))
-    learning_rate_cam: float = key(1.0e-4, above(0))
-    num_pixels: int = key(2048, above(0))
-    batch_size: int = key(1, above(0))
+    dataset_class: str = key("datasets.real_dataset.FaceDataset", TEXT)
+    model_class: str = key("model.implicit_morphable_model.IMavatar", TEXT)
+    loss_class: str = key("model.loss.Loss", TEXT)
+    learning_rate: float = key(1.0e-4, RATE)
+    learning_rate_cam: float = key(1.0e-4, RATE)
+    num_pixels: int = key(2048, RAYS)
+    batch_size: int = key(1, above(0, 1024))
     alpha_milestones: tuple[int, ...] = key((), EPOCHS)
-    alpha_factor: float = key(2.0, above(0))
+    alpha_factor: float = key(2.0, RATE)
     sched_milestones: tuple[int, ...] = key((400, 800), EPOCHS)
-    sched_factor: float = key(0.5, above(0))
+    sched_factor: float = key(0.5, RATE)
     GT_lbs_milestones: tuple[int, ...] = key((), EPOCHS)
-    GT_lbs_factor: float = key(0.5, at_least(0))
+    GT_lbs_factor: float = key(0.5, WEIGHT)
     optimize_latent_code: bool = False
     optimize_expression: bool = False
     optimize_camera: bool = True
     # Below: not in the authors' files.
-    seed: int = key(0, at_least(0))
-    nepoch: int = key(1000, above(0))
+    seed: int = key(0, between(0, MAX_SEED))
+    nepoch: int = key(1000, above(0, MAX_EPOCHS))
     learning_rates: LearningRates = field(default_factory=LearningRates)
     lr_decay: float = key(1.0, FRACTION)  # factor that the rates fall to over nepoch; 1: none
-    warmup_steps: int = key(0, at_least(0))
-    texture_first_steps: int = key(0, at_least(0))
-    gradient_limit: float = key(0.0, at_least(0))  # 0: none
+    warmup_steps: int = key(0, STEPS)
+    texture_first_steps: int = key(0, STEPS)
+    gradient_limit: float = key(0.0, WEIGHT)  # 0: none
     centred_frames: bool = False
-    condition_noise: float = key(0.0, at_least(0))  # 0: none
-    warm_start_steps: int = key(0, at_least(0))  # 0: start from the sphere
-    warm_start_frames: int = key(0, at_least(0))
+    condition_noise: float = key(0.0, WEIGHT)  # 0: none
+    warm_start_steps: int = key(0, at_least(0, 1_000_000))  # 0: start from the sphere
+    warm_start_frames: int = key(0, at_least(0, MAX_FRAME))
     warm_start_fields: bool = True  # the deformer too, not the signed distance alone
-    save_every: int = key(5, above(0))
-    preview_every: int = key(0, at_least(0))  # 0: no previews
+    save_every: int = key(5, above(0, MAX_EPOCHS))
+    preview_every: int = key(0, at_least(0, MAX_EPOCHS))  # 0: no previews
 
 
 @dataclass(frozen=True)
@@ -94,29 +108,29 @@ class PlotConfig:
     """Images, videos and meshes that are written."""
 
     supersample: int = key(1, between(1, 8))
-    silhouette_blur: float = key(0.0, at_least(0))
-    fps: int = key(25, above(0))
-    mesh_resolution: int = key(128, at_least(8))
-    chunk: int = key(16384, above(0))
+    silhouette_blur: float = key(0.0, at_least(0, 100))
+    fps: int = key(25, above(0, 1000))
+    mesh_resolution: int = key(128, CELLS)
+    chunk: int = key(16384, RAYS)
 
 
 @dataclass(frozen=True)
 class LossConfig:
     """Weights of the loss terms (SPEC section 9)."""
 
-    mask_weight: float = key(100.0, at_least(0))
-    lbs_weight: float = key(1.0, at_least(0))
-    flame_distance_weight: float = key(10000.0, at_least(0))
-    alpha: float = key(50.0, above(0))
+    mask_weight: float = key(100.0, WEIGHT)
+    lbs_weight: float = key(1.0, WEIGHT)
+    flame_distance_weight: float = key(10000.0, WEIGHT)
+    alpha: float = key(50.0, RATE)
     gt_w_seg: bool = True
-    expression_reg_weight: float = key(0.0, at_least(0))
-    pose_reg_weight: float = key(0.0, at_least(0))
-    cam_reg_weight: float = key(0.0, at_least(0))
+    expression_reg_weight: float = key(0.0, WEIGHT)
+    pose_reg_weight: float = key(0.0, WEIGHT)
+    cam_reg_weight: float = key(0.0, WEIGHT)
     # Below: not in the authors' files.
-    eikonal_weight: float = key(0.0, at_least(0))
-    head_fields_weight: float = key(0.0, at_least(0))
-    head_distance_weight: float = key(0.0, at_least(0))
-    mouth_interior_weight: float = key(0.0, at_least(0))
+    eikonal_weight: float = key(0.0, WEIGHT)
+    head_fields_weight: float = key(0.0, WEIGHT)
+    head_distance_weight: float = key(0.0, WEIGHT)
+    mouth_interior_weight: float = key(0.0, WEIGHT)
 
 
 @dataclass(frozen=True)
@@ -135,7 +149,7 @@ class DatasetConfig:
     subject_name: str = required(NAME)
     train: SplitConfig
     test: SplitConfig
-    data_folder: str = key("../data/datasets", NAME)
+    data_folder: str = key("../data/datasets", TEXT)
     json_name: str = key("flame_params.json", NAME)
 
 
@@ -148,10 +162,10 @@ class GeometryConfig:
     d_out: int = key(1, one_of(1))
     dims: tuple[int, ...] = key((512,) * 8, WIDTHS)
     geometric_init: bool = True
-    bias: float = key(0.6, above(0))
+    bias: float = key(0.6, LENGTH)
     skip_in: tuple[int, ...] = key((4,), LAYERS)
     weight_norm: bool = True
-    multires: int = key(6, between(0, 16))
+    multires: int = key(6, OCTAVES)
     use_freq_band: bool = False
 
 
@@ -161,10 +175,10 @@ class HashGridConfig:
 
     levels: int = key(0, between(0, 32))
     log2_rows: int = key(15, between(4, 24))
-    features: int = key(2, above(0))
-    coarsest: int = key(8, above(0))
-    finest: int = key(512, above(0))
-    extent: float = key(1.5, above(0))
+    features: int = key(2, above(0, 64))
+    coarsest: int = key(8, above(0, 65536))
+    finest: int = key(512, above(0, 65536))
+    extent: float = key(1.5, LENGTH)
 
 
 @dataclass(frozen=True)
@@ -172,13 +186,13 @@ class RenderingConfig:
     """Network of the colour; `condition_in` is the expression and the jaw's rotation."""
 
     d_in: int = key(6, one_of(6))
-    bottleneck: int = key(8, above(0))
-    condition_in: int = key(53, above(0))
+    bottleneck: int = key(8, FEATURES)
+    condition_in: int = key(53, FEATURES)
     d_out: int = key(3, one_of(3))
     dims: tuple[int, ...] = key((512,) * 4, WIDTHS)
     weight_norm: bool = True
     multires_view: int = key(0, one_of(0))
-    multires_pnts: int = key(4, between(0, 16))
+    multires_pnts: int = key(4, OCTAVES)
     hash_grid: HashGridConfig = field(default_factory=HashGridConfig)
 
 
@@ -186,11 +200,11 @@ class RenderingConfig:
 class RayTracerConfig:
     """Surface search; `proxy` starts it from a posed mesh instead of from samples on the ray."""
 
-    object_bounding_sphere: float = key(1.2, above(0))
-    n_steps: int = key(100, at_least(2))
-    n_secant_steps: int = key(8, at_least(1))
+    object_bounding_sphere: float = key(1.2, LENGTH)
+    n_steps: int = key(100, between(2, MAX_SAMPLES))
+    n_secant_steps: int = key(8, between(1, MAX_ITERATIONS))
     search: str = key("proxy", one_of("paper", "proxy"))
-    proxy_resolution: int = key(64, at_least(8))
+    proxy_resolution: int = key(64, CELLS)
 
 
 @dataclass(frozen=True)
@@ -200,7 +214,7 @@ class DeformerConfig:
     d_in: int = key(3, one_of(3))
     dims: tuple[int, ...] = key((128,) * 4, WIDTHS)
     weight_norm: bool = True
-    multires: int = key(0, between(0, 16))
+    multires: int = key(0, OCTAVES)
     num_exp: int = key(50, between(1, 100))
     ghostbone: bool = True
 
@@ -209,9 +223,9 @@ class DeformerConfig:
 class BroydenConfig:
     """Correspondence search (SPEC section 5)."""
 
-    max_steps: int = key(10, above(0))
-    tolerance: float = key(1.0e-5, above(0))
-    divergence: float = key(1.0, above(0))
+    max_steps: int = key(10, above(0, MAX_ITERATIONS))
+    tolerance: float = key(1.0e-5, RATE)
+    divergence: float = key(1.0, RATE)
 
 
 @dataclass(frozen=True)
@@ -219,9 +233,9 @@ class ModelConfig:
     """The avatar. `head_model` is "open", or the path of a head model's file; `method` see docs/baselines.md."""
 
     method: str = key("IMavatar", one_of("IMavatar", "C-Net", "D-Net", "B-Morph", "Fwd-Skin", "FLAME-mesh"))
-    feature_vector_size: int = key(256, above(0))
-    deformer_class: str = key("model.deformer_network.ForwardDeformer", NAME)
-    head_model: str = key("open", NAME)
+    feature_vector_size: int = key(256, FEATURES)
+    deformer_class: str = key("model.deformer_network.ForwardDeformer", TEXT)
+    head_model: str = key("open", TEXT)
     geometry_network: GeometryConfig = field(default_factory=GeometryConfig)
     rendering_network: RenderingConfig = field(default_factory=RenderingConfig)
     ray_tracer: RayTracerConfig = field(default_factory=RayTracerConfig)

@@ -8,6 +8,7 @@ import typing
 from pyhocon.period_parser import period_impl
 
 from imavatar.errors import ConfigError
+from imavatar.names import shown
 
 DURATION = datetime.timedelta | period_impl
 """What pyhocon makes of "10 s": another type where python-dateutil is installed."""
@@ -57,9 +58,13 @@ def _check_list(value, items: tuple, where: str) -> tuple:
 def _check_float(value, where: str) -> float:
     if type(value) not in (int, float):
         raise _wrong_type(value, float, where)
-    if not math.isfinite(value):
-        raise ConfigError(f"{where} is {value}, expected a finite number")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf  # a whole number of more than 308 digits
+    if not math.isfinite(number):
+        raise ConfigError(f"{where} is {number}, expected a finite number")
+    return number
 
 
 _EXPECTED = {
@@ -85,11 +90,18 @@ def describe(value) -> str:
     if isinstance(value, bool):
         return str(value)
     if isinstance(value, int | float):
-        return f"the number {value}"
+        return f"the number {shown(str(value))}"
     if isinstance(value, list):
         return f"a list of {len(value)} values"
     if isinstance(value, dict):
-        return f"a section with the keys {', '.join(value) or 'none'}"
+        return f"a section with the keys {shown(', '.join(value), 200) or 'none'}"
     if isinstance(value, DURATION):
-        return f"the duration {value}"
-    return f'the text "{value}"'
+        return f"the duration {_of_duration(value)}"
+    return f'the text "{shown(value) if isinstance(value, str) else type(value).__name__}"'
+
+
+def _of_duration(value) -> str:
+    try:
+        return shown(str(value))
+    except OverflowError:
+        return "of a number that fits no float"

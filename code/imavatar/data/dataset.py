@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -13,6 +14,7 @@ from torch import Tensor
 from imavatar.data.ground_truth import DEPTH, EXACT, read_depth
 from imavatar.data.images import (
     FOREGROUND_THRESHOLD,
+    check_png_size,
     foreground_of,
     on_white,
     read_colour,
@@ -23,8 +25,9 @@ from imavatar.data.images import (
 from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
 from imavatar.data.sampling import sample_pixels
 from imavatar.data.semantics import one_hot, soft_channels
-from imavatar.data.subject import FrameRecord, load_recording
+from imavatar.data.subject import FrameRecord, Inside, load_recording
 from imavatar.errors import DataError
+from imavatar.names import shown
 from imavatar.types import Batch, Camera, HeadParameters
 
 
@@ -97,8 +100,9 @@ class FaceDataset:
         recordings = [load_recording(folder / sub_dir, json_name) for sub_dir in sub_dirs]
         everything = [frame for recording in recordings for frame in recording.frames]
         self.records = _subsample(everything, subsample, folder)
+        self._inside = Inside()
         if not only_json:
-            _require_files(self.records, use_semantics)
+            _require_files(self.records, use_semantics, self._inside)
         self.shape_params = _tensor(recordings[-1].shape_params)
         self._camera = _cameras(self.records, recordings[-1].intrinsics, self.height, self.width)
         self._head = _heads(self.records, n_expression, folder)
@@ -181,6 +185,8 @@ class FaceDataset:
     def _read(self, index: int) -> _Pixels:
         if index not in self._pixels:
             record, size = self.records[index], (self.height, self.width)
+            for path in _files_of(record, self.use_semantics).values():
+                self._inside.check(path, record.folder)
             foreground = foreground_of(read_grey(record.mask_path, "mask"), *size)
             image = resize_colour(read_colour(record.image_path, "image"), *size)
             labels = read_grey(record.semantic_path, "semantic map") if self.use_semantics else None
@@ -200,9 +206,14 @@ class FaceDataset:
         }
         found = {}
         for name, (folder, read) in readers.items():
-            path = record.image_path.parents[1] / folder / record.image_path.name
+            path = record.folder / folder / record.image_path.name
             if path.is_file():
-                values = read(path)
+                self._inside.check(path, record.folder)
+                check_png_size(path, name)
+                try:
+                    values = read(path)
+                except cv2.error as error:
+                    raise DataError(f"{path}: the {name} cannot be decoded ({shown(str(error))})") from error
                 if values.shape[:2] == (self.height, self.width):
                     found[name] = torch.from_numpy(values)
         return found
@@ -230,19 +241,23 @@ def _subsample(frames: list[FrameRecord], subsample: int | Sequence[int], folder
     return [frames[index] for index in indices]
 
 
-def _require_files(records: list[FrameRecord], use_semantics: bool) -> None:
+def _files_of(record: FrameRecord, use_semantics: bool) -> dict[str, Path]:
+    """The files that are read of a frame, by their kind."""
+    paths = {"image": record.image_path, "mask": record.mask_path}
+    return {**paths, "semantic map": record.semantic_path} if use_semantics else paths
+
+
+def _require_files(records: list[FrameRecord], use_semantics: bool, inside: Inside) -> None:
     """Every file that will be read must be there, before hours of training find out."""
     for record in records:
-        paths = {"image": record.image_path, "mask": record.mask_path}
-        if use_semantics:
-            paths["semantic map"] = record.semantic_path
-        for kind, path in paths.items():
+        for kind, path in _files_of(record, use_semantics).items():
             if not path.is_file():
                 hint = "set gt_w_seg = False to train without semantics, " if use_semantics else ""
                 raise DataError(
                     f"{path}: the {kind} of frame {record.name} in sub_dir {record.sub_dir} is missing; "
                     f"{hint if kind == 'semantic map' else ''}restore the file, or remove the frame from the JSON"
                 )
+            inside.check(path, record.folder)
 
 
 def _cameras(records: list[FrameRecord], intrinsics: Float[np.ndarray, " 4"], height: int, width: int) -> Camera:

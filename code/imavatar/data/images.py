@@ -3,6 +3,7 @@
 Colours are in [-1, 1] from here to the losses. Files and memory hold bytes.
 """
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -12,11 +13,16 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from imavatar.errors import DataError
+from imavatar.names import shown
 
 FOREGROUND_THRESHOLD = 127.5
 """Grey value above which a mask's pixel is foreground (SPEC section 11)."""
 
 PNG_SIGNATURE = b"\x89PNG"
+PNG_SIZE_AT = 16
+"""Bytes before width and height, of four bytes each."""
+MAX_SIDE = 16384
+"""Pixels of an image's side; a square of it takes 0.8 GB, and as much again as a mask in single precision."""
 PNG_END = b"IEND"
 """Type of the chunk that closes a PNG; a file without it was cut off."""
 
@@ -42,12 +48,35 @@ def _decode(path: Path, flags: int, described_as: str) -> UInt8[np.ndarray, "h w
     except OSError as error:
         raise DataError(f"{path}: the {described_as} cannot be read ({error.strerror})") from error
     complete = bool(content) and (PNG_END in content or not content.startswith(PNG_SIGNATURE))
-    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if complete else None
+    _check_size(content, path, described_as)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags) if complete else None
+    except cv2.error as error:
+        raise DataError(f"{path}: the {described_as} cannot be decoded ({shown(str(error))})") from error
     if pixels is None:
         raise DataError(
             f"{path}: the {described_as} is not a complete image ({len(content)} bytes); copy or create the file again"
         )
     return pixels
+
+
+def check_png_size(path: Path, described_as: str) -> None:
+    """Raise a DataError for a PNG whose header announces more pixels than can be meant, before they are decoded."""
+    try:
+        with path.open("rb") as file:
+            _check_size(file.read(PNG_SIZE_AT + 8), path, described_as)
+    except OSError as error:
+        raise DataError(f"{path}: the {described_as} cannot be read ({error.strerror})") from error
+
+
+def _check_size(content: bytes, path: Path, described_as: str) -> None:
+    if not content.startswith(PNG_SIGNATURE) or len(content) < PNG_SIZE_AT + 8:
+        return
+    width, height = struct.unpack_from(">II", content, PNG_SIZE_AT)
+    if max(width, height) > MAX_SIDE:
+        raise DataError(
+            f"{path}: the {described_as} says that it has {width} x {height} pixels, expected at most {MAX_SIDE} a side"
+        )
 
 
 def write_png(path: Path, pixels: UInt8[np.ndarray, "h w *c"]) -> None:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from imavatar.errors import CheckpointError
+from imavatar.names import is_name, shown
 from imavatar.training.checkpoint_files import (
     FOLDERS,
     LATEST,
@@ -88,6 +89,7 @@ def read_checkpoint(
     Raises:
         CheckpointError: a part is missing, damaged, something else, or of another epoch than the others.
     """
+    _check_name(name)
     contents = _read_files(folder, name, parts, optional)
     found = {part: _parse(path, content) for part, (path, content) in contents.items()}
     epochs = {part: part_read.epoch for part, part_read in found.items()}
@@ -106,7 +108,8 @@ def load_part(folder: Path, part: str, name: str) -> dict[str, Any]:
 
 
 def saved_epoch(folder: Path, name: str = LATEST) -> int | None:
-    """Epoch of a checkpoint, or None where there is none of this name."""
+    """Epoch of a checkpoint, or None where there is none of this name; raises as `read_checkpoint`."""
+    _check_name(name)
     if not current_file(folder, "model", name, read_index(folder).get(name)).exists():
         return None
     return read_checkpoint(folder, name, ["model"])["model"].epoch
@@ -186,6 +189,11 @@ def described(value: Any) -> str:
     if isinstance(value, str | int | float | None):
         return f"{value!r}"[:80]
     return f"a {type(value).__name__}"
+
+
+def _check_name(name: str) -> None:
+    if not is_name(name):
+        raise CheckpointError(f"--checkpoint {shown(name)!r}: expected {LATEST} or the number of an epoch")
 
 
 def _read_files(

@@ -25,7 +25,9 @@ class ScalarLog:
         run_name: name of the run in wandb.
     """
 
-    def __init__(self, folder: Path, *, start: int | None = None, wandb_workspace: str | None = None, run_name: str = ""):
+    def __init__(
+        self, folder: Path, *, start: int | None = None, wandb_workspace: str | None = None, run_name: str = ""
+    ):
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "train.csv"
         if start is not None:
