@@ -2,8 +2,8 @@
 
     python tests/campaign/kills.py [--kills 100] [--aimed 20] [--disks 10] [--seed 0]
 
-A tiny training is killed at random moments, killed by itself between the operations of a save, and run on disks that are
-too small; each is then run again to its end and compared with an unbroken run: the five parts of all checkpoints byte by
+A tiny training is killed at random moments, killed by itself between the operations of a save, and run on disks that
+are too small; each is then run again to its end and compared with an unbroken run: the files of all checkpoints byte by
 byte, the log's rows, and the names of all files. Disks are made with `mount -t tmpfs`, which needs the right to mount.
 """
 
@@ -118,8 +118,8 @@ class Outcome:
         """In words; none where all is equal."""
         found = [f"left behind: {name}" for name in sorted(self.names - expected.names)]
         found += [f"missing: {name}" for name in sorted(expected.names - self.names)]
-        common = self.checkpoints.keys() & expected.checkpoints.keys()
-        found += [f"not equal: {name}" for name in sorted(common) if self.checkpoints[name] != expected.checkpoints[name]]
+        common = sorted(self.checkpoints.keys() & expected.checkpoints.keys())
+        found += [f"not equal: {name}" for name in common if self.checkpoints[name] != expected.checkpoints[name]]
         if self.rows != expected.rows:
             steps = [row["step"] for row in self.rows]
             found.append(f"another log, of the steps {steps}")
