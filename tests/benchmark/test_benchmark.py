@@ -98,4 +98,4 @@ def test_the_floor_is_timed_by_a_matrix_product():
 def test_bad_numbers_are_refused(capsys):
     with pytest.raises(SystemExit):
         benchmark_main(["--rays", "0"])
-    assert "--rays is 0" in capsys.readouterr().err
+    assert "--rays: expected a whole number from 1 to" in capsys.readouterr().err

@@ -15,9 +15,9 @@ TINY = [
     ("arguments", "message"),
     [
         (["--methods", "imavatar,nerface"], "--methods: unknown nerface; known: imavatar"),
-        (["--frames", "training=3"], "'training=3' is not SEQUENCE=N; sequences are train"),
+        (["--frames", "training=3"], "'training=3' is not SEQUENCE=N, N from 1 to 1000000; sequences are train"),
         (["--frames", "train=0"], "'train=0' is not SEQUENCE=N"),
-        (["--minutes", "0"], "--minutes is 0.0, expected more than 0"),
+        (["--minutes", "0"], "--minutes: expected a number above 0, at most 1e+06, not '0'"),
     ],
 )
 def test_impossible_requests_are_refused(arguments, message, tmp_path, capsys):

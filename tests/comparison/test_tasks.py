@@ -1,8 +1,50 @@
 """Commands beside each other: what is done is kept, what fails is reported and stops nothing."""
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
+from pathlib import Path
+
+import pytest
 
 from imavatar.comparison.tasks import Task, run_tasks
+
+PARENT = """
+import sys
+from pathlib import Path
+from imavatar.cli.common import guarded
+from imavatar.comparison.tasks import Task, run_tasks
+
+folder = Path(sys.argv[1])
+tasks = [Task(name, ((str(folder / f"{sys.argv[2]}.py"), name),), lambda: False) for name in "abc"]
+guarded(lambda: run_tasks(tasks, lambda name: folder / f"{name}.log", jobs=2, tell=lambda outcome: print(outcome)))
+"""
+COMMAND = """
+import os, sys, time
+from pathlib import Path
+from imavatar.cli.common import guarded
+
+def work():
+    begun = Path(__file__).with_name(sys.argv[1])
+    begun.write_text(str(os.getpid()))
+    try:
+        time.sleep(60)
+    finally:
+        begun.with_suffix(".cleaned").touch()
+
+guarded(work)
+"""
+DEAF = """
+import os, signal, sys, time
+from pathlib import Path
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+Path(__file__).with_name(sys.argv[1]).write_text(str(os.getpid()))
+time.sleep(60)
+"""
 
 
 def script(tmp_path, name: str, text: str) -> str:
@@ -49,3 +91,75 @@ def test_as_many_run_beside_each_other_as_asked_for(tmp_path):
     outcomes = run_tasks(tasks, lambda name: tmp_path / f"{name}.log", jobs=2, tell=lambda outcome: None)
     assert [o.state for o in outcomes] == ["done", "done"]
     assert threading.active_count() < 20
+
+
+@pytest.fixture
+def parent(tmp_path):
+    """Starts a process that runs three commands, two at a time, and returns it when two have begun."""
+    for name, text in (("parent", PARENT), ("command", COMMAND), ("deaf", DEAF)):
+        script(tmp_path, name, text)
+    begun = []
+
+    def start(command: str, prelude: str = "") -> subprocess.Popen:
+        script(tmp_path, "parent", prelude + PARENT)
+        process = subprocess.Popen(
+            [sys.executable, tmp_path / "parent.py", tmp_path, command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        begun.append(process)
+        until(lambda: all((tmp_path / name).is_file() and (tmp_path / name).read_text() for name in "ab"))
+        return process
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.communicate()
+
+
+def until(true, seconds: float = 20.0) -> None:
+    """Wait for something, at most so long."""
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def ended(process: int) -> bool:
+    """Whether there is no such process any more, or only its entry, that nobody has asked for."""
+    try:
+        os.kill(process, 0)
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except ProcessLookupError:
+        return True
+    except FileNotFoundError:  # no /proc, or it has ended just now
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_commands_too_and_begins_no_others(number, parent, tmp_path):
+    process = parent("command")
+    process.send_signal(number)
+    output, error = process.communicate(timeout=20)
+    words = {signal.SIGTERM: "terminated", signal.SIGINT: "interrupted"}
+    assert (process.returncode, output, error) == (128 + number, "", f"{words[number]}\n")
+    for name in "ab":
+        assert (tmp_path / f"{name}.cleaned").exists() and ended(int((tmp_path / name).read_text()))
+        assert (tmp_path / f"{name}.log").read_text().endswith("terminated\n")
+    assert not (tmp_path / "c").exists()
+
+
+def test_commands_end_and_clean_up_where_their_parent_is_killed(parent, tmp_path):
+    process = parent("command")
+    process.kill()
+    process.wait()
+    until(lambda: all((tmp_path / f"{name}.cleaned").exists() for name in "ab"), seconds=2)
+    until(lambda: all(ended(int((tmp_path / name).read_text())) for name in "ab"), seconds=2)
+
+
+def test_a_command_that_does_not_listen_is_ended_by_force(parent, tmp_path):
+    process = parent("deaf", "from imavatar.comparison import tasks\ntasks.PATIENCE_SECONDS = 0.1\n")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=20)
+    assert process.returncode == 143 and all(ended(int((tmp_path / name).read_text())) for name in "ab")

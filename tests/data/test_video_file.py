@@ -145,3 +145,36 @@ def test_sound_of_a_missing_video_is_refused_and_nothing_is_left(tmp_path):
     with pytest.raises(DataError, match=r"none\.mp4 does not exist"):
         write_video(tmp_path / "a.mp4", _frames(5), 10, audio_of=tmp_path / "none.mp4")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_killed_processes_have_left_of_a_video_is_removed_and_what_is_being_written_stays(tmp_path):
+    path = tmp_path / "a [1].mp4"
+    left = [tmp_path / ".a [1].mp4.77-0a1b2c3d.tmp.mp4", tmp_path / ".a [1].tmp.mp4"]
+    others = [tmp_path / ".a 1.mp4.77-0a1b2c3d.tmp.mp4", tmp_path / ".b.mp4.77-0a1b2c3d.tmp.mp4"]
+    for file in left + others:
+        file.write_text("half")
+
+    def frames():
+        """While the video is written, another one of the same name is begun and finished."""
+        yield from _frames(10)
+        (unfinished,) = tmp_path.glob(".a [[]1].mp4.*")
+        write_video(path, _frames(3), 25)
+        assert unfinished.exists() and path.exists()
+        yield from _frames(10)
+
+    write_video(path, frames(), 25)
+    assert len(list(read_frames(path))) == 20
+    assert sorted(tmp_path.iterdir()) == sorted([path, *others])
+
+
+def test_a_video_that_breaks_off_leaves_what_was_there(tmp_path):
+    path = tmp_path / "a.mp4"
+    write_video(path, _frames(3), 25)
+
+    def frames():
+        yield from _frames(5)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_video(path, frames(), 25)
+    assert len(list(read_frames(path))) == 3 and list(tmp_path.iterdir()) == [path]

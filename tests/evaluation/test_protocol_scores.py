@@ -106,11 +106,22 @@ def test_the_surface_is_compared_with_the_true_mesh_in_millimetres(dataset, tmp_
     found = scores(dataset, perfect(dataset), truth=TrueMeshes(path))["paper"]
     assert found[0].values["surface_distance"] == pytest.approx(0.02 * 250, rel=0.05)
     assert found[1].values.get("surface_distance") is None
-    with pytest.raises(DataError, match="has frames 1 to 3, none is '9'"):
-        TrueMeshes(path).of(replace(dataset.frame(0), name="9"))
-    (tmp_path / "bad.npz").write_bytes(b"no archive")
-    with pytest.raises(DataError, match=r"bad\.npz: cannot be read as vertices"):
-        TrueMeshes(tmp_path / "bad.npz")
+    for name in ("9", "²", "-1", "one"):
+        with pytest.raises(DataError, match=f"has frames 1 to 3, none is '{name}'"):
+            TrueMeshes(path).of(replace(dataset.frame(0), name=name))
+
+
+def test_true_meshes_that_are_damaged_are_refused(tmp_path):
+    path = tmp_path / "vertices.npz"
+    np.savez_compressed(path, vertices=np.zeros((3, 400, 3)), faces=np.zeros((7, 3), int))
+    whole = path.read_bytes()
+    for content in (b"", b"no archive", whole[: len(whole) // 2], whole[:200] + bytes(40) + whole[240:]):
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"vertices\.npz: cannot be read as vertices"):
+            TrueMeshes(path)
+    np.savez(path, vertices=np.zeros((400, 3)), faces=np.zeros((7, 3), int))
+    with pytest.raises(DataError, match=r"shape \(400, 3\) and faces \(7, 3\), expected \[n, v, 3\]"):
+        TrueMeshes(path)
 
 
 def test_means_leave_out_what_is_undefined():

@@ -101,3 +101,24 @@ def test_results_that_are_gone_are_named(run):
     (run["evaluations"]["test"] / "metrics.txt").unlink()
     with pytest.raises(DataError, match=r"metrics\.txt: cannot be read"):
         written(run)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("train.csv", b"step,loss\n0,\xff\n", "cannot be read as a table"),
+        ("train.csv", b"step,loss\n0,1\n1,2,3\n", "line 3 has more values than the first line has names"),
+        ("eval/test/epoch_3/per_frame.csv", b"\xff\xfe", "cannot be read as a table"),
+        ("eval/test/epoch_3/metrics.txt", b"\xff\xfe", "is not text"),
+    ],
+)
+def test_damaged_tables_are_refused_by_name(run, name, content, message):
+    path = run["scalars"].parent / name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=f"{path}: {message}"):
+        written(run)
+
+
+def test_tables_that_break_off_or_hold_no_numbers_are_shown_as_far_as_they_go(run):
+    run["scalars"].write_text("step,rgb,loss\n0,inf,0.9\nx,-1e308,1e308\n1e400,0.4")
+    assert ">loss</text>" in written(run)

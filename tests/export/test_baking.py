@@ -472,8 +472,8 @@ def test_the_command_writes_files_and_numbers(tmp_path, monkeypatch, capsys):
     ("changes", "message"),
     [
         (["--out", "a.obj"], "expected a name that ends in .glb"),
-        (["--faces", "3"], "--faces is 3, expected at least 100"),
-        (["--texture", "-1"], "--texture is -1"),
+        (["--faces", "3"], "--faces: expected a whole number from 100 to"),
+        (["--texture", "-1"], "--texture: expected a whole number from 0 to"),
     ],
 )
 def test_bad_arguments_are_refused(changes, message, tmp_path, capsys):

@@ -12,7 +12,7 @@ from imavatar.cli import animate_main, exp_runner_main
 from imavatar.config import load_config
 from imavatar.data.video_file import read_frames, write_video
 from imavatar.errors import DataError
-from imavatar.export.motion import GAZE_PITCH, GAZE_YAW, JAW_ANGLE
+from imavatar.export.motion import GAZE_PITCH, GAZE_YAW, JAW_ANGLE, motion_from_json
 from imavatar.export.sources import motion_from_frames, motion_from_table, neutral_aligned, neutral_of
 from imavatar.export.views import WIDEST_YAW, ring_of_views
 from imavatar.head.assets import save_head
@@ -55,7 +55,7 @@ def test_units_that_turn_the_eyes_do_so_apart_and_add_up(tmp_path):
 
 
 def test_what_the_model_has_not_is_named_in_the_log(tmp_path, caplog):
-    motion_from_table(table(tmp_path, "jawOpen,tongueOut,cheekPuff\n0.5,1,1\n"), 50, NAMED)
+    motion_from_table(table(tmp_path, "jawOpen,tongueOut,cheekPuff\n0.5,1e308,1\n"), 50, NAMED)
     assert "tongueOut, cheekPuff" in caplog.text
 
 
@@ -68,6 +68,14 @@ def test_what_the_model_has_not_is_named_in_the_log(tmp_path, caplog):
         ("jawOpen\nnan\n", "expected a finite number"),
         ("frame,tongueOut\n1,1\n", "no column is known; found frame, tongueOut"),
         ("expression_50\n1\n", "no column is known"),
+        ("expression_²\n1\n", "no column is known; found expression_²"),
+        (f"expression_{'9' * 5000}\n1\n", "no column is known"),
+        ("expression_00\n1\n1e308\n", r"line 3: expression_00 is 1e\+308, expected a number from -1000 to 1000"),
+        ("expression_00\n1e39\n", "line 2: expression_00 is 1e.39, expected a number from -1000"),
+        ("mouthSmileLeft\n-1e30\n", "line 2: mouthSmileLeft is -1e.30, expected"),
+        ("jaw_x\n0\n1e10\n", "line 3: jaw_x is 1e.10, expected"),
+        ("jaw_x\n0\n101\n", r"pose\[6\] of frame 2 is 101, expected a number from -100 to 100"),
+        ("headYaw,neck_y\n99,99\n", "of frame 1 is 198, expected a number from -100"),
     ],
 )
 def test_bad_tables_are_refused(tmp_path, text, message):
@@ -114,6 +122,37 @@ def test_extrapolation_goes_beyond_the_frame_with_its_head_held_still(recording)
 def test_bad_ways_between_frames_are_refused(recording, rest, message):
     with pytest.raises(DataError, match=message):
         motion_from_frames(f"interpolate:{recording}{rest}", 50, 5)
+
+
+@pytest.mark.parametrize("number", ["²", "9" * 5000, "-1", "1e0", ""])
+def test_numbers_of_frames_are_whole(recording, number):
+    with pytest.raises(DataError, match="frames 1 to 4, none is") as refused:
+        motion_from_frames(f"interpolate:{recording}:{number}:1", 50, 5)
+    assert len(str(refused.value)) < 500
+
+
+@pytest.mark.parametrize("factor", ["nan", "inf", "-inf", "1e300", "1e4", "x" * 5000, ""])
+def test_factors_are_small_numbers(recording, factor):
+    with pytest.raises(DataError, match="factor") as refused:
+        motion_from_frames(f"extrapolate:{recording}:1:{factor}", 50, 5)
+    assert len(str(refused.value)) < 500
+
+
+def test_a_factor_that_goes_far_beyond_a_face_is_refused(recording):
+    tree = json.loads(recording.read_text())
+    tree["frames"][0]["expression"] = [3.0] * 50
+    recording.write_text(json.dumps(tree))
+    with pytest.raises(DataError, match=r"1000 times frame 1: expression\[0\] of frame 2 is 1500, expected .* to 1000"):
+        motion_from_frames(f"extrapolate:{recording}:1:1000", 50, 5)
+
+
+@pytest.mark.parametrize(("key", "value"), [("pose", 1e10), ("pose", 101.0), ("expression", 1e30)])
+def test_a_recording_that_no_face_can_follow_is_refused(recording, key, value):
+    tree = json.loads(recording.read_text())
+    tree["frames"][2][key][6] = value
+    recording.write_text(json.dumps(tree))
+    with pytest.raises(DataError, match=rf"flame_params.json: .*{key}"):
+        motion_from_json(recording, 50)
 
 
 def person(rest: torch.Tensor, jaw: float, n: int, seed: int) -> HeadParameters:

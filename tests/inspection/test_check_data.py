@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from imavatar.cli.check_data import check_data_main
+from imavatar.files.locks import locked
 from imavatar.head.assets import save_head
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import embedding_path, flame_keypoints, save_embedding
@@ -206,3 +207,16 @@ def test_an_empty_mask_and_missing_files_are_no_reason_to_crash(tmp_path, capsys
     assert run(conf) == 2
     error = capsys.readouterr().err
     assert "mask" in error and error.count("\n") == 1
+
+
+def test_one_process_writes_pictures_into_a_folder(tmp_path, capsys):
+    conf, out = write(tmp_path), tmp_path / "out"
+    out.mkdir()
+    own, others = out / ".contact_sheet.png.7-0a1b2c3d.tmp.png", out / "download.partial"
+    for path in (own, others):
+        path.touch()
+    with locked(out / ".lock", "a test"):
+        assert run(conf, "--out", str(out)) == 2
+    assert f"error: {out}: a test (process " in capsys.readouterr().err and own.exists()
+    assert run(conf, "--out", str(out)) == 0
+    assert not own.exists() and others.exists() and (out / "check_data.json").is_file()

@@ -10,7 +10,8 @@ from imavatar.data.dataset import FaceDataset
 from imavatar.data.images import write_png
 from imavatar.data.subject import load_recording
 from imavatar.data.video_file import read_frames, write_video
-from imavatar.errors import DataError
+from imavatar.errors import BusyError, DataError
+from imavatar.files.locks import locked
 from imavatar.head.assets import load_head, save_head
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import embedding_path, flame_keypoints, load_embedding, save_embedding
@@ -106,7 +107,7 @@ def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_came
     torch.testing.assert_close(pixels, frame.keypoints, atol=1e-2, rtol=0)
     overlay = list(read_frames(options.out / "me" / "overlay.mp4"))
     assert len(overlay) == N - 1 and overlay[0].shape == (SIZE, 2 * SIZE, 3)
-    assert sorted(path.name for path in options.out.iterdir()) == ["me"]
+    assert sorted(path.name for path in options.out.iterdir()) == [".me.lock", "me"]
 
 
 def test_a_second_call_does_nothing_and_another_request_is_refused_unless_asked_to_overwrite(workplace, monkeypatch):
@@ -126,7 +127,63 @@ def test_a_failure_leaves_nothing_behind(workplace, monkeypatch):
     see(monkeypatch, assets_dir, noise=9.0)
     with pytest.raises(DataError, match="does not fit the face"):
         preprocess(options, assets_dir=assets_dir)
-    assert not list(options.out.iterdir())
+    assert [path.name for path in options.out.iterdir()] == [".me.lock"]
+
+
+def test_one_process_works_on_a_subject(workplace):
+    options, assets_dir = workplace
+    options.out.mkdir()
+    with (
+        locked(options.out / ".me.lock", "a test"),
+        pytest.raises(BusyError, match=r"out: a test \(process \d+ on .*try again"),
+    ):
+        preprocess(options, assets_dir=assets_dir)
+    assert [path.name for path in options.out.iterdir()] == [".me.lock"]
+
+
+def test_a_finished_subject_needs_no_lock_and_its_leftovers_wait(workplace):
+    options, assets_dir = workplace
+    first = preprocess(options, assets_dir=assets_dir)
+    left = options.out / ".me.partial-abcdefgh"
+    left.mkdir()
+    with locked(options.out / ".me.lock", "a test"):
+        assert preprocess(options, assets_dir=assets_dir) == first
+    assert left.exists()
+    preprocess(replace(options, overwrite=True), assets_dir=assets_dir)
+    assert not left.exists()
+
+
+def test_a_replacement_that_was_begun_is_finished(workplace, monkeypatch):
+    options, assets_dir = workplace
+    first = preprocess(options, assets_dir=assets_dir)
+    # As a process leaves it that is killed while it replaces the folder, and as it was before it did.
+    for old in (".me.partial-abcdefgh.old", ".me.partial-01234567.old"):
+        (options.out / "me").rename(options.out / old)
+        with monkeypatch.context() as patch:
+            patch.setattr(pipeline, "track", lambda *args, **kwargs: pytest.fail("was fitted again"))
+            assert preprocess(options, assets_dir=assets_dir) == first
+        assert sorted(path.name for path in options.out.iterdir()) == [".me.lock", "me"]
+
+
+def test_one_process_finds_a_heads_landmarks(workplace):
+    options, assets_dir = workplace
+    embedding_path(assets_dir / "open_head.npz").unlink()
+    with (
+        locked(assets_dir / ".lock", "fetch_assets"),
+        pytest.raises(BusyError, match=r"assets: fetch_assets \(process"),
+    ):
+        preprocess(options, assets_dir=assets_dir)
+
+
+def test_recordings_are_tracked_by_one_process(workplace):
+    options, assets_dir = workplace
+    preprocess(options, assets_dir=assets_dir)
+    again = {"assets_dir": assets_dir, "head_path": assets_dir / "open_head.npz", "progress": lambda *_: None}
+    with locked(options.out / ".me.lock", "a test"), pytest.raises(BusyError, match="a test"):
+        retrack.retrack(options.out / "me" / "me", ["train"], json_name="again.json", **again)
+    with pytest.raises(DataError, match="you: does not exist, expected a subject's folder"):
+        retrack.retrack(options.out / "you" / "you", ["train"], json_name="again.json", **again)
+    assert not (options.out / ".you.lock").exists()
 
 
 def test_several_videos_become_a_folder_each(workplace, tmp_path):
@@ -172,7 +229,7 @@ def test_a_video_with_too_few_faces_is_refused(workplace, tmp_path, dark, messag
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"subject": "a/b"}, "expected a plain name"),
+        ({"subject": "a/b"}, "subject 'a/b': expected a name"),
         ({"videos": ()}, "no video given"),
         ({"size": 33}, "even number"),
         ({"focal": -1.0}, "positive"),

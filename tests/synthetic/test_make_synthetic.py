@@ -1,6 +1,7 @@
 """The synthetic subject, rendered small; needs Mitsuba, MakeHuman's files and the open head."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -8,7 +9,9 @@ import pytest
 from imavatar import assets
 from imavatar.data.images import read_colour, read_grey
 from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
-from imavatar.errors import DataError
+from imavatar.data.workplace import subject_lock
+from imavatar.errors import BusyError, DataError
+from imavatar.files.locks import locked
 from imavatar.synthetic.claim import claim
 from imavatar.synthetic.dataset import SyntheticSettings, make_synthetic
 from imavatar.synthetic.paint import Label
@@ -81,6 +84,42 @@ def test_other_processes_render_the_same_and_a_harder_sequence_leaves_the_others
 def test_another_request_for_the_same_folder_is_refused(folder):
     with pytest.raises(DataError, match="seed is 0, asked for is 7"):
         record(folder.parent.parent, seed=7)
+
+
+@needs_studio
+def test_one_process_works_on_a_subject_and_what_is_finished_needs_no_lock(folder, tmp_path):
+    with locked(subject_lock(folder.parent.parent, "synthetic"), "a test"):
+        assert record(folder.parent.parent) == folder
+    with (
+        locked(subject_lock(tmp_path, "synthetic"), "a test"),
+        pytest.raises(BusyError, match=rf"^{tmp_path}: a test \(process {os.getpid()} on"),
+    ):
+        record(tmp_path)
+    assert not (tmp_path / "synthetic").exists()
+
+
+@needs_studio
+def test_a_finished_subject_in_a_folder_that_cannot_be_written_is_there(folder, monkeypatch):
+    def refuse(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert record(folder.parent.parent) == folder
+    (folder / "test" / "flame_params.json").rename(folder / "test" / "away.json")
+    with pytest.raises(DataError, match=r"cannot be written \(Read-only file system\)"):
+        record(folder.parent.parent)
+    (folder / "test" / "away.json").rename(folder / "test" / "flame_params.json")
+
+
+@needs_studio
+def test_what_killed_processes_were_writing_is_removed(folder):
+    names = [".1.png.77-0a1b2c3d.tmp.png", "flame_params.json.partial"]
+    for name in names:
+        (folder / "test" / name).write_text("half")
+    (folder / "test" / "flame_params.json").unlink()
+    record(folder.parent.parent)
+    assert not any((folder / "test" / name).exists() for name in names)
+    assert (folder / "test" / "flame_params.json").exists()
 
 
 def test_a_folder_of_the_users_own_is_not_touched(tmp_path):

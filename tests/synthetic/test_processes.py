@@ -1,7 +1,10 @@
 """Work in other processes: order, exceptions, and processes that end in the middle of their work."""
 
+import contextlib
 import os
 import signal
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -9,7 +12,36 @@ import pytest
 import torch
 
 from imavatar.errors import DataError, ImavatarError
+from imavatar.synthetic.processes import WorkerTraceback, work_in_processes
+
+PARENT = """
+import os, sys, time
+from imavatar.cli.common import guarded
 from imavatar.synthetic.processes import work_in_processes
+
+def stay():
+    print(os.getpid(), flush=True)
+    while True:
+        sum(range(1000)) if sys.argv[1] == "busy" else time.sleep(60)
+
+def make(careful):
+    if sys.argv[1] == "starting":
+        stay()
+    return piece
+
+def piece(number):
+    if number is not None:
+        stay()
+
+if __name__ == "__main__":
+    pieces = [None, None] if sys.argv[1] == "idle" else [1, 2]
+    def run():
+        for _ in work_in_processes(make, pieces, 2):
+            print(os.getpid(), flush=True)
+            if sys.argv[1] == "idle":
+                time.sleep(60)
+    guarded(run)
+"""
 
 
 class Work:
@@ -32,6 +64,72 @@ class Work:
 def test_results_come_in_order_and_a_piece_whose_process_ends_is_done_the_careful_way():
     found = list(work_in_processes(Work, range(8), n_processes=2))
     assert found == [(k**2, k == 3) for k in range(8)]
+
+
+class OddError(Exception):
+    """Cannot be made again from what it was made of."""
+
+    def __init__(self, first, second):
+        super().__init__(f"{first} {second}")
+
+
+class Odd:
+    """Work that raises what cannot be sent."""
+
+    def __init__(self, careful: bool):
+        pass
+
+    def __call__(self, number: int):
+        raise OddError("one", "two")
+
+
+def test_an_exception_that_cannot_be_sent_is_told_of_with_where_it_was_raised():
+    with pytest.raises(RuntimeError, match="OddError: one two") as raised:
+        list(work_in_processes(Odd, [1], n_processes=1))
+    assert isinstance(raised.value.__cause__, WorkerTraceback)
+    assert "in __call__" in str(raised.value.__cause__) and __file__ in str(raised.value.__cause__)
+
+
+@pytest.fixture
+def parent(tmp_path):
+    """Starts a process with two workers that are in some state, and returns it when they are."""
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    begun = []
+
+    def start(state: str) -> subprocess.Popen:
+        process = subprocess.Popen(
+            [sys.executable, script, state],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        begun.append(process)
+        for _ in range(1 if state == "idle" else 2):
+            assert int(process.stdout.readline()) > 0
+        return process
+
+    yield start
+    for process in begun:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.mark.parametrize("state", ["starting", "busy", "asleep", "idle"])
+def test_workers_end_with_a_parent_that_is_killed(state, parent):
+    process = parent(state)
+    process.kill()
+    # The workers have the same standard output: its end is theirs.
+    process.communicate(timeout=2)
+
+
+def test_a_terminals_ctrl_c_is_dealt_with_by_the_parent_alone(parent):
+    process = parent("asleep")
+    os.killpg(process.pid, signal.SIGINT)
+    _, error = process.communicate(timeout=10)
+    assert (process.returncode, error) == (130, "interrupted\n")
 
 
 def test_results_are_handed_over_before_all_are_there():

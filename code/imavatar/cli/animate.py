@@ -3,12 +3,14 @@
 import argparse
 from pathlib import Path
 
-from imavatar.cli.common import ProgressLine, run_command
+from imavatar.cli.arguments import FASTEST, MOST_FRAMES, MOST_SUPERSAMPLE, SLOWEST, between, whole
+from imavatar.cli.common import ProgressLine, command
 from imavatar.cli.driving import MOTION_HELP, SWEEP, read_driving
 
 RING = "ring"
 
 
+@command
 def animate_main(argv: list[str] | None = None) -> None:
     """Render an animation."""
     parser = argparse.ArgumentParser(description="Animate a trained avatar.")
@@ -25,16 +27,17 @@ def animate_main(argv: list[str] | None = None) -> None:
         help="show this video beside the avatar, with its sound: the frames that the recording's are from, else all",
     )
     parser.add_argument("--out", type=Path, required=True, help="video file to write (.mp4)")
-    parser.add_argument("--frames", type=int, default=75, help="frames of the built-in motion")
-    parser.add_argument("--fps", type=float, help="frames a second (default: the configuration's plot.fps)")
-    parser.add_argument("--supersample", type=int, default=1, help="rays along each side of a pixel")
+    parser.add_argument("--frames", type=whole(1, MOST_FRAMES), default=75, help="frames of the built-in motion")
+    parser.add_argument(
+        "--fps", type=between(SLOWEST, FASTEST), help="frames a second (default: the configuration's plot.fps)"
+    )
+    parser.add_argument(
+        "--supersample", type=whole(1, MOST_SUPERSAMPLE), default=1, help="rays along each side of a pixel"
+    )
     parser.add_argument("--subject", help="instead of dataset.subject_name")
     parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
     parser.add_argument("--preview", action="store_true", help="show the surface's mesh: faster, less exact")
-    args = parser.parse_args(argv)
-    if args.fps is not None and not args.fps > 0:
-        parser.error(f"--fps is {args.fps}, expected a positive number")
-    run_command(lambda: animate(args))
+    animate(parser.parse_args(argv))
 
 
 def animate(args: argparse.Namespace) -> None:

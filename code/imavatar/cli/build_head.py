@@ -1,44 +1,71 @@
 """`scripts/build_head.py`: the open head, and where the landmarks lie on a head."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 from imavatar import assets
-from imavatar.cli.common import run_command
+from imavatar.cli.arguments import MOST_SEED, whole
+from imavatar.cli.common import command
+from imavatar.files.locks import LOCK_FILE
 
 FLAME_DIR = "flame"
 OPEN_HEAD = "open"
 
 
+@command
 def build_head_main(argv: list[str] | None = None) -> None:
     """Build the open head, and the landmark embedding of the head named; what is there is kept."""
     parser = argparse.ArgumentParser(
         description="Build the open head, and find where the landmarks lie on a head model."
     )
     parser.add_argument("--head", default=OPEN_HEAD, help="open, flame2020, flame2023, or a path (default: open)")
-    parser.add_argument("--seed", type=int, default=0, help="of the open head's random faces")
+    parser.add_argument("--seed", type=whole(0, MOST_SEED), default=0, help="of the open head's random faces")
     args = parser.parse_args(argv)
-    run_command(lambda: build_head(args.head, args.seed))
+    build_head(args.head, args.seed)
 
 
 def build_head(name: str, seed: int) -> None:
     """Make sure that a head's file and its landmark embedding exist."""
-    from imavatar.head.assets import find_head, load_head, save_head
-    from imavatar.head.landmarks import compute_embedding, embedding_path, save_embedding
-    from imavatar.head.open_head import build_open_head
-    from imavatar.preprocessing.detectors import landmarker, single_image_detector
+    from imavatar.head.assets import find_head
+    from imavatar.head.landmarks import embedding_path
 
     folder = assets.assets_dir()
-    open_head = folder / "open_head.npz"
-    if name == OPEN_HEAD and not open_head.exists():
-        print("building the open head ...", flush=True)
-        save_head(open_head, build_open_head(assets.asset_path("makehuman"), seed=seed))
+    if name == OPEN_HEAD:
+        _make(folder / "open_head.npz", lambda path: _build_open_head(path, seed))
     path = find_head(name, folder, assets.project_dir() / FLAME_DIR)
     print(f"head: {path}")
-    target: Path = embedding_path(path)
-    if not target.exists():
-        print("finding the landmarks on the head ...", flush=True)
-        head = load_head(path)
-        detector = single_image_detector(landmarker("mediapipe", folder))
-        save_embedding(target, compute_embedding(head, detector), head)
+    target = embedding_path(path)
+    _make(target, lambda target: _find_landmarks(path, target))
     print(f"landmarks: {target}")
+
+
+def _make(file: Path, make: Callable[[Path], None]) -> None:
+    """Make a file that is not there, under the lock of its folder, which fetching holds too."""
+    from imavatar.data.workplace import alone, remove_leftovers
+
+    if file.exists():
+        return
+    with alone(file.with_name(LOCK_FILE), "the building of a head model"):
+        remove_leftovers(file.parent)
+        if not file.exists():  # another process may just have made it
+            make(file)
+
+
+def _build_open_head(path: Path, seed: int) -> None:
+    from imavatar.head.assets import save_head
+    from imavatar.head.open_head import build_open_head
+
+    print("building the open head ...", flush=True)
+    save_head(path, build_open_head(assets.asset_path("makehuman"), seed=seed))
+
+
+def _find_landmarks(path: Path, target: Path) -> None:
+    from imavatar.head.assets import load_head
+    from imavatar.head.landmarks import compute_embedding, save_embedding
+    from imavatar.preprocessing.detectors import landmarker, single_image_detector
+
+    print("finding the landmarks on the head ...", flush=True)
+    head = load_head(path)
+    detector = single_image_detector(landmarker("mediapipe", assets.assets_dir()))
+    save_embedding(target, compute_embedding(head, detector), head)

@@ -6,23 +6,27 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from imavatar.cli.common import run_command
+from imavatar.cli.arguments import MOST_FRAMES, whole
+from imavatar.cli.common import command
+from imavatar.files.atomic import write_text
+from imavatar.files.locks import LOCK_FILE
 
 INCONSISTENT = 1
+SHEET = "contact_sheet.png"
 
 
+@command
 def check_data_main(argv: list[str] | None = None) -> None:
     """Draw frames of a data set, print how the tracked head agrees with them; exit code 1 where it does not."""
     parser = argparse.ArgumentParser(description="Draw frames of a data set and verify its camera convention.")
     parser.add_argument("--conf", type=Path, required=True, help="configuration file (HOCON)")
     parser.add_argument("--subject", help="instead of dataset.subject_name")
     parser.add_argument("--split", choices=("train", "test"), default="train", help="which sequences (default: train)")
-    parser.add_argument("--frames", type=int, default=8, help="frames to look at, evenly spread (default: 8)")
+    parser.add_argument(
+        "--frames", type=whole(1, MOST_FRAMES), default=8, help="frames to look at, evenly spread (default: 8)"
+    )
     parser.add_argument("--out", type=Path, help="folder of the pictures (default: check_data/<split> of the run)")
-    args = parser.parse_args(argv)
-    if args.frames < 1:
-        parser.error(f"--frames is {args.frames}, expected at least 1")
-    run_command(lambda: check_data(args))
+    check_data(parser.parse_args(argv))
 
 
 def check_data(args: argparse.Namespace) -> None:
@@ -31,10 +35,8 @@ def check_data(args: argparse.Namespace) -> None:
 
     from imavatar import build
     from imavatar.config import load_config
-    from imavatar.data.images import write_png
-    from imavatar.inspection.conventions import judge
-    from imavatar.inspection.head_view import agreement, landmark_pairs, track_head
-    from imavatar.inspection.sheets import contact_sheet, frame_sheet
+    from imavatar.data.workplace import alone, remove_leftovers
+    from imavatar.inspection.head_view import track_head
 
     config = build.with_subject(load_config(args.conf), args.subject)
     dataset = build.build_dataset(config, args.split)
@@ -48,7 +50,24 @@ def check_data(args: argparse.Namespace) -> None:
     heads = [track_head(flame, assets, embedding, frame) for frame in frames]
 
     out = args.out or build.build_run_folder(config).root / "check_data" / args.split
-    out.mkdir(parents=True, exist_ok=True)
+    with alone(out / LOCK_FILE, "a check of data"):
+        remove_leftovers(out)
+        finding = _draw(out, flame, frames, heads)
+    print(f"pictures: {out / SHEET}")
+    if finding.by_semantics:
+        print("note: flame_keypoints are not the head's landmarks in iBUG's order, as the keypoint error needs them")
+    print(finding)
+    if not finding.consistent:
+        sys.exit(INCONSISTENT)
+
+
+def _draw(out: Path, flame, frames: list, heads: list):
+    """Write pictures and numbers, and print the numbers; returns the finding."""
+    from imavatar.data.images import write_png
+    from imavatar.inspection.conventions import judge
+    from imavatar.inspection.head_view import agreement, landmark_pairs
+    from imavatar.inspection.sheets import contact_sheet, frame_sheet
+
     sheets, measured = [], {}
     print(f"{'frame':<20}{'landmarks':>18}{'in front':>10}{'in image':>10}{'on mask':>10}")
     for frame, head in zip(frames, heads, strict=True):
@@ -59,7 +78,7 @@ def check_data(args: argparse.Namespace) -> None:
         print(f"{name:<20}{off:>18}{found.in_front:>10.0%}{found.in_image:>10.0%}{mask:>10}")
         sheets.append(frame_sheet(frame, head, flame))
         write_png(out / f"{frame.sub_dir}_{frame.name}.png", sheets[-1])
-    write_png(out / "contact_sheet.png", contact_sheet(sheets))
+    write_png(out / SHEET, contact_sheet(sheets))
     finding = judge(heads, frames)
     content = {
         "consistent": finding.consistent,
@@ -68,10 +87,5 @@ def check_data(args: argparse.Namespace) -> None:
         "on_mask": finding.on_mask,
         "frames": measured,
     }
-    (out / "check_data.json").write_text(json.dumps(content, indent=1))
-    print(f"pictures: {out / 'contact_sheet.png'}")
-    if finding.by_semantics:
-        print("note: flame_keypoints are not the head's landmarks in iBUG's order, as the keypoint error needs them")
-    print(finding)
-    if not finding.consistent:
-        sys.exit(INCONSISTENT)
+    write_text(out / "check_data.json", json.dumps(content, indent=1))
+    return finding

@@ -4,12 +4,13 @@ import argparse
 import sys
 from pathlib import Path
 
-from imavatar.cli.common import run_command
+from imavatar.cli.common import command
 from imavatar.errors import DataError
 
 OUT_OF_TOLERANCE = 1
 
 
+@command
 def check_parity_main(argv: list[str] | None = None) -> None:
     """Compare; exit code 1 where anything is out of tolerance."""
     parser = argparse.ArgumentParser(description="Compare with recorded results of the authors' implementation.")
@@ -23,8 +24,7 @@ def check_parity_main(argv: list[str] | None = None) -> None:
         action="store_false",
         help="this project's own choices where it differs on purpose",
     )
-    args = parser.parse_args(argv)
-    run_command(lambda: _check(args))
+    _check(parser.parse_args(argv))
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -1,38 +1,114 @@
 """What all commands share: errors become one message, log lines go to the terminal, a device is chosen."""
 
+import functools
 import logging
 import os
 import sys
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 from imavatar.cli.allocator import keep_freed_memory
+from imavatar.cli.output import (
+    PipeHandler,
+    flush_output,
+    give_up_output,
+    nobody_reads_output,
+    prepare_output,
+    say_last,
+)
+from imavatar.cli.signals import Stopped, chain, signals_raise
+from imavatar.cli.unexpected import describe
+from imavatar.comparison.lifeline import end_with_parent
 from imavatar.errors import ImavatarError
+
+Result = TypeVar("Result")
 
 USER_ERROR = 2
 INTERRUPTED = 130
+UNREAD = 141
+"""A shell's code for a command that wrote to a pipe without a reader."""
 LOG_SECONDS = 10.0
 
 
+def command(main: Callable[..., None]) -> Callable[..., None]:
+    """For the function of a command, which reads its arguments too; see `run_command`."""
+
+    @functools.wraps(main)
+    def guarded_main(*args, **options) -> None:
+        run_command(lambda: main(*args, **options))
+
+    return guarded_main
+
+
 def run_command(command: Callable[[], None]) -> None:
-    """Run a command; a user's error ends it with one message and exit code 2, no traceback."""
+    """Run a command, with log lines on the standard output; see `guarded`."""
+    prepare_output()
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[PipeHandler(sys.stdout)])
+    guarded(command)
+
+
+def guarded(work: Callable[[], Result]) -> Result:
+    """Do something; whatever ends it early becomes one message and an exit code, no traceback.
+
+    2: any error; of those that nobody has foreseen the traceback goes into a file. 130, 143, 129: interrupted,
+    terminated, hung up; both after all has been cleaned up. 141 and no message: nobody reads the output any more. One
+    within another does no harm: the inner one's SystemExit passes.
+    """
     # Threads of torch's OpenMP that wait: spinning long costs a shared machine, sleeping at once costs an idle one
     # almost half of its speed. Read when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     keep_freed_memory()
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stdout)
+    prepare_output()
+    with signals_raise():
+        try:
+            end_with_parent()
+            return _without_errors(work)
+        except Stopped as stopped:
+            say_last(stopped.word)
+            sys.exit(stopped.exit_code)
+        except KeyboardInterrupt:
+            say_last("interrupted")
+            sys.exit(INTERRUPTED)
+
+
+def _without_errors(work: Callable[[], Result]) -> Result:
     try:
-        command()
-    except ImavatarError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
-    except OSError as error:
+        return _flushed(work)
+    except (ImavatarError, OSError) as error:
         # What the file system refuses (no space, no permission) is the user's to solve.
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(USER_ERROR)
+        message = None if _is_of_unread_output(error) else str(error) or type(error).__name__
+    except Exception as error:
+        message = _unexpected(error)
+    if message is None:
+        give_up_output()
+        sys.exit(UNREAD)
+    say_last(f"error: {message}")
+    sys.exit(USER_ERROR)
+
+
+def _flushed(work: Callable[[], Result]) -> Result:
+    """Where output can't be written is found out here, while it can still be said."""
+    try:
+        result = work()
+    except SystemExit:
+        flush_output()
+        raise
+    flush_output()
+    return result
+
+
+def _is_of_unread_output(error: BaseException) -> bool:
+    """Whether a `print` has failed that nobody reads; progress may be printed from inside of what writes a file."""
+    return any(isinstance(cause, BrokenPipeError) for cause in chain(error)) and nobody_reads_output()
+
+
+def _unexpected(error: Exception) -> str:
+    try:
+        return describe(error)
+    except Exception as second:
+        # There may be no memory, or no source left; how the first error reads must not depend on that.
+        return f"{type(error).__name__} (and its traceback could not be written: {type(second).__name__})"
 
 
 def choose_device():

@@ -1,13 +1,15 @@
 """`scripts/evaluate.py`: trained runs under one of the published protocols."""
 
 import argparse
-import json
 import logging
 from pathlib import Path
 
 from imavatar.baselines.names import TEXTURED_HEAD
-from imavatar.cli.common import ProgressLine, run_command
+from imavatar.cli.arguments import plain_name
+from imavatar.cli.common import ProgressLine, command
+from imavatar.data.workplace import alone, remove_all_leftovers
 from imavatar.errors import ConfigError, ImavatarError
+from imavatar.training.run_folder import RunFolder
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +17,7 @@ PROTOCOL_NAMES = ("paper", "foreground", "no-cloth")
 MESH_RESOLUTION = 128
 
 
+@command
 def evaluate_main(argv: list[str] | None = None) -> None:
     """Score and print a table."""
     parser = argparse.ArgumentParser(description="Score trained runs under a published protocol.")
@@ -30,13 +33,15 @@ def evaluate_main(argv: list[str] | None = None) -> None:
         action="store_true",
         help="first fit expression and pose to every test picture; the numbers compare with no others",
     )
-    parser.add_argument("--sequence", action="append", help="test sequence (default: those of the configuration)")
+    parser.add_argument(
+        "--sequence", type=plain_name, action="append", help="test sequence (default: those of the configuration)"
+    )
     parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
     parser.add_argument("--again", action="store_true", help="score what has been scored already, too")
     parser.add_argument("--images", action="store_true", help="keep the renderings and their normals")
     args = parser.parse_args(argv)
     args.protocol = args.protocol or ["paper"]
-    run_command(lambda: evaluate_runs(args))
+    evaluate_runs(args)
 
 
 def evaluate_runs(args: argparse.Namespace) -> None:
@@ -53,7 +58,7 @@ def evaluate_runs(args: argparse.Namespace) -> None:
         try:
             for protocol, name, content in _evaluate_run(run, args):
                 results[protocol].append((name, content))
-        except ImavatarError as error:
+        except (ImavatarError, OSError) as error:
             failures.append(f"{run}: {error}")
     for found in filter(None, results.values()):
         print(protocol_table(found))
@@ -63,10 +68,8 @@ def evaluate_runs(args: argparse.Namespace) -> None:
 
 def _evaluate_run(run: Path, args: argparse.Namespace) -> list[tuple[str, str, dict]]:
     """Protocol, name and content of the results of all sequences."""
-    from imavatar import build
-    from imavatar.cli.trained import keypoint_detector, load_trained
-    from imavatar.evaluation.lpips import load_lpips
-    from imavatar.evaluation.protocol_scores import Tools
+    from imavatar.cli.trained import load_trained
+    from imavatar.evaluation.protocol_table import read_results
 
     conf = run / "config.conf"
     if not conf.is_file():
@@ -74,20 +77,45 @@ def _evaluate_run(run: Path, args: argparse.Namespace) -> list[tuple[str, str, d
     trained = load_trained(conf, None, args.checkpoint, load_path=run / "train")
     if args.fit_test and trained.config.model.method == TEXTURED_HEAD:
         raise ConfigError("--fit-test: the textured head has no gradients to fit with")
-    tools, results = None, []
-    for sequence in args.sequence or trained.config.dataset.test.sub_dir:
-        folder = run / "eval" / sequence / f"epoch_{trained.epoch}"
-        files = {name: folder / f"protocol_{name}{'_fit' if args.fit_test else ''}.json" for name in args.protocol}
-        wanted = [name for name, file in files.items() if args.again or not file.is_file()]
-        if wanted:
-            tools = tools or Tools(load_lpips(), keypoint_detector())
-            dataset = build.build_dataset(
-                build.with_test_dir(trained.config, sequence), "test", use_semantics="no-cloth" in wanted
-            )
-            _score(trained, dataset, folder, tools, wanted, args)
+    sequences = args.sequence or trained.config.dataset.test.sub_dir
+    files = {sequence: _files(run, sequence, trained.epoch, args) for sequence in sequences}
+    if args.again or not all(file.is_file() for own in files.values() for file in own.values()):
+        _score_missing(trained, RunFolder(run), files, args)
+    results = []
+    for sequence, own in files.items():
         label = f"{trained.config.dataset.subject_name}/{run.parent.name} {sequence}"
-        results += [(name, label, json.loads(file.read_text(encoding="utf-8"))) for name, file in files.items()]
+        results += [(name, label, read_results(file)) for name, file in own.items()]
     return results
+
+
+def _files(run: Path, sequence: str, epoch: int, args: argparse.Namespace) -> dict[str, Path]:
+    """Where the results of a sequence are, by protocol."""
+    folder, fit = RunFolder(run).evaluation(sequence, epoch), "_fit" if args.fit_test else ""
+    return {name: folder / f"protocol_{name}{fit}.json" for name in args.protocol}
+
+
+def _score_missing(trained, run: RunFolder, files: dict[str, dict[str, Path]], args: argparse.Namespace) -> None:
+    """Score what is not there, or all with --again.
+
+    Raises:
+        BusyError: another process evaluates the run.
+    """
+    from imavatar import build
+    from imavatar.cli.trained import keypoint_detector
+    from imavatar.evaluation.lpips import load_lpips
+    from imavatar.evaluation.protocol_scores import Tools
+
+    with alone(run.evaluation_lock, "an evaluation"):
+        remove_all_leftovers(run.evaluation_lock.parent)
+        tools = None
+        for sequence, own in files.items():
+            wanted = [name for name, file in own.items() if args.again or not file.is_file()]
+            if wanted:
+                tools = tools or Tools(load_lpips(), keypoint_detector())
+                dataset = build.build_dataset(
+                    build.with_test_dir(trained.config, sequence), "test", use_semantics="no-cloth" in wanted
+                )
+                _score(trained, dataset, own[wanted[0]].parent, tools, wanted, args)
 
 
 def _score(trained, dataset, folder: Path, tools, names: list[str], args: argparse.Namespace) -> None:

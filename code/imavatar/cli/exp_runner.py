@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from imavatar.baselines.names import TEXTURED_HEAD
-from imavatar.cli.common import choose_device, run_command
+from imavatar.cli.common import choose_device, command, run_command
 from imavatar.cli.evaluation_run import evaluate_run
 from imavatar.errors import CheckpointError, ConfigError
 from imavatar.files.atomic import remove_temporaries, write_text
@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
+@command
 def exp_runner_main(argv: list[str] | None = None) -> None:
     """Train, or with --is_eval evaluate."""
     args = _parser().parse_args(argv)

@@ -5,17 +5,21 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from imavatar.cli.arguments import MOST_CELLS, MOST_FACES, MOST_FRAMES, MOST_SIDE, whole
 from imavatar.cli.baking import bake, check_bakeable, colour_frames, evenly, rest_head, shown_in_training, textured
-from imavatar.cli.common import run_command
+from imavatar.cli.common import command
 from imavatar.cli.driving import MOTION_HELP, SWEEP, clip_name, read_driving
 from imavatar.errors import ConfigError, ImavatarError
+from imavatar.files.atomic import write_text
 
 GLB = ".glb"
 SWEEP_FRAMES = 250
 REST = "rest"
 MESH_FORMATS = ("obj", "ply")
+MOST_TARGETS = 1000
 
 
+@command
 def export_avatar_main(argv: list[str] | None = None) -> None:
     """Bake an avatar and write it."""
     parser = argparse.ArgumentParser(description="Export a trained avatar as a rigged mesh (glTF 2.0).")
@@ -23,25 +27,36 @@ def export_avatar_main(argv: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="file to write (.glb)")
     add_export_arguments(parser)
     args = parser.parse_args(argv)
-    check_export_arguments(parser, args)
     if args.out.suffix.lower() != GLB:
         parser.error(f"--out is {args.out}, expected a name that ends in {GLB}")
-    run_command(lambda: export_avatar(args))
+    export_avatar(args)
 
 
 def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     """What says how an avatar is baked and what its file holds."""
     parser.add_argument("--subject", help="instead of dataset.subject_name")
     parser.add_argument("--checkpoint", default="latest", help="epoch to load (default: latest)")
-    parser.add_argument("--resolution", type=int, default=256, help="cells along the surface's longest side")
-    parser.add_argument("--faces", type=int, default=30000, help="faces of the mesh at most (default: 30000)")
+    parser.add_argument(
+        "--resolution", type=whole(8, MOST_CELLS), default=256, help="cells along the surface's longest side"
+    )
+    parser.add_argument(
+        "--faces", type=whole(100, MOST_FACES), default=30000, help="faces of the mesh at most (default: 30000)"
+    )
     parser.add_argument(
         "--trim", action="store_true", help="cut the bust off where the training's pictures end (an open edge)"
     )
-    parser.add_argument("--expressions", type=int, help="expression targets (default: as many as were trained)")
-    parser.add_argument("--texture", type=int, default=2048, help="side of the texture, pixels; 0: colours of vertices")
     parser.add_argument(
-        "--average", type=int, default=0, metavar="N", help="colours: mean over N training frames, not the neutral's"
+        "--expressions", type=whole(0, MOST_TARGETS), help="expression targets (default: as many as were trained)"
+    )
+    parser.add_argument(
+        "--texture", type=whole(0, MOST_SIDE), default=2048, help="side of the texture, pixels; 0: colours of vertices"
+    )
+    parser.add_argument(
+        "--average",
+        type=whole(0, MOST_FRAMES),
+        default=0,
+        metavar="N",
+        help="colours: mean over N training frames, not the neutral's",
     )
     parser.add_argument(
         "--motion", action="append", default=[], help=f"becomes a clip; repeatable. Each is {MOTION_HELP}"
@@ -56,16 +71,9 @@ def add_export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--npz", type=Path, help="write everything in full precision here")
     parser.add_argument("--meshes", type=Path, metavar="DIR", help="write the clips' frames as meshes here")
     parser.add_argument("--mesh-format", choices=MESH_FORMATS, default="ply", help="of --meshes (default: ply)")
-    parser.add_argument("--check", type=int, default=20, metavar="N", help="test frames to compare in (default: 20)")
-
-
-def check_export_arguments(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """End with the parser's error where a number is too small."""
-    for name, least in (("resolution", 8), ("faces", 100), ("texture", 0), ("average", 0), ("check", 0)):
-        if getattr(args, name) < least:
-            parser.error(f"--{name} is {getattr(args, name)}, expected at least {least}")
-    if args.expressions is not None and args.expressions < 0:
-        parser.error(f"--expressions is {args.expressions}, expected at least 0")
+    parser.add_argument(
+        "--check", type=whole(0, MOST_FRAMES), default=20, metavar="N", help="test frames to compare in (default: 20)"
+    )
 
 
 def export_avatar(args: argparse.Namespace, tracked: Path | None = None) -> None:
@@ -193,4 +201,4 @@ def _compare(trained, baked, n_frames: int, gaps, shown, out: Path) -> None:
         "psnr": {"mean": mean, "worst": min(values), "frames": values},
         "approximations_mm": asdict(gaps),
     }
-    out.write_text(json.dumps(content, indent=1))
+    write_text(out, json.dumps(content, indent=1))

@@ -4,10 +4,11 @@ import argparse
 from pathlib import Path
 
 from imavatar import assets
-from imavatar.cli.common import run_command
-from imavatar.cli.export_avatar import GLB, add_export_arguments, check_export_arguments, export_avatar
+from imavatar.cli.common import command, run_command
+from imavatar.cli.export_avatar import GLB, add_export_arguments, export_avatar
 
 
+@command
 def export_web_main(argv: list[str] | None = None) -> None:
     """Write the page."""
     parser = argparse.ArgumentParser(
@@ -20,7 +21,6 @@ def export_web_main(argv: list[str] | None = None) -> None:
     parser.add_argument("--title", help="of the page (default: the subject's or the file's name)")
     add_export_arguments(parser)
     args = parser.parse_args(argv)
-    check_export_arguments(parser, args)
     run_command(lambda: export_web(args))
 
 

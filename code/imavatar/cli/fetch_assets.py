@@ -3,10 +3,11 @@
 import argparse
 
 from imavatar import assets
-from imavatar.cli.common import run_command
+from imavatar.cli.common import command, run_command
 from imavatar.errors import AssetError
 
 
+@command
 def fetch_assets_main(argv: list[str] | None = None) -> None:
     """Fetch all assets, or those named; or see whether they are whole."""
     parser = argparse.ArgumentParser(description="Fetch the files that the project does not ship.")

@@ -5,10 +5,24 @@ import os
 from pathlib import Path
 
 from imavatar import assets
-from imavatar.cli.common import ProgressLine, TaskProgress, run_command
+from imavatar.cli.arguments import (
+    MOST_FRAMES,
+    MOST_PROCESSES,
+    MOST_SEED,
+    MOST_SIDE,
+    frame_counts,
+    plain_name,
+    whole,
+)
+from imavatar.cli.common import ProgressLine, TaskProgress, command
 from imavatar.cli.track_images import FILE as TRACKED
+from imavatar.data.workplace import alone, remove_leftovers
+from imavatar.files.locks import LOCK_FILE
+
+MOST_SAMPLES, MOST_SUBJECTS = 100_000, 10_000
 
 
+@command
 def make_synthetic_main(argv: list[str] | None = None) -> None:
     """Render into a data folder; what is there already is kept."""
     parser = argparse.ArgumentParser(
@@ -16,40 +30,48 @@ def make_synthetic_main(argv: list[str] | None = None) -> None:
         "comparisons (SPEC: data layout)."
     )
     parser.add_argument("--out", type=Path, default=assets.project_dir() / "data" / "datasets", help="data folder")
-    parser.add_argument("--size", type=int, help="image side in pixels (default: 128, of several subjects 256)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--samples", type=int, help="light paths a pixel (default: 36, of several subjects 32)")
-    parser.add_argument("--workers", type=int, default=min(4, os.cpu_count() or 1), help="processes that render")
+    parser.add_argument(
+        "--size", type=whole(8, MOST_SIDE), help="image side in pixels (default: 128, of several subjects 256)"
+    )
+    parser.add_argument("--seed", type=whole(0, MOST_SEED), default=0)
+    parser.add_argument(
+        "--samples", type=whole(1, MOST_SAMPLES), help="light paths a pixel (default: 36, of several subjects 32)"
+    )
+    parser.add_argument(
+        "--workers",
+        type=whole(0, MOST_PROCESSES),
+        default=min(4, os.cpu_count() or 1),
+        help="processes that render",
+    )
     one = parser.add_argument_group("one subject")
-    one.add_argument("--subject", default="synthetic", help="its name")
-    one.add_argument("--train", type=int, default=80, help="training frames")
-    one.add_argument("--test", type=int, default=20, help="held-out frames")
-    one.add_argument("--harder", type=int, default=0, help="frames of stronger motion than the training's")
+    one.add_argument("--subject", type=plain_name, default="synthetic", help="its name")
+    one.add_argument("--train", type=whole(1, MOST_FRAMES), default=80, help="training frames")
+    one.add_argument("--test", type=whole(1, MOST_FRAMES), default=20, help="held-out frames")
+    one.add_argument(
+        "--harder", type=whole(0, MOST_FRAMES), default=0, help="frames of stronger motion than the training's"
+    )
     one.add_argument(
         "--hair", choices=("surface", "strands"), default="surface", help="a surface, or strands on it (slower)"
     )
     several = parser.add_argument_group("several subjects")
-    several.add_argument("--subjects", type=int, help="how many: subject_00, subject_01, ...")
+    several.add_argument("--subjects", type=whole(1, MOST_SUBJECTS), help="how many: subject_00, subject_01, ...")
     several.add_argument(
         "--frames", type=_frames, metavar="SEQUENCE=N,...", help="other numbers of frames, or fewer sequences"
     )
     several.add_argument("--track", action="store_true", help="also track the images (flame_params_tracked.json)")
     args = parser.parse_args(argv)
-    if args.workers < 0:
-        parser.error(f"--workers is {args.workers}, expected at least 0")
-    run_command(lambda: _one_subject(args) if args.subjects is None else _several_subjects(args))
+    if args.subjects is None:
+        _one_subject(args)
+        return
+    with alone(args.out / LOCK_FILE, "the rendering of several subjects"):
+        remove_leftovers(args.out)
+        _several_subjects(args)
 
 
 def _frames(text: str) -> dict[str, int]:
     from imavatar.synthetic.sequences import N_FRAMES
 
-    frames = {}
-    for part in text.split(","):
-        name, _, count = part.partition("=")
-        if name not in N_FRAMES or not count.isdigit():
-            raise argparse.ArgumentTypeError(f"{part!r} is not SEQUENCE=N; sequences are {', '.join(N_FRAMES)}")
-        frames[name] = int(count)
-    return frames
+    return frame_counts(text, N_FRAMES)
 
 
 def _one_subject(args: argparse.Namespace) -> None:
@@ -58,12 +80,12 @@ def _one_subject(args: argparse.Namespace) -> None:
     folder = make_synthetic(
         args.out,
         subject=args.subject,
-        size=args.size or 128,
+        size=128 if args.size is None else args.size,
         n_train=args.train,
         n_test=args.test,
         n_harder=args.harder,
         seed=args.seed,
-        samples=args.samples or 36,
+        samples=36 if args.samples is None else args.samples,
         hair=args.hair,
         workers=args.workers,
         assets_dir=assets.assets_dir(),
@@ -80,7 +102,9 @@ def _several_subjects(args: argparse.Namespace) -> None:
     from imavatar.synthetic.population import expected_cost, make_population
     from imavatar.synthetic.sequences import N_FRAMES
 
-    frames, size, samples = args.frames or dict(N_FRAMES), args.size or 256, args.samples or 32
+    frames = args.frames or dict(N_FRAMES)
+    size = 256 if args.size is None else args.size
+    samples = 32 if args.samples is None else args.samples
     seconds, gigabytes = expected_cost(args.subjects * sum(frames.values()), size, samples, args.workers)
     print(
         f"{args.subjects} subjects, {sum(frames.values())} frames of {size} x {size} each: about "

@@ -9,7 +9,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from imavatar.assets import project_dir
-from imavatar.cli.common import run_command
+from imavatar.cli.arguments import (
+    MOST_PROCESSES,
+    MOST_SEED,
+    MOST_SIDE,
+    MOST_SUPERSAMPLE,
+    frame_counts,
+    names_of,
+    positive,
+    whole,
+)
+from imavatar.cli.common import command
 from imavatar.comparison.plan import (
     CONTENDERS,
     OVERNIGHT,
@@ -26,13 +36,19 @@ from imavatar.comparison.plan import (
     write_conf,
 )
 from imavatar.comparison.tasks import Outcome, Task, run_tasks
-from imavatar.errors import ConfigError, ImavatarError
+from imavatar.data.workplace import alone, remove_leftovers
+from imavatar.errors import ImavatarError
+from imavatar.files.locks import LOCK_FILE
 
+MOST_SUBJECTS, MOST_MINUTES = 10_000, 1e6
+PARTS = ("confs", "tables", "plots", "grids")
+"""Folders that this command writes itself."""
 SECONDS_A_FRAME, SECONDS_A_TEST = 1.6, 2.5
 SLOWER = 1.5
 """Measured on one core at 128 x 128: a frame of the data, of a test, and steps of all methods against IMavatar's."""
 
 
+@command
 def reproduce_main(argv: list[str] | None = None) -> None:
     """Run what is left of a comparison."""
     parser = argparse.ArgumentParser(
@@ -41,22 +57,35 @@ def reproduce_main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--small", action="store_true", help="2 subjects, 5 minutes a method: meant for two hours on two cores"
     )
-    parser.add_argument("--subjects", type=int, help="how many subjects (default: 3)")
+    parser.add_argument("--subjects", type=whole(1, MOST_SUBJECTS), help="how many subjects (default: 3)")
     parser.add_argument(
-        "--minutes", type=float, help=f"training of each method, in units of {STEPS_A_MINUTE} steps (default: 15)"
+        "--minutes",
+        type=positive(MOST_MINUTES),
+        help=f"training of each method, in units of {STEPS_A_MINUTE} steps (default: 15)",
     )
-    parser.add_argument("--size", type=int, help="image side in pixels (default: 128)")
-    parser.add_argument("--supersample", type=int, help="rays along each side of a pixel in test renderings")
-    parser.add_argument("--frames", metavar="SEQUENCE=N,...", help="other numbers of frames")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--methods", help=f"of {','.join(c.name for c in CONTENDERS)} (default: all)")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="runs beside each other")
+    parser.add_argument("--size", type=whole(32, MOST_SIDE), help="image side in pixels (default: 128)")
+    parser.add_argument(
+        "--supersample", type=whole(1, MOST_SUPERSAMPLE), help="rays along each side of a pixel in test renderings"
+    )
+    parser.add_argument(
+        "--frames",
+        type=lambda text: frame_counts(text, SMALL.frames),
+        default={},
+        metavar="SEQUENCE=N,...",
+        help="other numbers of frames",
+    )
+    parser.add_argument("--seed", type=whole(0, MOST_SEED), default=0)
+    names = [contender.name for contender in CONTENDERS]
+    parser.add_argument("--methods", type=names_of(names), default=names, help=f"of {','.join(names)} (default: all)")
+    parser.add_argument(
+        "--jobs", type=whole(1, MOST_PROCESSES), default=os.cpu_count() or 1, help="runs beside each other"
+    )
     parser.add_argument("--out", type=Path, default=project_dir() / "results", help="folder (default: results)")
     args = parser.parse_args(argv)
-    for name in ("subjects", "minutes", "size", "supersample", "jobs"):
-        if getattr(args, name) is not None and getattr(args, name) <= 0:
-            parser.error(f"--{name} is {getattr(args, name)}, expected more than 0")
-    run_command(lambda: reproduce(args))
+    with alone(args.out / LOCK_FILE, "a comparison"):
+        for folder in (args.out, *(args.out / name for name in PARTS)):
+            remove_leftovers(folder)
+        reproduce(args)
 
 
 def reproduce(args: argparse.Namespace) -> None:
@@ -68,7 +97,8 @@ def reproduce(args: argparse.Namespace) -> None:
     from imavatar.comparison.machine import commit_of
 
     started = time.monotonic()
-    budget, contenders, places = _budget(args), _contenders(args.methods), Places(args.out.resolve())
+    budget, places = _budget(args), Places(args.out.resolve())
+    contenders = [contender for name in args.methods for contender in CONTENDERS if contender.name == name]
     keep_budget(places, budget)
     commits = keep_commit(places, commit_of(project_dir()))
     print(
@@ -92,23 +122,7 @@ def _budget(args: argparse.Namespace) -> Budget:
     given = {
         n: getattr(args, n) for n in ("subjects", "minutes", "size", "supersample") if getattr(args, n) is not None
     }
-    frames = dict(budget.frames)
-    for part in (args.frames or "").split(",") if args.frames else ():
-        name, _, count = part.partition("=")
-        if name not in frames or not count.isdigit() or int(count) == 0:
-            raise ConfigError(f"--frames: {part!r} is not SEQUENCE=N; sequences are {', '.join(frames)}")
-        frames[name] = int(count)
-    return replace(budget, seed=args.seed, frames=frames, **given)
-
-
-def _contenders(text: str | None) -> list[Contender]:
-    if text is None:
-        return list(CONTENDERS)
-    known = {c.name: c for c in CONTENDERS}
-    unknown = [name for name in text.split(",") if name not in known]
-    if unknown:
-        raise ConfigError(f"--methods: unknown {', '.join(unknown)}; known: {', '.join(known)}")
-    return [known[name] for name in text.split(",")]
+    return replace(budget, seed=args.seed, frames={**budget.frames, **args.frames}, **given)
 
 
 def _expected_hours(budget: Budget, contenders, jobs: int) -> float:

@@ -4,40 +4,48 @@ import argparse
 from pathlib import Path
 
 from imavatar import assets
-from imavatar.cli.common import TaskProgress, run_command
+from imavatar.cli.arguments import plain_name
+from imavatar.cli.common import TaskProgress, command
 
 FILE = "flame_params_tracked.json"
 
 
+@command
 def track_images_main(argv: list[str] | None = None) -> None:
     """Fit the head model to the images of a subject folder, into a JSON file beside the one that it came with."""
     parser = argparse.ArgumentParser(
         description="Track the images of a subject folder; train on the result with dataset.json_name."
     )
-    parser.add_argument("--subject", required=True, help="name of the subject")
-    parser.add_argument("--sub_dirs", default="train,test", help="its recordings, with commas (%(default)s)")
+    parser.add_argument("--subject", type=plain_name, required=True, help="name of the subject")
+    parser.add_argument(
+        "--sub_dirs", type=_names, default="train,test", help="its recordings, with commas (%(default)s)"
+    )
     parser.add_argument("--data", type=Path, default=assets.project_dir() / "data" / "datasets", help="data folder")
-    parser.add_argument("--json", default=FILE, help="name of the file that is written (%(default)s)")
+    parser.add_argument("--json", type=plain_name, default=FILE, help="name of the file that is written (%(default)s)")
     parser.add_argument("--head", default="open", help="open, flame2020, flame2023, or a path")
-    args = parser.parse_args(argv)
+    _track(parser.parse_args(argv))
 
-    def command() -> None:
-        from imavatar.head.assets import find_head
-        from imavatar.preprocessing.retrack import retrack
 
-        found = retrack(
-            args.data / args.subject / args.subject,
-            [name for name in args.sub_dirs.split(",") if name],
-            assets_dir=assets.assets_dir(),
-            head_path=find_head(args.head, assets.assets_dir(), assets.project_dir() / "flame"),
-            json_name=args.json,
-            progress=TaskProgress(),
-        )
-        for name, count in found.frames_written.items():
-            print(f"{args.data / args.subject / args.subject / name / args.json}: {count} frames")
-        print(
-            f"{found.frames_read} frames read; landmarks off by {found.errors['error_px']:.2f} pixels, "
-            f"{100 * found.errors['error_share']:.2f} % of the face's height; focal length {found.focal:.0f} pixels"
-        )
+def _names(text: str) -> list[str]:
+    return [plain_name(part) for part in text.split(",") if part]
 
-    run_command(command)
+
+def _track(args: argparse.Namespace) -> None:
+    from imavatar.head.assets import find_head
+    from imavatar.preprocessing.retrack import retrack
+
+    folder = args.data / args.subject / args.subject
+    found = retrack(
+        folder,
+        args.sub_dirs,
+        assets_dir=assets.assets_dir(),
+        head_path=find_head(args.head, assets.assets_dir(), assets.project_dir() / "flame"),
+        json_name=args.json,
+        progress=TaskProgress(),
+    )
+    for sub_dir, count in found.frames_written.items():
+        print(f"{folder / sub_dir / args.json}: {count} frames")
+    print(
+        f"{found.frames_read} frames read; landmarks off by {found.errors['error_px']:.2f} pixels, "
+        f"{100 * found.errors['error_share']:.2f} % of the face's height; focal length {found.focal:.0f} pixels"
+    )

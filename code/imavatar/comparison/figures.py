@@ -12,6 +12,7 @@ from imavatar.comparison.plan import CONTENDERS, EXTRAPOLATION, INTERPOLATION
 from imavatar.comparison.results import Row, in_bins
 from imavatar.data.images import write_png
 from imavatar.evaluation.protocol_scores import MEASURES
+from imavatar.files.atomic import replacing
 
 Image = UInt8[np.ndarray, "h w 3"]
 
@@ -61,7 +62,8 @@ def plot_errors(rows: Sequence[Row], by: str, protocol: str, path: Path) -> Path
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     # Without a date in the file, the same numbers give the same file.
-    figure.savefig(path, dpi=110, metadata={"Software": None})
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=110, metadata={"Software": None})
     pyplot.close(figure)
     return path
 

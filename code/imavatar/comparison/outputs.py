@@ -10,7 +10,7 @@ from imavatar.comparison.report import Figure, write_report
 from imavatar.comparison.results import Row, read_protocol, read_rows, write_rows
 from imavatar.comparison.tables import Table, comma_separated, latex, make_table, markdown
 from imavatar.errors import ImavatarError
-from imavatar.evaluation.tables import write_text
+from imavatar.files.atomic import write_text
 
 PROTOCOLS = ("paper", "foreground", "no-cloth")
 SCORES = "scores.csv"

@@ -1,11 +1,11 @@
 """What a comparison consists of: subjects, methods, budget; and where its parts lie."""
 
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from imavatar.errors import ConfigError
+from imavatar.files.atomic import write_text
 
 STEPS_A_MINUTE = 240
 """A minute of the budget, as steps: what IMavatar's small networks make in one on two CPU cores. All methods make as
@@ -121,10 +121,10 @@ def subjects_of(budget: Budget) -> list[str]:
 
 def keep_commit(places: Places, commit: str) -> str:
     """Note the commit that takes part from now on; returns all that have, in order."""
-    known = places.commits.read_text(encoding="utf-8").split("\n") if places.commits.exists() else []
+    known = _text(places.commits).split("\n") if places.commits.exists() else []
     if commit not in known:
         known.append(commit)
-        places.commits.write_text("\n".join(known), encoding="utf-8")
+        write_text(places.commits, "\n".join(known))
     return ", ".join(known)
 
 
@@ -137,18 +137,25 @@ def keep_budget(places: Places, budget: Budget) -> None:
     wanted = json.loads(json.dumps(asdict(budget)))
     if places.budget.exists():
         try:
-            found = json.loads(places.budget.read_text(encoding="utf-8"))
-        except ValueError as error:
+            found = json.loads(_text(places.budget))
+        except (ValueError, RecursionError) as error:
             raise ConfigError(f"{places.budget}: is no JSON file: {error}") from error
+        if not isinstance(found, dict):
+            raise ConfigError(f"{places.budget}: holds {type(found).__name__}, expected a budget's names and values")
         if found != wanted:
             names = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
             differences = "; ".join(f"{n} was {found.get(n)!r}, now {wanted.get(n)!r}" for n in names)
             raise ConfigError(f"{places.budget}: begun with another budget ({differences}); use another --out")
         return
     places.root.mkdir(parents=True, exist_ok=True)
-    partial = places.budget.with_suffix(".partial")
-    partial.write_text(json.dumps(wanted, indent=1), encoding="utf-8")
-    os.replace(partial, places.budget)
+    write_text(places.budget, json.dumps(wanted, indent=1))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not text ({error.reason} at byte {error.start})") from error
 
 
 def write_conf(places: Places, budget: Budget, subject: str, contender: Contender, baselines: Path) -> Path:
@@ -179,6 +186,6 @@ dataset {{
 '''
     path = places.conf(subject, contender.name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.exists() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8")
+    if not path.exists() or path.read_bytes() != text.encode("utf-8"):
+        write_text(path, text)
     return path

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from imavatar.errors import DataError
 from imavatar.evaluation.protocol_scores import MEASURES
-from imavatar.evaluation.tables import write_text
+from imavatar.files.atomic import write_text
 
 KEYS = ("subject", "method", "protocol", "sequence", "frame", "strength", "jaw")
 
@@ -65,7 +65,7 @@ def _lines(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
-    except (OSError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a table of scores: {error}") from error
 
 

@@ -9,7 +9,12 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
+from imavatar.comparison.lifeline import Lifeline
+
+PATIENCE_SECONDS = 60.0
+"""How long commands that are to end may take for it."""
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
@@ -37,23 +42,70 @@ def run_tasks(
 ) -> list[Outcome]:
     """Run tasks, `jobs` at a time with one thread each; with a single job with as many as there are.
 
+    What ends this early, as Ctrl-C or a signal, ends the commands too, and waits for them: they clean up.
+
     Args:
         log: where a task's output goes, by its name.
         tell: told every outcome.
     """
-    lock = threading.Lock()
+    lock, commands = threading.Lock(), _Commands()
 
     def run(task: Task) -> Outcome:
-        outcome = _run(task, log(task.name), jobs)
+        outcome = _run(task, log(task.name), jobs, commands)
         with lock:
-            tell(outcome)
+            if not commands.stopping:
+                tell(outcome)
         return outcome
 
     with ThreadPoolExecutor(jobs) as pool:
-        return list(pool.map(run, tasks))
+        try:
+            return list(pool.map(run, tasks))
+        finally:
+            # Where all are done there is nothing left to stop.
+            commands.stop()
 
 
-def _run(task: Task, log: Path, jobs: int) -> Outcome:
+class _Commands:
+    """The commands that are running, which end when this process does."""
+
+    def __init__(self):
+        self.stopping = False
+        self._lifeline = Lifeline()
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen] = set()
+
+    def run(self, arguments: Sequence[str], output: IO[str], environment: dict[str, str]) -> int | None:
+        """Run a command to its end; returns its exit code, None where none is to begin any more."""
+        with self._lock:
+            if self.stopping:
+                return None
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                stdout=output,
+                stderr=output,
+                env={**environment, **self._lifeline.environment},
+                pass_fds=(self._lifeline.descriptor,),
+            )
+            self._running.add(process)
+        code = process.wait()
+        with self._lock:
+            self._running.discard(process)
+        return code
+
+    def stop(self) -> None:
+        """Let all commands end, at last by force, and let none begin."""
+        with self._lock:
+            self.stopping, running = True, list(self._running)
+        self._lifeline.cut()
+        end = time.monotonic() + PATIENCE_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.0, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _run(task: Task, log: Path, jobs: int, commands: _Commands) -> Outcome:
     if task.is_done():
         return Outcome(task.name, "kept")
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -65,7 +117,9 @@ def _run(task: Task, log: Path, jobs: int) -> Outcome:
         with log.open("a", encoding="utf-8") as file:
             file.write(f"$ python {' '.join(command)}\n")
             file.flush()
-            code = subprocess.run([sys.executable, *command], stdout=file, stderr=file, env=environment).returncode
+            code = commands.run(command, file, environment)
+        if code is None:
+            return Outcome(task.name, "failed", time.monotonic() - started, "stopped before it began")
         if code != 0:
             return Outcome(task.name, "failed", time.monotonic() - started, f"exit code {code}: {_end(log)}; see {log}")
     seconds = time.monotonic() - started

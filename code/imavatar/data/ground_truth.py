@@ -14,6 +14,7 @@ from imavatar.data.normals import (
     encode_normals,
     read_normals_file,
     write_normals_file,
+    write_png16,
 )
 from imavatar.errors import DataError
 
@@ -38,9 +39,8 @@ def write_ground_truth(recording: Path, name: str, truth: GroundTruth) -> None:
     for folder in (NORMALS, DEPTH, EXACT):
         (recording / folder).mkdir(parents=True, exist_ok=True)
     write_normals_file(recording / NORMALS / f"{name}.png", encode_normals(truth.normals))
-    path = recording / DEPTH / f"{name}.png"
-    if not cv2.imwrite(str(path), np.rint(truth.depth / DEPTH_STEP).clip(0, 2**16 - 1).astype(np.uint16)):
-        raise DataError(f"{path}: cannot be written")
+    depth = np.rint(truth.depth / DEPTH_STEP).clip(0, 2**16 - 1).astype(np.uint16)
+    write_png16(recording / DEPTH / f"{name}.png", depth)
     write_png(recording / EXACT / f"{name}.png", np.where(truth.exact, 255, 0).astype(np.uint8))
 
 

@@ -1,6 +1,5 @@
 """Triangle meshes as PLY files."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +7,7 @@ import trimesh
 from jaxtyping import Float, Int, UInt8
 
 from imavatar.errors import DataError
+from imavatar.files.atomic import write_bytes
 
 
 def write_ply(
@@ -18,10 +18,8 @@ def write_ply(
 ) -> None:
     """Write a binary PLY in one step: the file is there whole or not at all."""
     mesh = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
-    partial = path.with_suffix(".ply.partial")
     try:
-        partial.write_bytes(mesh.export(file_type="ply"))
-        os.replace(partial, path)
+        write_bytes(path, mesh.export(file_type="ply"))
     except OSError as error:
         raise DataError(
             f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt16
 
 from imavatar.errors import DataError
+from imavatar.files.atomic import write_bytes
 
 NORMALS = "ground_truth/normal"
 """Folder beside `image`, where normals are known; files are named as the images."""
@@ -29,8 +30,22 @@ def decode_normals(pixels: UInt16[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h 
 
 def write_normals_file(path: Path, pixels: UInt16[np.ndarray, "h w 3"]) -> None:
     """Write what `encode_normals` gives, x in the red channel; a failure names the file."""
-    if not cv2.imwrite(str(path), pixels[..., ::-1]):
-        raise DataError(f"{path}: cannot be written")
+    write_png16(path, pixels[..., ::-1])
+
+
+def write_png16(path: Path, pixels: UInt16[np.ndarray, "h w *c"]) -> None:
+    """Write a 16-bit PNG, blue in the first channel of colours, in one step.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+    encoded = cv2.imencode(".png", pixels)[1]
+    try:
+        write_bytes(path, encoded.tobytes())
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
+        ) from error
 
 
 def read_normals_file(path: Path) -> UInt16[np.ndarray, "h w 3"]:

@@ -1,7 +1,6 @@
 """Writes recordings in the layout that `data.subject` reads (SPEC section 11)."""
 
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ from jaxtyping import Float, UInt8
 from imavatar.data.images import write_png
 from imavatar.data.subject import parse_recording
 from imavatar.errors import DataError
+from imavatar.files.atomic import write_text
 
 JSON_NAME = "flame_params.json"
 
@@ -109,10 +109,8 @@ def write_recording(
     """
     tree = {"frames": frames, "intrinsics": _listed(intrinsics), "shape_params": _listed(shape_params)}
     parse_recording(tree, path)
-    partial = path.with_suffix(".json.partial")
     try:
-        partial.write_text(json.dumps(tree), encoding="utf-8")
-        os.replace(partial, path)
+        write_text(path, json.dumps(tree))
     except OSError as error:
         raise DataError(
             f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"

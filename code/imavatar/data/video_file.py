@@ -1,6 +1,5 @@
 """Video files, decoded and encoded by PyAV."""
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -10,6 +9,7 @@ import av
 import numpy as np
 from jaxtyping import UInt8
 
+from imavatar.data.unfinished import replacing_slowly
 from imavatar.errors import DataError
 
 ENCODERS = ("libx264", "mpeg4")
@@ -72,17 +72,14 @@ def write_video(
         DataError: no frames, the file cannot be written, or `audio_of` cannot be read.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.tmp{path.suffix or '.mp4'}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        n_written = _encode(temporary, frames, fps, audio_of, audio_from)
-        if n_written == 0:
-            raise DataError(f"{path}: there are no frames to write")
-        os.replace(temporary, path)
-    except OSError as error:
+        with replacing_slowly(path) as temporary:
+            n_written = _encode(temporary, frames, fps, audio_of, audio_from)
+            if n_written == 0:
+                raise DataError(f"{path}: there are no frames to write")
+    except (av.error.FFmpegError, OSError) as error:
         raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, audio_of: Path | None, audio_from: float) -> int:

@@ -35,8 +35,8 @@ from imavatar.evaluation.tables import (
     summarise,
     text_table,
     write_scores,
-    write_text,
 )
+from imavatar.files.atomic import write_text
 from imavatar.head.flame import Flame
 from imavatar.rendering.camera import to_view_depth
 from imavatar.rendering.image import ImageRenderer, RenderedImage

@@ -30,7 +30,7 @@ from imavatar.evaluation.metrics import (
 from imavatar.evaluation.pairs import ColourPair
 from imavatar.evaluation.protocols import Protocol, face_of
 from imavatar.evaluation.surface_distance import Mesh, TrueMeshes, surface_distance
-from imavatar.evaluation.tables import write_text
+from imavatar.files.atomic import write_text
 from imavatar.head.flame import Flame
 from imavatar.rendering.camera import to_view_depth
 from imavatar.rendering.image import RenderedImage

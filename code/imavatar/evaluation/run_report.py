@@ -10,7 +10,7 @@ from imavatar.errors import DataError
 from imavatar.evaluation.html_page import data_url, facts_table, page, picture
 from imavatar.evaluation.line_plot import line_plot
 from imavatar.evaluation.metrics import METRICS
-from imavatar.evaluation.tables import write_text
+from imavatar.files.atomic import write_text
 
 STEP, TOTAL = "step", "loss"
 PER_FRAME = ("psnr", "psnr_face", "lpips", "mask_iou", "normal_error_face", "keypoint_error")
@@ -58,6 +58,8 @@ def _evaluation(folder: Path, page_folder: Path) -> list[str]:
         video = (folder / "comparison.mp4").read_bytes()
     except OSError as error:
         raise DataError(f"{error.filename}: cannot be read ({error.strerror}); evaluate the run again") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{folder / 'metrics.txt'}: is not text ({error}); evaluate the run again") from error
     rows = _read_csv(folder / "per_frame.csv")
     number = list(range(1, len(rows) + 1))
     plots = [
@@ -109,9 +111,13 @@ def _plots(plots: Sequence[str]) -> str:
 def _read_csv(path: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+            rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a table ({error})") from error
+    for number, row in enumerate(rows, start=2):
+        if None in row:
+            raise DataError(f"{path}: line {number} has more values than the first line has names")
+    return rows
 
 
 def _number(text: str | None) -> float | None:

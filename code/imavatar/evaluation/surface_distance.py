@@ -1,5 +1,7 @@
 """How far the avatar's surface and the true one are apart where the face is seen, both ways, in millimetres."""
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,10 +35,14 @@ class TrueMeshes:
 
     def __init__(self, path: Path):
         try:
-            with np.load(path) as content:
+            # Opened here: np.load leaves its own file open where the content is broken.
+            with path.open("rb") as file, np.load(file) as content:
                 vertices, faces = content["vertices"], content["faces"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise DataError(f"{path}: cannot be read as vertices [n, v, 3] and faces [f, 3]: {error}") from error
+        if vertices.ndim != 3 or vertices.shape[-1] != 3 or faces.ndim != 2 or faces.shape[-1] != 3:
+            found = f"vertices has the shape {vertices.shape} and faces {faces.shape}"
+            raise DataError(f"{path}: {found}, expected [n, v, 3] and [f, 3]")
         self.path = path
         self.vertices = torch.from_numpy(vertices.astype(np.float32)) * HEAD_SCALE
         self.faces = torch.from_numpy(faces.astype(np.int64))
@@ -47,9 +53,10 @@ class TrueMeshes:
         Raises:
             DataError: the file has no such frame.
         """
-        if not frame.name.isdigit() or not 1 <= int(frame.name) <= len(self.vertices):
+        number = int(frame.name) if frame.name.isascii() and frame.name.isdecimal() else 0
+        if not 1 <= number <= len(self.vertices):
             raise DataError(f"{self.path}: has frames 1 to {len(self.vertices)}, none is {frame.name!r}")
-        return Mesh(self.vertices[int(frame.name) - 1], self.faces)
+        return Mesh(self.vertices[number - 1], self.faces)
 
 
 def surface_distance(found: Mesh, truth: Mesh, frame: Frame, region: Bool[Tensor, "h w"]) -> float | None:

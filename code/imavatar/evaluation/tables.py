@@ -3,12 +3,12 @@
 import csv
 import io
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from imavatar.evaluation.metrics import METRICS
+from imavatar.files.atomic import write_text
 
 FRAME_COLUMNS = ("sub_dir", "frame")
 
@@ -100,10 +100,3 @@ def write_scores(path: Path, scores: Sequence[FrameScores]) -> None:
         cells = ("" if value is None else f"{value:.6g}" for value in values)
         writer.writerow([row.sub_dir, row.frame, *cells])
     write_text(path, text.getvalue())
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step: it is there whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

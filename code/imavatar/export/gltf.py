@@ -11,6 +11,7 @@ from imavatar.anatomy import Joint
 from imavatar.baking.baked import BakedAvatar, strongest_weights
 from imavatar.export.clips import Clip, rest_translations
 from imavatar.export.gltf_content import BinaryContent
+from imavatar.files.atomic import replacing
 
 GENERATOR = "imavatar"
 STILL = 1e-6
@@ -62,7 +63,8 @@ def write_glb(
     file.buffers = [gl.Buffer(byteLength=content.length)]
     file.set_binary_blob(content.bytes())
     path.parent.mkdir(parents=True, exist_ok=True)
-    file.save_binary(str(path))
+    with replacing(path) as temporary:
+        file.save_binary(str(temporary))
 
 
 def _attributes(content: BinaryContent, avatar: BakedAvatar) -> gl.Attributes:

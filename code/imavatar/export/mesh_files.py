@@ -8,7 +8,9 @@ import numpy as np
 import trimesh
 
 from imavatar.baking.baked import BakedAvatar, with_strongest
+from imavatar.data.array_file import write_arrays
 from imavatar.export.clips import Clip, global_transforms
+from imavatar.files.atomic import write_bytes
 
 
 def write_npz(path: Path, avatar: BakedAvatar) -> None:
@@ -22,8 +24,7 @@ def write_npz(path: Path, avatar: BakedAvatar) -> None:
         "joint_rest": skeleton.rest,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    write_arrays(path, **arrays)
 
 
 def write_posed_meshes(folder: Path, avatar: BakedAvatar, clips: Sequence[Clip], suffix: str) -> int:
@@ -36,6 +37,9 @@ def write_posed_meshes(folder: Path, avatar: BakedAvatar, clips: Sequence[Clip],
             transforms = global_transforms(avatar.skeleton, clip, k)
             vertices = avatar.posed(clip.expression[k], clip.correctives[k], transforms, weights)
             mesh = trimesh.Trimesh(vertices, avatar.faces, vertex_colors=colours, process=False)
-            mesh.export(folder / clip.name / f"{k + 1}.{suffix}")
+            content = mesh.export(file_type=suffix)
+            write_bytes(
+                folder / clip.name / f"{k + 1}.{suffix}", content.encode() if isinstance(content, str) else content
+            )
             count += 1
     return count

@@ -29,6 +29,9 @@ MIXED_STRENGTH = 0.5
 MOST_NAMED = 8
 """More named expressions than this would make each too short to see; the first ones are shown."""
 
+MOST_EXPRESSION, MOST_RADIANS = 1000, 100
+"""Far beyond what a face can do: larger numbers are mistakes, and overflow where they are squared."""
+
 X_AXIS, Y_AXIS = 0, 1
 
 Part = Callable[[Float[Tensor, " n"]], HeadParameters]
@@ -81,10 +84,31 @@ def motion_from_json(path: Path, n_expression: int) -> HeadParameters:
             f"{path}: expression has {min(sizes)} values, but the avatar was trained with {n_expression}; "
             "use a motion that was tracked with the same head model"
         )
-    return HeadParameters(
+    motion = HeadParameters(
         expression=_rows([frame.expression[:n_expression] for frame in recording.frames]),
         pose=_rows([frame.pose for frame in recording.frames]),
     )
+    check_plausible(str(path), motion)
+    return motion
+
+
+def check_plausible(source: str, motion: HeadParameters) -> None:
+    """See that a motion's numbers are those of a head, as they are after they have been cast.
+
+    Raises:
+        DataError: one is not finite, or far out of the range; the message begins with `source`.
+    """
+    for name, values, most in (
+        ("expression", motion.expression, MOST_EXPRESSION),
+        ("pose", motion.pose, MOST_RADIANS),
+    ):
+        wrong = (~(values.abs() <= most)).nonzero()
+        if len(wrong) > 0:
+            frame, index = wrong[0].tolist()
+            raise DataError(
+                f"{source}: {name}[{index}] of frame {frame + 1} is {values[frame, index]:g}, expected a number from "
+                f"-{most} to {most}"
+            )
 
 
 def _rows(values: list[Float[np.ndarray, " k"]]) -> Float[Tensor, "n k"]:

@@ -8,17 +8,22 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Float
-from torch import Tensor
 
 from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
 from imavatar.errors import DataError
 from imavatar.export.arkit import joint_unit_poses
-from imavatar.export.motion import JAW_ANGLE, motion_from_json, smoothstep
+from imavatar.export.motion import JAW_ANGLE, MOST_EXPRESSION, check_plausible, motion_from_json, smoothstep
+from imavatar.names import shown
 from imavatar.types import HeadParameters
 
 logger = logging.getLogger(__name__)
 
 INTERPOLATE, EXTRAPOLATE = "interpolate", "extrapolate"
+MOST_FACTOR = 1000
+MOST_DIGITS = 9
+LONGEST_SOURCE = 300
+FIRST_LINE = 2
+"""Of a table's numbers; the first one has the names."""
 AXES = "xyz"
 HEAD_TURNS = {"headpitch": 0, "headyaw": 1, "headroll": 2}
 """Columns of face-capture apps, radians: axes of the neck's rotation."""
@@ -35,33 +40,48 @@ def motion_from_frames(source: str, n_expression: int, n_frames: int) -> HeadPar
         DataError: the source is not written so, or names frames that the recording has not.
     """
     kind, *parts = source.split(":")
+    named = shown(source, LONGEST_SOURCE)
     if len(parts) < 3:
-        raise DataError(f"{source}: expected {INTERPOLATE}:FILE:A:B or {EXTRAPOLATE}:FILE:A:FACTOR")
+        raise DataError(f"{named}: expected {INTERPOLATE}:FILE:A:B or {EXTRAPOLATE}:FILE:A:FACTOR")
     path, first, last = Path(":".join(parts[:-2])), parts[-2], parts[-1]
     recording = motion_from_json(path, n_expression)
-    start = _frame(source, recording, first)
+    start = _frame(named, recording, first)
     t = torch.linspace(0, 1, n_frames)
     if kind == INTERPOLATE:
-        end = _frame(source, recording, last)
+        end = _frame(named, recording, last)
         share = smoothstep(2 * torch.minimum(t, 1 - t))[:, None]
         return HeadParameters(
             (1 - share) * start.expression + share * end.expression, (1 - share) * start.pose + share * end.pose
         )
-    try:
-        factor = float(last)
-    except ValueError as error:
-        raise DataError(f"{source}: {last!r} is not a factor") from error
-    share = factor * smoothstep(2 * torch.minimum(t, 1 - t))[:, None]
+    share = _factor(named, last) * smoothstep(2 * torch.minimum(t, 1 - t))[:, None]
     pose = start.pose.expand(n_frames, -1).clone()
     jaw = pose_slice(Joint.JAW)
     pose[:, jaw] = share * start.pose[:, jaw]
-    return HeadParameters(share * start.expression, pose)
+    motion = HeadParameters(share * start.expression, pose)
+    check_plausible(f"{named}: {last} times frame {first}", motion)
+    return motion
 
 
 def _frame(source: str, recording: HeadParameters, number: str) -> HeadParameters:
-    if not number.isdigit() or not 1 <= int(number) <= len(recording):
-        raise DataError(f"{source}: the recording has frames 1 to {len(recording)}, none is {number!r}")
+    if not _is_whole(number) or not 1 <= int(number) <= len(recording):
+        raise DataError(f"{source}: the recording has frames 1 to {len(recording)}, none is '{shown(number)}'")
     return recording[int(number) - 1 : int(number)]
+
+
+def _factor(source: str, text: str) -> float:
+    expected = f"expected a number from -{MOST_FACTOR} to {MOST_FACTOR}"
+    try:
+        factor = float(text)
+    except ValueError as error:
+        raise DataError(f"{source}: the factor is '{shown(text)}', {expected}") from error
+    if not abs(factor) <= MOST_FACTOR:
+        raise DataError(f"{source}: the factor is {shown(text)}, {expected}")
+    return factor
+
+
+def _is_whole(text: str) -> bool:
+    """Whether text is a whole number as `int` reads it; `isdigit` takes a superscript for one."""
+    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def motion_from_table(
@@ -84,13 +104,14 @@ def motion_from_table(
     expression, pose = torch.zeros(len(values), n_expression), torch.zeros(len(values), POSE_SIZE)
     turns = {name.lower(): turn for name, turn in joint_unit_poses().items()}
     used, unknown = [], []
-    for name, column in zip(names, values.unbind(dim=1), strict=True):
+    for name, numbers in zip(names, values.T, strict=True):
+        column = torch.tensor(numbers, dtype=torch.float32)
         key = name.strip().lower()
         index = key.removeprefix("expression_")
         joint, _, axis = key.rpartition("_")
         if key in NO_COEFFICIENTS:
             continue
-        if key.startswith("expression_") and index.isdigit() and int(index) < n_expression:
+        if key.startswith("expression_") and _is_whole(index) and int(index) < n_expression:
             expression[:, int(index)] += column
         elif key in known:
             expression += column[:, None] * known[key][:n_expression]
@@ -103,15 +124,18 @@ def motion_from_table(
         else:
             unknown.append(name)
             continue
+        _check_column(path, name, numbers)
         used.append(name)
     if not used:
-        raise DataError(f"{path}: no column is known; found {', '.join(names)}")
+        raise DataError(f"{path}: no column is known; found {shown(', '.join(names))}")
     if unknown:
         logger.warning("%s: left out, the head model has none of these: %s", path, ", ".join(unknown))
-    return HeadParameters(expression, pose)
+    motion = HeadParameters(expression, pose)
+    check_plausible(str(path), motion)
+    return motion
 
 
-def _read_table(path: Path) -> tuple[list[str], Float[Tensor, "n c"]]:
+def _read_table(path: Path) -> tuple[list[str], Float[np.ndarray, "n c"]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             names, *lines = [line for line in csv.reader(file) if line] or [[]]
@@ -120,11 +144,11 @@ def _read_table(path: Path) -> tuple[list[str], Float[Tensor, "n c"]]:
     if not lines:
         raise DataError(f"{path}: expected a line of column names and a line for every frame")
     rows = []
-    for number, line in enumerate(lines, start=2):
+    for number, line in enumerate(lines, start=FIRST_LINE):
         if len(line) != len(names):
             raise DataError(f"{path}, line {number}: {len(line)} values, expected {len(names)} as the first line names")
         rows.append([_number(path, number, name, text) for name, text in zip(names, line, strict=True)])
-    return names, torch.tensor(rows)
+    return names, np.array(rows, dtype=np.float64)
 
 
 def _number(path: Path, line: int, name: str, text: str) -> float:
@@ -133,10 +157,21 @@ def _number(path: Path, line: int, name: str, text: str) -> float:
     try:
         value = float(text)
     except ValueError as error:
-        raise DataError(f"{path}, line {line}: {name} is {text!r}, expected a number") from error
+        raise DataError(f"{path}, line {line}: {shown(name)} is '{shown(text)}', expected a number") from error
     if not np.isfinite(value):
-        raise DataError(f"{path}, line {line}: {name} is {text}, expected a finite number")
+        raise DataError(f"{path}, line {line}: {shown(name)} is {shown(text)}, expected a finite number")
     return value
+
+
+def _check_column(path: Path, name: str, numbers: Float[np.ndarray, " n"]) -> None:
+    """Raise where a number is far too large, with its line."""
+    too_large = np.flatnonzero(np.abs(numbers) > MOST_EXPRESSION)
+    if len(too_large) > 0:
+        row = int(too_large[0])
+        raise DataError(
+            f"{path}, line {row + FIRST_LINE}: {shown(name)} is {numbers[row]:g}, expected a number from "
+            f"-{MOST_EXPRESSION} to {MOST_EXPRESSION}"
+        )
 
 
 def neutral_of(recording: HeadParameters) -> HeadParameters:

@@ -3,8 +3,6 @@
 import contextlib
 import functools
 import logging
-import shutil
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from imavatar.data.workplace import alone, subject_lock
 from imavatar.errors import DataError
+from imavatar.files.locks import LOCK_FILE
 from imavatar.head.assets import OPEN_HEAD_FILE, HeadAssets, load_head
 from imavatar.head.landmarks import (
     LandmarkEmbedding,
@@ -22,6 +22,7 @@ from imavatar.head.landmarks import (
     load_embedding,
     save_embedding,
 )
+from imavatar.names import NAME_RULE, is_name, shown
 from imavatar.preprocessing.detectors import (
     PIXEL_CENTRE,
     eye_openness,
@@ -35,6 +36,7 @@ from imavatar.preprocessing.frame_analysis import AnalysedVideo, Crop, analyse_v
 from imavatar.preprocessing.frame_spool import FrameSpool, SpooledFrame
 from imavatar.preprocessing.matting import Matting
 from imavatar.preprocessing.recording_files import write_overlay, write_recordings
+from imavatar.preprocessing.replacement import discard_new, finish_replacements, new_folder, replace_folder
 from imavatar.preprocessing.report import PreprocessReport, describe_request, existing_report
 from imavatar.preprocessing.tracking import MAX_ERROR, TrackingResult, check_fit, track
 
@@ -71,21 +73,55 @@ class PreprocessOptions:
 def preprocess(options: PreprocessOptions, *, assets_dir: Path, progress: Progress | None = None) -> PreprocessReport:
     """Make `<out>/<subject>/<subject>/<sub_dir>` from videos; a second call with the same request does nothing.
 
-    The subject's folder appears complete or not at all.
+    The subject's folder appears complete or not at all. What killed calls have left of it is removed, or finished where
+    they were about to replace the folder.
+
+    Raises:
+        BusyError: another process is working on the subject.
+        DataError: the request cannot be carried out, the folder holds another subject or cannot be written.
     """
     check_options(options)
     progress = progress or (lambda task, done, total: None)
     head_path = head_path_of(options, assets_dir)
     target = options.out / options.subject
     request = describe_request(options, head_path)
-    done = existing_report(target, request, options.overwrite)
+    done = _done(target, request, options.overwrite)
+    if done is None:
+        with alone(subject_lock(options.out, options.subject), f"the preprocessing of {options.subject}"):
+            _tidy(target)
+            # Another process may just have made it, or have been killed while it replaced it.
+            done = _done(target, request, options.overwrite)
+            if done is None:
+                done = _make(target, request, options, assets_dir, head_path, progress)
+    return done
+
+
+def _done(target: Path, request: dict, overwrite: bool) -> PreprocessReport | None:
+    done = existing_report(target, request, overwrite)
     if done is not None:
         logger.info("%s: already made from the same videos with the same options", target)
-        return done
+    return done
+
+
+def _tidy(target: Path) -> None:
+    try:
+        finish_replacements(target)
+    except OSError as error:
+        raise DataError(f"{target}: cannot be put in order after a killed process ({error})") from error
+
+
+def _make(
+    target: Path,
+    request: dict,
+    options: PreprocessOptions,
+    assets_dir: Path,
+    head_path: Path,
+    progress: Progress,
+) -> PreprocessReport:
+    """Make the subject's folder; what was there is replaced at the end."""
     started = time.monotonic()
     try:
-        options.out.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{options.subject}.partial-", dir=options.out))
+        partial = new_folder(target)
     except OSError as error:
         raise DataError(
             f"{options.out}: cannot be written ({error.strerror}); choose another folder with --out"
@@ -94,9 +130,9 @@ def preprocess(options: PreprocessOptions, *, assets_dir: Path, progress: Progre
         report = _preprocess_into(partial, options, assets_dir, head_path, progress)
         report = report.finished(request, time.monotonic() - started)
         report.save(partial)
-        _replace_folder(partial, target)
+        _replace(partial, target)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        discard_new(partial)
     return report
 
 
@@ -107,8 +143,8 @@ def head_path_of(options: PreprocessOptions, assets_dir: Path) -> Path:
 
 def check_options(options: PreprocessOptions) -> None:
     """Raise where a request cannot be carried out, before anything is read."""
-    if not options.subject or options.subject != Path(options.subject).name:
-        raise DataError(f"subject {options.subject!r}: expected a plain name, it becomes a folder's")
+    if not is_name(options.subject):
+        raise DataError(f"subject '{shown(options.subject)}': expected {NAME_RULE}; it becomes a folder's name")
     if not options.videos:
         raise DataError("no video given; name at least one with --video")
     for path in options.videos:
@@ -229,21 +265,18 @@ def _embedding(head_path: Path, assets: HeadAssets, assets_dir: Path, progress: 
     path = embedding_path(head_path)
     if path.is_file():
         return load_embedding(path, assets)
-    progress("finding the head model's landmarks", 0, None)
-    detect = single_image_detector(landmarker("mediapipe", assets_dir))
-    embedding = compute_embedding(assets, detect)
-    save_embedding(path, embedding, assets)
+    with alone(path.with_name(LOCK_FILE), "the search for a head model's landmarks"):
+        if path.is_file():  # made since by another process
+            return load_embedding(path, assets)
+        progress("finding the head model's landmarks", 0, None)
+        detect = single_image_detector(landmarker("mediapipe", assets_dir))
+        embedding = compute_embedding(assets, detect)
+        save_embedding(path, embedding, assets)
     return embedding
 
 
-def _replace_folder(partial: Path, target: Path) -> None:
-    """Put a finished folder in the place of an older one, or of none."""
-    old = partial.with_name(f"{partial.name}.old")
+def _replace(partial: Path, target: Path) -> None:
     try:
-        if target.exists():
-            target.rename(old)
-        partial.chmod(0o755)
-        partial.rename(target)
-        shutil.rmtree(old, ignore_errors=True)
+        replace_folder(partial, target)
     except OSError as error:
         raise DataError(f"{target}: cannot be replaced ({error.strerror})") from error

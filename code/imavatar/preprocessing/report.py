@@ -9,6 +9,7 @@ import numpy as np
 
 from imavatar.data.subject import read_json
 from imavatar.errors import DataError
+from imavatar.files.atomic import write_text
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo
 from imavatar.preprocessing.tracking import TrackingResult
@@ -74,7 +75,7 @@ class PreprocessReport:
 
     def save(self, folder: Path) -> None:
         """Write the report into a folder."""
-        (folder / REPORT_NAME).write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        write_text(folder / REPORT_NAME, json.dumps(asdict(self), indent=1))
 
     def summary(self) -> str:
         """A few lines for the terminal."""

@@ -11,6 +11,7 @@ from jaxtyping import UInt8
 from imavatar.data.images import read_colour, read_grey
 from imavatar.data.subject import FrameRecord, load_recording
 from imavatar.data.subject_writer import JSON_NAME, frame_entry, write_recording
+from imavatar.data.workplace import alone, remove_leftovers, subject_lock
 from imavatar.errors import DataError
 from imavatar.head.assets import load_head
 from imavatar.head.landmarks import embedding_path, load_embedding
@@ -54,10 +55,23 @@ def retrack(
         folder: `<data_folder>/<subject>/<subject>`.
 
     Raises:
+        BusyError: another process is working on the subject.
         DataError: the images cannot be read, differ in size, or show no face, or the fit as a whole cannot be trusted.
     """
     if json_name == JSON_NAME:
         raise DataError(f"{json_name} holds what the recordings came with; choose another name for the fit's file")
+    subject = folder.parent
+    if not subject.is_dir():
+        raise DataError(f"{subject}: does not exist, expected a subject's folder")
+    with alone(subject_lock(subject.parent, subject.name), f"the tracking of {subject.name}"):
+        for sub_dir in sub_dirs:
+            remove_leftovers(folder / sub_dir)
+        return _retrack(folder, sub_dirs, assets_dir, head_path, json_name, progress)
+
+
+def _retrack(
+    folder: Path, sub_dirs: list[str], assets_dir: Path, head_path: Path, json_name: str, progress: Progress
+) -> Retracked:
     assets = load_head(head_path)
     embedding = load_embedding(embedding_path(head_path), assets)
     records = [load_recording(folder / sub_dir).frames for sub_dir in sub_dirs]

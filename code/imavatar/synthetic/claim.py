@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from imavatar.errors import DataError
+from imavatar.files.atomic import write_text
 from imavatar.head.assets import HeadAssets
 
 SETTINGS_FILE = "synthetic.json"
@@ -22,27 +22,43 @@ def fingerprint(head: HeadAssets) -> str:
     return digest.hexdigest()[:16]
 
 
-def claim(folder: Path, settings: Any) -> None:
-    """Note the settings (a dataclass) beside the data; raise where the folder holds something else."""
-    path = folder.parent / SETTINGS_FILE
+def is_claimed(folder: Path, settings: Any) -> bool:
+    """Whether the settings (a dataclass) are noted beside the data.
+
+    Raises:
+        DataError: the folder holds something else, or the note cannot be read.
+    """
+    path, wanted = folder.parent / SETTINGS_FILE, asdict(settings)
     advice = f"delete the folder {folder.parent}, or choose another name with --subject"
-    wanted = asdict(settings)
     try:
         if path.is_file():
             found = json.loads(path.read_text(encoding="utf-8"))
             if found != wanted:
                 raise DataError(f"{path}: {_difference(found, wanted)}; {advice}")
-            return
+            return True
         if folder.exists():
             raise DataError(f"{folder}: exists, but was not made by this command; {advice}")
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".json.partial")
-        partial.write_text(json.dumps(wanted, indent=2) + "\n", encoding="utf-8")
-        os.replace(partial, path)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read or written ({error.strerror})") from error
-    except ValueError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: is not valid JSON ({error}); {advice}") from error
+    return False
+
+
+def claim(folder: Path, settings: Any) -> None:
+    """Note the settings beside the data; only for who holds the subject's lock.
+
+    Raises:
+        DataError: see `is_claimed`, or the note cannot be written.
+    """
+    if is_claimed(folder, settings):
+        return
+    path = folder.parent / SETTINGS_FILE
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(asdict(settings), indent=2) + "\n")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 def _difference(found, wanted: dict) -> str:

@@ -10,7 +10,9 @@ import numpy as np
 from jaxtyping import UInt8
 
 from imavatar.data.images import read_colour, write_png
+from imavatar.data.subject import read_json
 from imavatar.errors import DataError
+from imavatar.files.atomic import write_text
 from imavatar.synthetic.population import FIT_FILE, PopulationSettings
 from imavatar.synthetic.renderer import fastest_variant
 from imavatar.synthetic.sequences import (
@@ -90,7 +92,7 @@ def write_contact_sheet(out: Path, folders: list[Path], sequences: list[str]) ->
 
 def write_data_card(out: Path, folders: list[Path], settings: PopulationSettings) -> Path:
     """What the data are, how they were made, whose the parts are, and their statistics; returns the file."""
-    people = [json.loads((folder.parent / FIT_FILE).read_text(encoding="utf-8")) for folder in folders]
+    people = [read_json(folder.parent / FIT_FILE) for folder in folders]
     text = TEXT.format(
         n=len(folders),
         size=settings.size,
@@ -110,7 +112,7 @@ def write_data_card(out: Path, folders: list[Path], settings: PopulationSettings
     )
     path = out / CARD
     try:
-        path.write_text(text, encoding="utf-8")
+        write_text(path, text)
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from error
     return path
@@ -122,9 +124,16 @@ def count_faces(recording: Path, detect: Callable[[UInt8[np.ndarray, "h w 3"]], 
     if not path.is_file():
         pictures = sorted((recording / "image").glob("*.png"))
         found = sum(detect(read_colour(picture, "image")) is not None for picture in pictures)
-        path.write_text(json.dumps({"found": found, "pictures": len(pictures)}), encoding="utf-8")
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return content["found"], content["pictures"]
+        write_text(path, json.dumps({"found": found, "pictures": len(pictures)}))
+    return _counted(path)
+
+
+def _counted(path: Path) -> tuple[int, int]:
+    content = read_json(path)
+    try:
+        return int(content["found"]), int(content["pictures"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: holds no numbers found and pictures ({error!r}); delete the file") from error
 
 
 def _faces(folders: list[Path], sequences: list[str]) -> str:
@@ -132,8 +141,7 @@ def _faces(folders: list[Path], sequences: list[str]) -> str:
     paths = [folder / name / FOLDER / FACES for folder in folders for name in sequences]
     if not all(path.is_file() for path in paths):
         return "Whether a face detector finds the faces was not tried."
-    counts = [json.loads(path.read_text(encoding="utf-8")) for path in paths]
-    found, pictures = (sum(count[key] for count in counts) for key in ("found", "pictures"))
+    found, pictures = (sum(counts) for counts in zip(*map(_counted, paths), strict=True))
     return (
         f"The preprocessing's landmark detector finds a face in {found} of {pictures} pictures "
         f"({found / max(pictures, 1):.1%})."
@@ -145,8 +153,8 @@ def _rows_of(recording: Path) -> list[dict[str, str]]:
     try:
         with path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); make the data set again") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error}); make the data set again") from error
 
 
 def _subject_row(folder: Path, person: dict) -> str:

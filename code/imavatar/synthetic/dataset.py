@@ -12,6 +12,7 @@ from jaxtyping import Float
 
 from imavatar.anatomy import Joint
 from imavatar.data.subject_writer import JSON_NAME
+from imavatar.data.workplace import alone, remove_all_leftovers, subject_lock
 from imavatar.errors import DataError
 from imavatar.head.assets import HeadAssets, find_head, load_head
 from imavatar.head.flame import N_SHAPE_COLUMNS, Flame
@@ -23,7 +24,8 @@ from imavatar.head.landmarks import (
 from imavatar.head.makehuman import MakeHuman
 from imavatar.head.open_head_faces import load_expression_units
 from imavatar.head.open_head_mesh import HeadMesh, cut_head
-from imavatar.synthetic.claim import claim, fingerprint
+from imavatar.names import NAME_RULE, is_name, shown
+from imavatar.synthetic.claim import claim, fingerprint, is_claimed
 from imavatar.synthetic.layout import METRES_PER_UNIT
 from imavatar.synthetic.look import Look
 from imavatar.synthetic.motion import expression_of, random_motion
@@ -67,8 +69,8 @@ class SyntheticSettings:
     n_harder: int = 0
 
     def __post_init__(self):
-        if not self.subject or set(self.subject) & set("/\\") or self.subject.startswith("."):
-            raise DataError(f"subject {self.subject!r}: is not a name for a folder")
+        if not is_name(self.subject):
+            raise DataError(f"subject '{shown(self.subject)}': is not a name for a folder, expected {NAME_RULE}")
         for name, least in (("size", 8), ("n_train", 1), ("n_test", 1), ("samples", 1), ("seed", 0), ("n_harder", 0)):
             if getattr(self, name) < least:
                 raise DataError(f"{name} is {getattr(self, name)}, expected at least {least}")
@@ -107,6 +109,7 @@ def make_synthetic(
         progress: called with the number of finished frames and of all frames.
 
     Raises:
+        BusyError: another process is working on the subject.
         DataError: the folder holds another data set, or cannot be written.
         AssetError: the head model, its landmarks or MakeHuman's files are missing.
     """
@@ -116,17 +119,33 @@ def make_synthetic(
         subject, size, n_train, n_test, seed, samples, fingerprint(head), hair=hair, n_harder=n_harder
     )
     folder = Path(out) / subject / subject
-    claim(folder, settings)
     lengths = {name: n for name, n in ((TRAIN, n_train), (TEST, n_test), (HARDER, n_harder)) if n > 0}
-    if all((folder / name / JSON_NAME).is_file() for name in lengths):
+    if is_claimed(folder, settings) and all((folder / name / JSON_NAME).is_file() for name in lengths):
         logger.info("%s: the synthetic subject is there", folder)
         return folder
     fastest_variant()
     if embedding is None:
         embedding = load_embedding(embedding_path(head_path), head)
     make = functools.partial(make_studio, settings, head_path, assets_dir, embedding)
-    studio, makehuman = make(), MakeHuman(Path(assets_dir) / "makehuman")
-    units, frames_before = _face_units(makehuman, _mesh_of(makehuman, head)), 0
+    with alone(subject_lock(out, subject), f"the rendering of {subject}"):
+        claim(folder, settings)
+        remove_all_leftovers(folder.parent)
+        _render(folder, settings, lengths, make, MakeHuman(Path(assets_dir) / "makehuman"), workers, progress)
+    return folder
+
+
+def _render(
+    folder: Path,
+    settings: SyntheticSettings,
+    lengths: dict[str, int],
+    make: Callable[[], Studio],
+    makehuman: MakeHuman,
+    workers: int,
+    progress: Progress | None,
+) -> None:
+    """All sequences, of these lengths, that are not there."""
+    studio = make()
+    units, frames_before = _face_units(makehuman, _mesh_of(makehuman, studio.subject.head)), 0
     for stream, (name, n_frames) in enumerate(lengths.items(), start=1):
         take = _take(folder / name, _motion(settings, studio, units, name, n_frames, stream), stream)
         if not take.finished:
@@ -134,7 +153,6 @@ def make_synthetic(
                 if progress is not None:
                     progress(frames_before + k, sum(lengths.values()))
         frames_before += n_frames
-    return folder
 
 
 def make_studio(settings: SyntheticSettings, head_path: Path, assets_dir: Path, embedding: LandmarkEmbedding) -> Studio:

@@ -12,14 +12,16 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from imavatar.data.workplace import alone, remove_all_leftovers, subject_lock
 from imavatar.errors import DataError
+from imavatar.files.atomic import write_text
 from imavatar.head.assets import HeadAssets, find_head, load_head
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import LandmarkEmbedding, embedding_path, load_embedding
 from imavatar.head.makehuman import MakeHuman
 from imavatar.head.open_head_faces import load_expression_units, load_face_space
 from imavatar.head.open_head_mesh import cut_head
-from imavatar.synthetic.claim import claim, fingerprint
+from imavatar.synthetic.claim import claim, fingerprint, is_claimed
 from imavatar.synthetic.dataset import camera_before
 from imavatar.synthetic.look import Look, random_look
 from imavatar.synthetic.raw_space import ClosestHead, RawPerson, closest_head, make_raw_person, vertex_error
@@ -149,6 +151,7 @@ def make_population(
         progress: called with the number of finished frames and of all frames.
 
     Raises:
+        BusyError: another process is working on one of the subjects.
         DataError: a folder holds another data set, or cannot be written.
         AssetError: the head model, its landmarks or MakeHuman's files are missing.
     """
@@ -162,7 +165,6 @@ def make_population(
         name = f"subject_{index:02d}"
         settings = PopulationSettings(name, index, size, frames, seed, samples, fingerprint(workshop.head))
         folder = Path(out) / name / name
-        claim(folder, settings)
         before = index * per_subject
 
         def report(done: int, before=before) -> None:
@@ -186,9 +188,19 @@ def _make_subject(
 ) -> None:
     """All sequences of one subject that are not there."""
     folders = [folder / name for name in settings.frames]
-    if (folder.parent / FIT_FILE).is_file() and all(Take(path, (), None, None).finished for path in folders):
+    is_there = (folder.parent / FIT_FILE).is_file() and all(Take(path, (), None, None).finished for path in folders)
+    if is_claimed(folder, settings) and is_there:
         report(sum(settings.frames.values()))
         return
+    with alone(subject_lock(folder.parent.parent, settings.subject), f"the rendering of {settings.subject}"):
+        claim(folder, settings)
+        remove_all_leftovers(folder.parent)
+        _render(folder, settings, workshop, workers, report)
+
+
+def _render(
+    folder: Path, settings: PopulationSettings, workshop: Workshop, workers: int, report: Callable[[int], None]
+) -> None:
     person = workshop.person(settings.seed, settings.index)
     make = functools.partial(make_studio, person, workshop, settings)
     studio, sequences = make(), sequences_of(person.raw, settings)
@@ -287,6 +299,6 @@ def _write_fit(path: Path, person: Person, head: HeadAssets, sequences: dict[str
         },
     }
     try:
-        path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        write_text(path, json.dumps(content, indent=1) + "\n")
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from error

@@ -1,10 +1,16 @@
 """Work in other processes: several pieces at a time, and a piece that ends its process is done again in another way."""
 
+import contextlib
 import logging
 import multiprocessing
+import os
 import pickle
+import signal
+import threading
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -15,6 +21,15 @@ logger = logging.getLogger(__name__)
 
 Make = Callable[[bool], Callable[[Any], Any]]
 """Called in a new process: whether it is to be the careful way; returns what does a piece. It must be picklable."""
+
+ORPHANED = 1
+"""Exit code of a process whose parent has ended."""
+THE_PARENTS = {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}
+"""Signals that a terminal sends to all processes of a command: the one that has started the others deals with them."""
+
+
+class WorkerTraceback(Exception):
+    """Where an exception was raised in another process, as text: its frames cannot be sent."""
 
 
 @dataclass
@@ -30,14 +45,18 @@ class _Worker:
         # A forked process would share the threads' locks of libraries that are loaded here.
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
-        process = context.Process(target=_serve, args=(there, make, careful), daemon=True)
-        process.start()
+        # As bytes: the new process loads what they need, which takes seconds, when it already sees its parent end.
+        process = context.Process(target=_serve, args=(there, pickle.dumps(make), careful), daemon=True)
+        with _signals_of_the_parent():
+            process.start()
         there.close()
         return cls(process, here)
 
     def give(self, number: int, piece: Any) -> None:
         self.piece = number
-        _send(self.pipe, piece)
+        # Of a process that has ended its pipe says so when it is read.
+        with contextlib.suppress(ConnectionError):
+            _send(self.pipe, piece)
 
     def stop(self) -> None:
         self.pipe.close()
@@ -71,14 +90,15 @@ def work_in_processes(make: Make, pieces: Sequence[Any], n_processes: int) -> It
                 number = worker.piece
                 try:
                     done, result = _receive(worker.pipe)
-                except EOFError:
+                except (EOFError, ConnectionError):
                     workers[workers.index(worker)] = replacement = _Worker.start(make, careful=False)
                     worker.stop()
                     logger.info("the process of piece %d ended without an answer; doing it in the careful way", number)
                     done, result = _do_carefully(make, pieces[number])
                     worker = replacement
                 if not done:
-                    raise result
+                    raised, text = result
+                    raise raised from WorkerTraceback(text)
                 found[number] = result
                 worker.piece = None
                 _give_next(worker, waiting, pieces)
@@ -98,7 +118,7 @@ def _do_carefully(make: Make, piece: Any) -> tuple[bool, Any]:
     try:
         worker.give(0, piece)
         return _receive(worker.pipe)
-    except EOFError as error:
+    except (EOFError, ConnectionError) as error:
         worker.process.join()
         raise ImavatarError(
             f"a process that renders ended without an answer, twice (exit code {worker.process.exitcode}); "
@@ -108,18 +128,49 @@ def _do_carefully(make: Make, piece: Any) -> tuple[bool, Any]:
         worker.stop()
 
 
-def _serve(pipe: Connection, make: Make, careful: bool) -> None:
-    """The other side: pieces in, whether they were done and the result or the exception out."""
+@contextlib.contextmanager
+def _signals_of_the_parent() -> Iterator[None]:
+    """Processes that are started here block THE_PARENTS, from their first moment on; this one deals with them after."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    # Its own start, which would come with that of the first process, unblocks them.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, THE_PARENTS)
     try:
-        work = make(careful)
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(pipe: Connection, make: bytes, careful: bool) -> None:
+    """The other side: pieces in, whether they were done and the result or the exception out."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    try:
+        work = pickle.loads(make)(careful)
         while True:
             piece = _receive(pipe)
             _send(pipe, (True, work(piece)))
-    except EOFError:
+    except (EOFError, ConnectionError):
         return
     except Exception as error:
         # Raised again where the work was asked for.
-        _send(pipe, (False, error))
+        _send(pipe, (False, (_sendable(error), "".join(traceback.format_exception(error)))))
+
+
+def _sendable(error: Exception) -> Exception:
+    """An exception that the other side can read: itself, as most are."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except (pickle.PicklingError, TypeError, AttributeError, ValueError):
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its children, and a piece takes long."""
+    wait([multiprocessing.parent_process().sentinel])
+    os._exit(ORPHANED)
 
 
 def _send(pipe: Connection, value: Any) -> None:

@@ -1,5 +1,6 @@
 """Renders a sequence into a recording's folder, in several processes; what an earlier run has left is kept."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -54,8 +55,21 @@ def record(
     if workers > 0:
         pictures = work_in_processes(functools.partial(_photographer, make_studio), missing, workers)
     else:
-        pictures = map(studio.photograph, missing)
-    writer, made = SubjectWriter(take.folder), {shot.index for shot in missing}
+        pictures = (studio.photograph(shot) for shot in missing)
+    # Its processes end with it, also where a picture cannot be written.
+    with contextlib.closing(pictures):
+        yield from _write(take, studio, shape_params, pictures, {shot.index for shot in missing})
+
+
+def _write(
+    take: Take,
+    studio: Studio,
+    shape_params: Float[np.ndarray, "100"],
+    pictures: Iterator[Photograph],
+    made: set[int],
+) -> Iterator[int]:
+    """Write a take; those of its frames that are `made` come from `pictures`, the others are there."""
+    writer, size = SubjectWriter(take.folder), studio.camera.size
     for k, shot in enumerate(take.shots):
         photograph = next(pictures) if shot.index in made else _read(take.folder, shot, size)
         landmarks = studio.landmarks(shot)

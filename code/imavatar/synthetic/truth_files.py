@@ -1,13 +1,16 @@
 """What is known of a whole sequence beside its pictures: vertices, landmarks, and how each frame was made."""
 
 import csv
+import io
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from imavatar.anatomy import HEAD_SCALE, Joint, pose_slice
+from imavatar.data.array_file import write_arrays
 from imavatar.errors import DataError
+from imavatar.files.atomic import write_text
 from imavatar.synthetic.recording import Take
 from imavatar.synthetic.sequences import Sequence, pairs_together
 from imavatar.synthetic.studio import Studio
@@ -40,17 +43,18 @@ def write_truth(take: Take, studio: Studio, sequence: Sequence) -> None:
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(
+        write_arrays(
             folder / VERTICES, vertices=np.stack(vertices).astype(np.float32), faces=flame.faces_tensor.numpy()
         )
-        np.savez_compressed(
+        write_arrays(
             folder / LANDMARKS,
             points=(np.stack([found.points for found in landmarks]) / HEAD_SCALE).astype(np.float32),
             pixels=np.stack([found.pixels for found in landmarks]).astype(np.float32),
         )
-        with (folder / FRAMES).open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["frame", "part", "level", "strength", "jaw", "unseen_pairs"])
-            writer.writerows(rows)
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(["frame", "part", "level", "strength", "jaw", "unseen_pairs"])
+        writer.writerows(rows)
+        write_text(folder / FRAMES, text.getvalue())
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror})") from error

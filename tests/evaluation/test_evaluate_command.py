@@ -1,0 +1,105 @@
+"""The command that scores runs: results that are there, damaged, or being made by another process."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from imavatar.cli import evaluate, trained
+from imavatar.cli.evaluate import evaluate_main
+from imavatar.errors import DataError
+from imavatar.evaluation.protocol_scores import MEASURES
+from imavatar.evaluation.protocol_table import read_results
+from imavatar.files.locks import locked
+
+RESULTS = {
+    "protocol": "paper",
+    "pixels": "the face",
+    "size": [64, 48],
+    "fitted": "nothing",
+    "mean": dict.fromkeys(MEASURES, 0.25) | {"lpips": None},
+}
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> Path:
+    """A run with results of sequence a, and none of b."""
+    config = SimpleNamespace(
+        dataset=SimpleNamespace(test=SimpleNamespace(sub_dir=["a"]), subject_name="me"),
+        model=SimpleNamespace(method="imavatar"),
+    )
+    monkeypatch.setattr(trained, "load_trained", lambda *_, **__: SimpleNamespace(config=config, epoch=7))
+    folder = tmp_path / "runs" / "me" / "fast" / "train"
+    file(folder, "a").parent.mkdir(parents=True)
+    (folder / "config.conf").touch()
+    file(folder, "a").write_text(json.dumps(RESULTS))
+    return folder
+
+
+def file(run: Path, sequence: str) -> Path:
+    return run / "eval" / sequence / "epoch_7" / "protocol_paper.json"
+
+
+def test_results_that_are_there_need_no_lock(run, capsys):
+    with locked(run / "eval" / ".lock", "a test"):
+        evaluate_main([str(run)])
+    assert "me/fast a" in capsys.readouterr().out
+
+
+def test_of_a_run_that_another_process_evaluates_the_others_are_scored(run, capsys, monkeypatch):
+    other = run.with_name("other")
+    monkeypatch.setattr(evaluate, "_score", lambda *_: pytest.fail("scored"))
+    run.rename(other)
+    file(run, "a").parent.mkdir(parents=True)
+    (run / "config.conf").touch()
+    with locked(run / "eval" / ".lock", "a test"), pytest.raises(SystemExit) as stop:
+        evaluate_main([str(run), str(other)])
+    printed = capsys.readouterr()
+    assert stop.value.code == 2 and "me/fast a" in printed.out
+    assert printed.err.startswith(f"error: {run}: {run / 'eval'}: a test (process ")
+
+
+def test_leftovers_are_removed_and_what_another_process_has_just_made_is_taken(run, capsys, monkeypatch):
+    left = [run / "eval" / "a" / name for name in ("metrics.json.partial", ".x.csv.7-0a1b2c3d.tmp.csv")]
+    for path in left:
+        path.touch()
+
+    def score(trained, dataset, folder, tools, names, args):
+        assert not any(path.exists() for path in left) and (run / "eval" / ".lock").read_text()
+        file(run, "a").write_text(json.dumps({**RESULTS, "pixels": "new"}))
+
+    monkeypatch.setattr(evaluate, "_score", score)
+    monkeypatch.setattr("imavatar.build.build_dataset", lambda *_, **__: None)
+    monkeypatch.setattr("imavatar.build.with_test_dir", lambda *_: None)
+    monkeypatch.setattr(trained, "keypoint_detector", lambda: None)
+    monkeypatch.setattr("imavatar.evaluation.lpips.load_lpips", lambda: None)
+    evaluate_main([str(run), "--again"])
+    assert "(new)" in capsys.readouterr().out
+
+
+DAMAGED = {
+    "cut": (json.dumps(RESULTS)[:-40], "is not valid JSON"),
+    "empty": ("", "is not valid JSON"),
+    "no text": (b"\xff\xfe{}", "is not text"),
+    "a list": ("[]", "holds list, expected a protocol's results"),
+    "no mean": (json.dumps({**RESULTS, "mean": None}), "mean.mae is None, expected a number"),
+    "part of a mean": (json.dumps({**RESULTS, "mean": {"mae": 1}}), "mean.psnr is None, expected a number"),
+    "text": (json.dumps({**RESULTS, "mean": {**RESULTS["mean"], "psnr": "1"}}), "mean.psnr is '1'"),
+    "not finite": (json.dumps({**RESULTS, "mean": {**RESULTS["mean"], "psnr": float("nan")}}), "mean.psnr is nan"),
+    "size": (json.dumps({**RESULTS, "size": [1, 2, 3]}), r"size is \[1, 2, 3\], expected height and width"),
+    "protocol": (json.dumps({**RESULTS, "protocol": 3}), "protocol is 3, expected text"),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_results_are_refused_by_name(name, run, capsys):
+    content, message = DAMAGED[name]
+    path = file(run, "a")
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=rf"protocol_paper.json: {message}"):
+        read_results(path)
+    with pytest.raises(SystemExit):
+        evaluate_main([str(run)])
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {run}: {path}: ") and error.count("\n") == 1
