@@ -187,7 +187,7 @@ def test_a_small_archive_of_very_much_is_refused_before_it_is_unpacked(saved):
 def test_what_is_no_archive_of_a_head_is_named(tmp_path, content):
     path = tmp_path / "head.npz"
     path.write_bytes(content)
-    with pytest.raises(AssetError, match=r"head\.npz(: no v_template; found nothing| cannot be read as a head model)"):
+    with pytest.raises(AssetError, match=r"head\.npz(: no v_template; found nothing| cannot be read as an .npz file)"):
         load_head(path)
 
 

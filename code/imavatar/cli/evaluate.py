@@ -123,6 +123,7 @@ def _score(trained, dataset, folder: Path, tools, names: list[str], args: argpar
     import torch
 
     from imavatar import build
+    from imavatar.data.subject import Inside
     from imavatar.evaluation.fitting import fit_frame
     from imavatar.evaluation.protocol_scores import score_sequence, write_protocol
     from imavatar.evaluation.protocols import PAPER_SIZE, PROTOCOLS
@@ -131,7 +132,9 @@ def _score(trained, dataset, folder: Path, tools, names: list[str], args: argpar
     size = (dataset.height, dataset.width)
     if "paper" in names and size != PAPER_SIZE:
         logger.warning("the paper's numbers are of images of %d x %d, these are of %d x %d", *PAPER_SIZE, *size)
-    meshes = dataset.records[0].image_path.parents[1] / "ground_truth" / "vertices.npz"
+    recording = dataset.records[0].folder
+    meshes = recording / "ground_truth" / "vertices.npz"
+    Inside().check(meshes, recording)
     generator = torch.Generator().manual_seed(trained.config.train.seed)
     latent = trained.latent
 

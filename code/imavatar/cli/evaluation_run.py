@@ -5,9 +5,9 @@ import json
 
 from imavatar.baselines.names import TEXTURED_HEAD
 from imavatar.cli.common import ProgressLine
+from imavatar.data.workplace import alone, remove_all_leftovers
 from imavatar.errors import ConfigError
-from imavatar.files.atomic import remove_temporaries, write_text
-from imavatar.files.locks import locked
+from imavatar.files.atomic import write_text
 
 CHECKED_PER_SIDE = 16
 """Rays along each side of the grid on which the renderer's search is checked."""
@@ -19,9 +19,8 @@ def evaluate_run(args: argparse.Namespace) -> None:
 
     trained = load_trained(args.conf, args.subject, args.checkpoint, args.load_path)
     lock = trained.folder.evaluation_lock
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with locked(lock, "an evaluation"):
-        remove_temporaries(lock.parent)
+    with alone(lock, "an evaluation"):
+        remove_all_leftovers(lock.parent)
         _evaluate(trained, args)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from imavatar.baselines.names import TEXTURED_HEAD
-from imavatar.cli.common import choose_device, command, run_command
+from imavatar.cli.common import choose_device, command
 from imavatar.cli.evaluation_run import evaluate_run
 from imavatar.errors import CheckpointError, ConfigError
 from imavatar.files.atomic import remove_temporaries, write_text
@@ -24,7 +24,10 @@ READ_ONLY = (errno.EACCES, errno.EPERM, errno.EROFS)
 def exp_runner_main(argv: list[str] | None = None) -> None:
     """Train, or with --is_eval evaluate."""
     args = _parser().parse_args(argv)
-    run_command(lambda: evaluate_run(args) if args.is_eval else train_run(args))
+    if args.is_eval:
+        evaluate_run(args)
+    else:
+        train_run(args)
 
 
 def _parser() -> argparse.ArgumentParser:

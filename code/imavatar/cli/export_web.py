@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from imavatar import assets
-from imavatar.cli.common import command, run_command
+from imavatar.cli.common import command
 from imavatar.cli.export_avatar import GLB, add_export_arguments, export_avatar
 
 
@@ -21,7 +21,7 @@ def export_web_main(argv: list[str] | None = None) -> None:
     parser.add_argument("--title", help="of the page (default: the subject's or the file's name)")
     add_export_arguments(parser)
     args = parser.parse_args(argv)
-    run_command(lambda: export_web(args))
+    export_web(args)
 
 
 def export_web(args: argparse.Namespace) -> None:

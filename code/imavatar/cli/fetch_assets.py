@@ -3,7 +3,7 @@
 import argparse
 
 from imavatar import assets
-from imavatar.cli.common import command, run_command
+from imavatar.cli.common import command
 from imavatar.errors import AssetError
 
 
@@ -18,7 +18,10 @@ def fetch_assets_main(argv: list[str] | None = None) -> None:
         help="fetch nothing: compare every file with its sum, and end with 0 where all are there and whole, else 2",
     )
     args = parser.parse_args(argv)
-    run_command(lambda: check_assets(args.only) if args.check else assets.fetch(args.only))
+    if args.check:
+        check_assets(args.only)
+    else:
+        assets.fetch(args.only)
 
 
 def check_assets(names: list[str] | None) -> None:

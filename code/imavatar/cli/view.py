@@ -4,7 +4,7 @@ import argparse
 import threading
 from pathlib import Path
 
-from imavatar.cli.common import command, run_command
+from imavatar.cli.common import command
 from imavatar.cli.driving import MOTION_HELP, SWEEP, clip_name, read_driving
 from imavatar.errors import ImavatarError
 
@@ -34,7 +34,7 @@ def view_main(argv: list[str] | None = None) -> None:
     for name, least in (("size", 64), ("resolution", 8), ("faces", 100)):
         if getattr(args, name) < least:
             parser.error(f"--{name} is {getattr(args, name)}, expected at least {least}")
-    run_command(lambda: view(args))
+    view(args)
 
 
 def view(args: argparse.Namespace) -> None:

@@ -1,6 +1,5 @@
 """Head models in FLAME's file layout: FLAME's own pickles and the open head, read into one record."""
 
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from jaxtyping import Float, Int
 
 from imavatar.anatomy import JOINT_PARENTS, N_JOINTS, POSE_FEATURE_SIZE
 from imavatar.errors import AssetError
+from imavatar.files.atomic import replacing
 from imavatar.head.head_table import HeadTable
 from imavatar.head.npz_arrays import read_npz_arrays
 from imavatar.head.plausible_head import check_plausible
@@ -124,10 +124,8 @@ def save_head(path: Path, head: HeadAssets) -> None:
     content |= {f"expression_{key}": value for key, value in head.named_expressions.items()}
     content |= {f"unit_{key}": value for key, value in head.face_units.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb") as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **content)
-    os.replace(temporary, path)
 
 
 def _from_table(table: HeadTable) -> HeadAssets:

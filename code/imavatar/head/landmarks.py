@@ -1,10 +1,8 @@
 """Landmarks on a head mesh: 468 points of the face, the 68 iBUG points among them, and the pupils."""
 
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -13,10 +11,12 @@ from torch import Tensor
 
 from imavatar.anatomy import Joint
 from imavatar.errors import AssetError
+from imavatar.files.atomic import replacing
 from imavatar.head.assets import HeadAssets
 from imavatar.head.landmark_casting import Detector, cast_landmarks
 from imavatar.head.landmark_views import HeadView, Paint, default_poses, painted_views
 from imavatar.head.mesh_points import IBUG_FROM_MESH, LEFT_BROW, LIPS_OUTER, RIGHT_BROW
+from imavatar.head.npz_arrays import read_npz_arrays
 
 N_LANDMARKS = 468
 PUPIL_DEPTH = 0.0005
@@ -48,9 +48,8 @@ def embedding_path(head_path: Path) -> Path:
 
 def save_embedding(path: Path, embedding: LandmarkEmbedding, assets: HeadAssets) -> None:
     """Write an embedding; the file appears complete or not at all."""
-    partial = path.with_name(f".{path.name}.partial")
     try:
-        with open(partial, "wb") as file:
+        with replacing(path) as temporary, open(temporary, "wb") as file:
             np.savez(
                 file,
                 faces=embedding.faces,
@@ -58,7 +57,6 @@ def save_embedding(path: Path, embedding: LandmarkEmbedding, assets: HeadAssets)
                 spread=embedding.spread,
                 n_mesh_faces=len(assets.faces),
             )
-        os.replace(partial, path)
     except OSError as error:
         raise AssetError(f"{path}: cannot be written ({error.strerror}).") from error
 
@@ -69,10 +67,8 @@ def load_embedding(path: Path, assets: HeadAssets | None = None) -> LandmarkEmbe
     if not path.is_file():
         raise AssetError(f"{path}: the landmarks of the head model are missing; {hint}")
     try:
-        # opened here: np.load leaves its own file open where the content is broken
-        with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-            content = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, BadZipFile) as error:
+        content = read_npz_arrays(path)
+    except AssetError as error:
         raise AssetError(f"{path}: is not a readable .npz file ({error}); {hint}") from error
     _check_embedding(path, content, assets, hint)
     return LandmarkEmbedding(

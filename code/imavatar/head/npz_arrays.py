@@ -34,7 +34,7 @@ def read_npz_arrays(path: Path) -> dict[str, np.ndarray]:
         raise
     except Exception as error:
         # What zipfile raises for a damaged archive depends on where the damage is.
-        raise AssetError(f"{path} cannot be read as a head model ({_said(error)}); make it anew") from error
+        raise AssetError(f"{path} cannot be read as an .npz file ({_said(error)}); make it anew") from error
 
 
 def _key(info: zipfile.ZipInfo) -> str:

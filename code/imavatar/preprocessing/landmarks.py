@@ -90,7 +90,7 @@ class FaceLandmarker:
 
     def __init__(self, folder: Path | None = None):
         def model_path(name: str) -> Path:
-            return asset_path(name) if folder is None else folder / f"{name}.tflite"
+            return asset_path(name, folder)
 
         self._detector = FaceDetector(model_path("face_detector"))
         self._landmarks = AttentionMesh(model_path("face_landmark_with_attention"))

@@ -32,9 +32,7 @@ class Matting:
     """
 
     def __init__(self, folder: Path | None = None):
-        name = "selfie_segmentation"
-        path = asset_path(name) if folder is None else folder / f"{name}.tflite"
-        self._model = TfliteModel(path)
+        self._model = TfliteModel(asset_path("selfie_segmentation", folder))
 
     def __call__(self, rgb: np.ndarray) -> Float[np.ndarray, "h w"]:
         """Alpha of an image uint8 [h, w, 3]."""

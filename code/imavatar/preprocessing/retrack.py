@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from imavatar.data.images import read_colour, read_grey
-from imavatar.data.subject import FrameRecord, load_recording
+from imavatar.data.subject import FrameRecord, Inside, load_recording
 from imavatar.data.subject_writer import JSON_NAME, frame_entry, write_recording
 from imavatar.data.workplace import alone, remove_leftovers, subject_lock
 from imavatar.errors import DataError
@@ -75,6 +75,10 @@ def _retrack(
     assets = load_head(head_path)
     embedding = load_embedding(embedding_path(head_path), assets)
     records = [load_recording(folder / sub_dir).frames for sub_dir in sub_dirs]
+    inside = Inside()
+    for record in (record for part in records for record in part):
+        for path in (record.image_path, record.mask_path, record.semantic_path):
+            inside.check(path, record.folder)
     frames = [(number, record) for number, part in enumerate(records) for record in part]
     shown, faces = _detect(frames, assets_dir, progress)
     if len(shown) < MIN_FRAMES:

@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float
 
 from imavatar.anatomy import Joint
+from imavatar.assets import asset_path
 from imavatar.data.subject_writer import JSON_NAME
 from imavatar.data.workplace import alone, remove_all_leftovers, subject_lock
 from imavatar.errors import DataError
@@ -130,7 +131,9 @@ def make_synthetic(
     with alone(subject_lock(out, subject), f"the rendering of {subject}"):
         claim(folder, settings)
         remove_all_leftovers(folder.parent)
-        _render(folder, settings, lengths, make, MakeHuman(Path(assets_dir) / "makehuman"), workers, progress)
+        _render(
+            folder, settings, lengths, make, MakeHuman(asset_path("makehuman", Path(assets_dir))), workers, progress
+        )
     return folder
 
 
@@ -157,7 +160,7 @@ def _render(
 
 def make_studio(settings: SyntheticSettings, head_path: Path, assets_dir: Path, embedding: LandmarkEmbedding) -> Studio:
     """The subject before its camera; the same for the same settings."""
-    head, makehuman = load_head(head_path), MakeHuman(Path(assets_dir) / "makehuman")
+    head, makehuman = load_head(head_path), MakeHuman(asset_path("makehuman", Path(assets_dir)))
     mesh = _mesh_of(makehuman, head)
     subject = Subject(
         head,

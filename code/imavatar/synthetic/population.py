@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+from imavatar.assets import asset_path
 from imavatar.data.workplace import alone, remove_all_leftovers, subject_lock
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
@@ -120,7 +121,7 @@ class Workshop:
     def person(self, seed: int, index: int) -> Person:
         """Subject `index`; the same for the same seed."""
         generator = np.random.default_rng([seed, index, 0])
-        makehuman = MakeHuman(self.assets_dir / "makehuman")
+        makehuman = MakeHuman(asset_path("makehuman", self.assets_dir))
         mesh = cut_head(makehuman)
         years = float(generator.uniform(YOUNGEST, OLDEST))
         units = load_expression_units(makehuman, mesh)
@@ -218,7 +219,7 @@ def _render(
 
 def make_studio(person: Person, workshop: Workshop, settings: PopulationSettings) -> Studio:
     """The subject before its camera."""
-    makehuman = MakeHuman(workshop.assets_dir / "makehuman")
+    makehuman = MakeHuman(asset_path("makehuman", workshop.assets_dir))
     mesh = cut_head(makehuman)
     flame = Flame(person.raw.head, torch.zeros(0), n_expression=len(person.raw.unit_names))
     subject = Subject(
