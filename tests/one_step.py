@@ -44,6 +44,8 @@ def gradients_of_a_step(conf: str, frames: list[int]) -> dict[str, torch.Tensor]
         training_step(run, losses, batch, build.build_schedule(config).weights, generator)
     named = [*run.avatar.named_parameters(), *run.frames.named_parameters()]
     found = {name: p.grad.to_dense() for name, p in named if p.grad is not None}
+    # What holds on to the group of processes: its threads would still run when this one ends.
+    del losses
     leave_processes()
     return found if processes.first else {}
 

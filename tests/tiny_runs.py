@@ -2,6 +2,9 @@
 
 from pathlib import Path
 
+import pytest
+
+from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.training.checkpoints import load_part
 
 CONFIG = """
@@ -38,3 +41,14 @@ def losses(root: Path) -> list[float]:
 
 def model_state(root: Path, name: str) -> dict:
     return load_part(run_folder(root) / "train" / "checkpoints", "model", name)["model_state_dict"]
+
+
+def refusal(capsys, *arguments: str) -> str:
+    """What exp_runner.py says, in one line, of what it refuses to do."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        exp_runner_main(list(arguments))
+    error = capsys.readouterr().err
+    assert stop.value.code == 2, error
+    assert error.startswith("error: ") and error.count("\n") == 1 and "Traceback" not in error
+    return error

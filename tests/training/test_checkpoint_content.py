@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from imavatar.cli.exp_runner import exp_runner_main
-from imavatar.training.checkpoints import checkpoint_file
-from tiny_runs import run_folder, write_config
+from imavatar.training.checkpoint_files import FOLDERS, INDEX, checkpoint_file
+from tiny_runs import refusal, run_folder, write_config
 
 OPTIMISED = "train.optimize_camera = True\ntrain.optimize_expression = True\n"
 
@@ -19,15 +19,6 @@ def trained(root, capsys):
     exp_runner_main(["--conf", conf, "--nepoch", "2"])
     capsys.readouterr()
     return conf
-
-
-def refusal(capsys, *arguments: str) -> str:
-    with pytest.raises(SystemExit) as stop:
-        exp_runner_main(list(arguments))
-    error = capsys.readouterr().err
-    assert stop.value.code == 2, error
-    assert error.startswith("error: ") and error.count("\n") == 1 and "Traceback" not in error
-    return error
 
 
 def change(root, part: str, change) -> bytes:
@@ -150,3 +141,15 @@ def test_latent_codes_of_another_size_are_refused(root, capsys):
     change(root, "inputs", with_entry("latent_codes_state_dict", "weight", value=lambda old: old[:, :5]))
     error = refusal(capsys, "--conf", conf, "--is_eval", "--only_json")
     assert "InputParameters/latest.pth: latent_codes has the shape (4, 5), expected a row of 32" in error
+
+
+def test_a_run_that_version_0_1_0_or_the_authors_saved_goes_on_bit_for_bit(root, trained):
+    checkpoints = run_folder(root) / "train" / "checkpoints"
+    (checkpoints / INDEX).unlink()  # which they do not write; all else is theirs
+    exp_runner_main(["--conf", trained, "--nepoch", "3", "--is_continue"])
+    whole = write_config(root, extra=OPTIMISED + "train.methodname = whole\n")
+    exp_runner_main(["--conf", whole, "--nepoch", "3"])
+    other = root / "runs" / "sphere" / "whole" / "train" / "train" / "checkpoints"
+    for part in FOLDERS:
+        file = checkpoint_file(checkpoints, part, "3")
+        assert file.read_bytes() == checkpoint_file(other, part, "3").read_bytes()

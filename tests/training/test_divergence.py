@@ -6,17 +6,7 @@ import torch
 from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.training.checkpoints import load_part, saved_epoch
 from imavatar.training.soundness import Look, Watch
-from tiny_runs import model_state, run_folder, write_config
-
-
-def refusal(capsys, *arguments: str) -> str:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        exp_runner_main(list(arguments))
-    error = capsys.readouterr().err
-    assert stop.value.code == 2 and error.startswith("error: ") and error.count("\n") == 1
-    return error
-
+from tiny_runs import model_state, refusal, run_folder, write_config
 
 # Without these two losses what the huge weights make of the rays stays finite.
 FINITE = "loss.eikonal_weight = 0.0\nloss.head_fields_weight = 0.0\n"

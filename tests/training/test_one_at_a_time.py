@@ -10,23 +10,12 @@ import sys
 import time
 from pathlib import Path
 
-import pytest
-
 from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.files.locks import LOCK_FILE
 from imavatar.training.logs import ScalarLog
-from tiny_runs import run_folder, write_config
+from tiny_runs import refusal, run_folder, write_config
 
 RUNNER = Path(__file__).parents[2] / "scripts" / "exp_runner.py"
-
-
-def refusal(capsys, *arguments: str) -> str:
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        exp_runner_main(list(arguments))
-    error = capsys.readouterr().err
-    assert stop.value.code == 2 and error.startswith("error: ") and error.count("\n") == 1
-    return error
 
 
 def test_a_second_training_is_refused_and_goes_on_after_a_kill_of_the_first(root, capsys):
