@@ -3,6 +3,7 @@
 Arguments: configuration, frames of the step by commas, file of the gradients.
 """
 
+import os
 import sys
 from contextlib import suppress
 from dataclasses import fields
@@ -66,3 +67,5 @@ if __name__ == "__main__":
     gradients = gradients_of_a_step(sys.argv[1], [int(frame) for frame in sys.argv[2].split(",")])
     if gradients:
         torch.save(gradients, sys.argv[3])
+    # At once: at the interpreter's end a thread of torch's process groups sometimes aborts the process.
+    os._exit(0)
