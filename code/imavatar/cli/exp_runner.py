@@ -51,15 +51,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def train_run(args: argparse.Namespace) -> None:
     """Train from scratch, or from a checkpoint with --is_continue; one process at a time in a run's folder."""
-    import torch
-
     from imavatar import build
     from imavatar.config import dump_config, load_config
-    from imavatar.training.logs import ScalarLog
-    from imavatar.training.loop import train
     from imavatar.training.processes import join_processes, leave_processes
-    from imavatar.training.run_checkpoints import NoCheckpoints, RunCheckpoints
-    from imavatar.training.visibility import check_heads
 
     processes = join_processes()
     config = build.with_subject(load_config(args.conf), args.subject)
@@ -76,48 +70,61 @@ def train_run(args: argparse.Namespace) -> None:
         should_train = _claim(held, folder, processes, lambda: _should_train(folder, n_epochs, resolved, args))
         # Before the first process writes what the others look for.
         processes.wait()
-        if not should_train:
-            leave_processes()
-            return
-        torch.manual_seed(config.train.seed)
-        device = choose_device()
-        dataset = build.build_dataset(config, "train")
-        head = build.build_head_assets(config)
-        flame = build.build_flame(config, head, dataset.shape_params).to(device)
-        check_heads(flame, dataset)
-        avatar = build.build_avatar(config, flame).to(device)
-        if config.model.method == TEXTURED_HEAD:
-            _paint(avatar, flame, dataset, folder, resolved)
-            return
-        run = build.build_run(config, avatar, flame, dataset, device, processes)
-        logger.info("training on %s: %d frames, run folder %s", device, len(dataset), folder.root)
-        surface = build.build_head_surface(flame, head)
-        start = _start_epoch(
-            args, config, run, folder, lambda: build.build_warm_start_surface(config, flame, surface, dataset)
-        )
-        # The first process alone writes; the others wait for it at their next common step.
-        log, checkpoints = None, NoCheckpoints()
-        if processes.first:
-            write_text(folder.config, resolved)
-            name = config.train.methodname
-            log = ScalarLog(folder.train, start=start, wandb_workspace=args.wandb_workspace, run_name=name)
-            checkpoints = RunCheckpoints(folder.checkpoints, run, every=config.train.save_every)
-        train(
-            run,
-            dataset,
-            build.build_objective(config, surface),
-            build.build_schedule(config),
-            build.build_loop_settings(config, n_epochs),
-            start_epoch=start,
-            log=log.log if log else _nothing,
-            checkpoints=checkpoints,
-            preview=_previewer(config, folder, run, dataset) if log else _nothing,
-        )
-        if log:
-            log.close()
-            _finish(folder, n_epochs, resolved)
-        processes.wait()
+        if should_train:
+            _train(args, config, folder, processes, n_epochs, resolved)
+            processes.wait()
         leave_processes()
+
+
+def _train(args, config, folder, processes, n_epochs: int, resolved: str) -> None:
+    """The training itself, in a folder that is this process's."""
+    import torch
+
+    from imavatar import build
+    from imavatar.training.logs import ScalarLog
+    from imavatar.training.loop import train
+    from imavatar.training.run_checkpoints import NoCheckpoints, RunCheckpoints
+    from imavatar.training.visibility import check_heads
+
+    torch.manual_seed(config.train.seed)
+    device = choose_device()
+    dataset = build.build_dataset(config, "train")
+    head = build.build_head_assets(config)
+    flame = build.build_flame(config, head, dataset.shape_params).to(device)
+    check_heads(flame, dataset)
+    avatar = build.build_avatar(config, flame).to(device)
+    if config.model.method == TEXTURED_HEAD:
+        if processes.first:
+            _paint(avatar, flame, dataset, folder, resolved)
+        return
+    run = build.build_run(config, avatar, flame, dataset, device, processes)
+    logger.info("training on %s: %d frames, run folder %s", device, len(dataset), folder.root)
+    surface = build.build_head_surface(flame, head)
+    start = _start_epoch(
+        args, config, run, folder, lambda: build.build_warm_start_surface(config, flame, surface, dataset)
+    )
+    # The first process alone writes; the others wait for it at their next common step.
+    log, checkpoints = None, NoCheckpoints()
+    if processes.first:
+        write_text(folder.config, resolved)
+        log = ScalarLog(
+            folder.train, start=start, wandb_workspace=args.wandb_workspace, run_name=config.train.methodname
+        )
+        checkpoints = RunCheckpoints(folder.checkpoints, run, every=config.train.save_every)
+    train(
+        run,
+        dataset,
+        build.build_objective(config, surface),
+        build.build_schedule(config),
+        build.build_loop_settings(config, n_epochs),
+        start_epoch=start,
+        log=log.log if log else _nothing,
+        checkpoints=checkpoints,
+        preview=_previewer(config, folder, run, dataset) if log else _nothing,
+    )
+    if log:
+        log.close()
+        _finish(folder, n_epochs, resolved)
 
 
 def _claim(held: contextlib.ExitStack, folder, processes, should_train: Callable[[], bool]) -> bool:
