@@ -55,15 +55,6 @@ def run_state(run: Run, epoch: int) -> dict[str, dict[str, Any]]:
     }
 
 
-def read_model(folder: Path, name: str) -> ModelCheckpoint:
-    """The model's part of a checkpoint of this project or of the authors'.
-
-    Raises:
-        CheckpointError: it is missing, damaged, or holds something else than tensors of finite numbers.
-    """
-    return _model_of(read_checkpoint(folder, name, ["model"])["model"])
-
-
 def read_trained(folder: Path, name: str, latent_size: int) -> tuple[ModelCheckpoint, Float[Tensor, "1 l"]]:
     """The model, and the latent code of the first training frame, which stands for unseen ones; of one epoch.
 
@@ -71,7 +62,8 @@ def read_trained(folder: Path, name: str, latent_size: int) -> tuple[ModelCheckp
         latent_size: width of the latent codes, 0 for none.
 
     Raises:
-        CheckpointError: as `read_model`, or there are no such codes.
+        CheckpointError: a part is missing, damaged, of another epoch, or holds something else than tensors of finite
+            numbers; or there are no such codes.
     """
     parts = read_checkpoint(folder, name, ["model"] + ["inputs"] * bool(latent_size))
     model = _model_of(parts["model"])
@@ -125,9 +117,10 @@ def check_content(parts: Mapping[str, CheckpointPart]) -> None:
     Raises:
         CheckpointError: they are not; the message names the entry.
     """
-    for part in parts.values():
+    for part in (parts[name] for name in ("model", "inputs") if name in parts):
         for key, value in part.content.items():
-            if key.endswith("_state_dict") and part in (parts.get("model"), parts.get("inputs")) and value:
+            # An empty one stands for a table that the run does not have.
+            if key.endswith("_state_dict") and value:
                 tensors(value, part.path, key)
 
 
