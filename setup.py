@@ -37,6 +37,7 @@ setup(
         "av>=13",
         "jaxtyping>=0.2.34",
         "warp-lang>=1.19",
+        "tqdm>=4.66",
     ],
     extras_require=EXTRAS,
 )

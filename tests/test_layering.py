@@ -8,7 +8,7 @@ import imavatar
 
 PACKAGE = Path(imavatar.__file__).parent
 LAYERS = [
-    {"errors", "anatomy", "names"},
+    {"errors", "anatomy", "names", "progress"},
     {"files"},
     {"types", "assets"},
     {"numerics"},
