@@ -3,7 +3,7 @@
 import pytest
 
 from imavatar.cli.reproduce import reproduce_main
-from studio_needs import needs_studio
+from requires_mitsuba import requires_mitsuba
 
 TINY = [
     *("--subjects", "1", "--minutes", "0.02", "--size", "64", "--supersample", "1", "--jobs", "2"),
@@ -29,7 +29,7 @@ def test_impossible_requests_are_refused(arguments, message, tmp_path, capsys):
 
 
 @pytest.mark.slow
-@needs_studio
+@requires_mitsuba
 def test_a_comparison_goes_on_where_it_was_and_reports_what_fails(tmp_path, capsys):
     pytest.importorskip("matplotlib")
     out = tmp_path / "out"

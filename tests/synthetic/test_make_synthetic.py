@@ -12,10 +12,10 @@ from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
 from imavatar.data.workplace import subject_lock
 from imavatar.errors import BusyError, DataError
 from imavatar.files.locks import locked
-from imavatar.synthetic.claim import claim
-from imavatar.synthetic.dataset import SyntheticSettings, make_synthetic
-from imavatar.synthetic.paint import Label
-from studio_needs import needs_studio
+from imavatar.synthetic.generator import SyntheticSettings, make_synthetic
+from imavatar.synthetic.manifest import claim
+from imavatar.synthetic.skin_material import Label
+from requires_mitsuba import requires_mitsuba
 
 SIZE = 48
 
@@ -35,7 +35,7 @@ def images(folder, k: int):
     return colour, read_grey(folder / "mask" / f"{k}.png", "mask"), read_grey(folder / "semantic" / f"{k}.png", "map")
 
 
-@needs_studio
+@requires_mitsuba
 def test_the_head_fills_its_share_of_the_image(folder):
     for k in (1, 2, 3):
         colour, mask, semantic = images(folder / "train", k)
@@ -47,7 +47,7 @@ def test_the_head_fills_its_share_of_the_image(folder):
         assert (labelled == (mask > 127)).mean() > 0.98
 
 
-@needs_studio
+@requires_mitsuba
 def test_landmarks_of_the_eyes_lie_on_the_eyes(folder):
     table = json.loads((folder / "train" / "flame_params.json").read_text())
     for k, frame in enumerate(table["frames"], start=1):
@@ -60,7 +60,7 @@ def test_landmarks_of_the_eyes_lie_on_the_eyes(folder):
         np.testing.assert_allclose(points.mean(axis=0), [columns.mean(), rows.mean()], atol=1.5)
 
 
-@needs_studio
+@requires_mitsuba
 def test_what_is_there_is_kept_and_what_is_missing_is_made_the_same(folder):
     image = folder / "test" / "image" / "1.png"
     before, kept = image.read_bytes(), (folder / "train" / "image" / "1.png").stat().st_mtime_ns
@@ -71,7 +71,7 @@ def test_what_is_there_is_kept_and_what_is_missing_is_made_the_same(folder):
     assert image.read_bytes() == before
 
 
-@needs_studio
+@requires_mitsuba
 def test_other_processes_render_the_same_and_a_harder_sequence_leaves_the_others_as_they_are(folder, tmp_path):
     again = record(tmp_path, n_train=2, n_harder=2, workers=1)
     for k in (1, 2):
@@ -80,13 +80,13 @@ def test_other_processes_render_the_same_and_a_harder_sequence_leaves_the_others
         assert (again / "harder" / name).is_file()
 
 
-@needs_studio
+@requires_mitsuba
 def test_another_request_for_the_same_folder_is_refused(folder):
     with pytest.raises(DataError, match="seed is 0, asked for is 7"):
         record(folder.parent.parent, seed=7)
 
 
-@needs_studio
+@requires_mitsuba
 def test_one_process_works_on_a_subject_and_what_is_finished_needs_no_lock(folder, tmp_path):
     with locked(subject_lock(folder.parent.parent, "synthetic"), "a test"):
         assert record(folder.parent.parent) == folder
@@ -98,7 +98,7 @@ def test_one_process_works_on_a_subject_and_what_is_finished_needs_no_lock(folde
     assert not (tmp_path / "synthetic").exists()
 
 
-@needs_studio
+@requires_mitsuba
 def test_a_finished_subject_in_a_folder_that_cannot_be_written_is_there(folder, monkeypatch):
     def refuse(*_, **__):
         raise OSError(30, "Read-only file system")
@@ -111,7 +111,7 @@ def test_a_finished_subject_in_a_folder_that_cannot_be_written_is_there(folder, 
     (folder / "test" / "away.json").rename(folder / "test" / "flame_params.json")
 
 
-@needs_studio
+@requires_mitsuba
 def test_what_killed_processes_were_writing_is_removed(folder):
     names = [".1.png.77-0a1b2c3d.tmp.png", "flame_params.json.partial"]
     for name in names:
@@ -139,7 +139,7 @@ def test_impossible_requests_are_refused(change, message):
         SyntheticSettings(**values | change)
 
 
-@needs_studio
+@requires_mitsuba
 def test_hair_can_be_strands_and_normals_face_the_camera(tmp_path):
     folder = record(tmp_path, hair="strands", n_train=1, size=64) / "train"
     _, mask, semantic = images(folder, 1)

@@ -16,13 +16,13 @@ from imavatar.errors import DataError
 from imavatar.head.assets import load_head
 from imavatar.head.flame import Flame
 from imavatar.synthetic.data_card import count_faces, write_contact_sheet, write_data_card
-from imavatar.synthetic.paint import Label
 from imavatar.synthetic.population import FIT_FILE, make_population
-from studio_needs import needs_studio
+from imavatar.synthetic.skin_material import Label
+from requires_mitsuba import requires_mitsuba
 
 SIZE = 64
 FRAMES = {"train": 2, "test_extrapolation": 2, "test_views": 2}
-pytestmark = needs_studio
+pytestmark = requires_mitsuba
 
 
 def make(out, n_subjects=2, **changes):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imavatar.anatomy import Joint, pose_slice
-from imavatar.synthetic.motion import GESTURES, MAX_JAW, MAX_UNIT
+from imavatar.synthetic.face_motion import GESTURES, MAX_JAW, MAX_UNIT
 from imavatar.synthetic.sequences import (
     JAW_LEVELS,
     POSED,

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from imavatar.synthetic.clothing import Shell
 from imavatar.synthetic.mesh_tools import subdivide
 from imavatar.synthetic.strands import LENGTH, TONES, grow_strands
-from imavatar.synthetic.wear import Shell
 
 RADIUS, THICKNESS, SCALE = 0.1, 0.01, 4.0
 

@@ -75,7 +75,7 @@ def _frames(text: str) -> dict[str, int]:
 
 
 def _one_subject(args: argparse.Namespace) -> None:
-    from imavatar.synthetic.dataset import make_synthetic
+    from imavatar.synthetic.generator import make_synthetic
 
     folder = make_synthetic(
         args.out,

@@ -13,6 +13,7 @@ from imavatar.data.images import read_colour, write_png
 from imavatar.data.subject import read_json
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
+from imavatar.synthetic.ground_truth_files import FOLDER, FRAMES
 from imavatar.synthetic.population import FIT_FILE, PopulationSettings
 from imavatar.synthetic.renderer import fastest_variant
 from imavatar.synthetic.sequences import (
@@ -24,7 +25,6 @@ from imavatar.synthetic.sequences import (
     UNSEEN_PAIRS,
     VIEWS,
 )
-from imavatar.synthetic.truth_files import FOLDER, FRAMES
 
 SHEET, CARD, FACES = "contact_sheet.png", "DATA_CARD.md", "faces_found.json"
 TEXT = """# Synthetic heads with ground truth

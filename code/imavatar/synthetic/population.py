@@ -22,10 +22,11 @@ from imavatar.head.landmarks import LandmarkEmbedding, embedding_path, load_embe
 from imavatar.head.makehuman import MakeHuman
 from imavatar.head.open_head_faces import load_expression_units, load_face_space
 from imavatar.head.open_head_mesh import cut_head
-from imavatar.synthetic.claim import claim, fingerprint, is_claimed
-from imavatar.synthetic.dataset import camera_before
-from imavatar.synthetic.look import Look, random_look
-from imavatar.synthetic.raw_space import ClosestHead, RawPerson, closest_head, make_raw_person, vertex_error
+from imavatar.synthetic.appearance import Look, random_look
+from imavatar.synthetic.generator import camera_before
+from imavatar.synthetic.ground_truth_files import write_truth
+from imavatar.synthetic.makehuman_person import ClosestHead, RawPerson, closest_head, make_raw_person, vertex_error
+from imavatar.synthetic.manifest import claim, fingerprint, is_claimed
 from imavatar.synthetic.recording import Take, record
 from imavatar.synthetic.renderer import VECTORISED, fastest_variant
 from imavatar.synthetic.sequences import (
@@ -41,8 +42,7 @@ from imavatar.synthetic.sequences import (
     ring_of_views,
 )
 from imavatar.synthetic.studio import Shot, Studio
-from imavatar.synthetic.subject import Subject
-from imavatar.synthetic.truth_files import write_truth
+from imavatar.synthetic.synthetic_subject import Subject
 from imavatar.types import HeadParameters
 
 logger = logging.getLogger(__name__)

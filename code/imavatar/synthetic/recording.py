@@ -14,9 +14,9 @@ from imavatar.data.ground_truth import read_ground_truth, write_ground_truth
 from imavatar.data.images import read_colour, read_grey
 from imavatar.data.subject_writer import JSON_NAME, SubjectWriter
 from imavatar.errors import DataError
-from imavatar.synthetic.processes import work_in_processes
 from imavatar.synthetic.renderer import SCALAR
 from imavatar.synthetic.studio import Photograph, Shot, Studio
+from imavatar.synthetic.worker_pool import work_in_processes
 
 
 @dataclass(frozen=True)

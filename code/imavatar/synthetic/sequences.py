@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
-from imavatar.synthetic.motion import EYELID_GESTURES, MAX_JAW, MAX_UNIT, Motion, random_motion, without_side
+from imavatar.synthetic.face_motion import EYELID_GESTURES, MAX_JAW, MAX_UNIT, Motion, random_motion, without_side
 
 TRAIN, VALIDATION = "train", "validation"
 INTERPOLATION, EXTRAPOLATION, VIEWS = "test_interpolation", "test_extrapolation", "test_views"

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
+from imavatar.synthetic.clothing import PARTING, Shell
 from imavatar.synthetic.mesh_tools import FineMesh, unit, value_noise, vertex_normals
-from imavatar.synthetic.paint import SkinPaint
-from imavatar.synthetic.wear import PARTING, Shell
+from imavatar.synthetic.skin_material import SkinPaint
 
 LENGTH = 0.022
 """Of a strand, metres, at the middle of the head; shorter towards the neck."""

@@ -9,11 +9,11 @@ from jaxtyping import Bool, Float, UInt8
 from imavatar.anatomy import HEAD_SCALE
 from imavatar.data.ground_truth import GroundTruth
 from imavatar.head.landmarks import LandmarkEmbedding, flame_keypoints
-from imavatar.synthetic.labels import SeenSurface, seen_surface
-from imavatar.synthetic.paint import Label
 from imavatar.synthetic.renderer import StudioCamera, render
+from imavatar.synthetic.skin_material import Label
 from imavatar.synthetic.strand_cover import strand_cover
-from imavatar.synthetic.subject import Curves, Subject
+from imavatar.synthetic.synthetic_subject import Curves, Subject
+from imavatar.synthetic.visible_surface import SeenSurface, seen_surface
 from imavatar.types import HeadParameters
 
 MASKED = 127

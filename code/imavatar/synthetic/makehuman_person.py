@@ -14,7 +14,7 @@ from imavatar.head.flame import N_SHAPE_COLUMNS
 from imavatar.head.open_head_faces import FaceSpace, random_face
 from imavatar.head.open_head_mesh import HeadMesh
 from imavatar.head.open_head_rig import rigid_fit
-from imavatar.synthetic.layout import METRES_PER_UNIT
+from imavatar.synthetic.makehuman_uv import METRES_PER_UNIT
 
 N_SHAPE, N_EXPRESSION = 100, 50
 MILLIMETRES = 1000.0

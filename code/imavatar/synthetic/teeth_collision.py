@@ -8,7 +8,7 @@ from trimesh.triangles import closest_point
 from imavatar.head.assets import HeadAssets
 from imavatar.rendering.mesh_queries import signed_distance
 from imavatar.synthetic.mesh_tools import unit
-from imavatar.synthetic.paint import Label
+from imavatar.synthetic.skin_material import Label
 
 THICKNESS = 0.0015
 """Metres of skin that nothing comes nearer to than to its outside."""

@@ -6,11 +6,11 @@ import trimesh
 from scipy.interpolate import BSpline
 
 from imavatar.anatomy import HEAD_SCALE
+from imavatar.synthetic.appearance import KINDS, Hair, random_look
 from imavatar.synthetic.glasses import IN_FRONT, RIM, TUBE, glasses_mesh
-from imavatar.synthetic.look import KINDS, Hair, random_look
 from imavatar.synthetic.renderer import StudioCamera
 from imavatar.synthetic.strand_cover import bspline_points, strand_cover
-from imavatar.synthetic.subject import Curves
+from imavatar.synthetic.synthetic_subject import Curves
 
 EYES = np.array([[0.031, 0.03, 0.05], [-0.031, 0.03, 0.05]])
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imavatar.anatomy import Joint, pose_slice
-from imavatar.synthetic.motion import MAX_JAW, MAX_PITCH, MAX_ROLL, MAX_UNIT, MAX_YAW, expression_of, random_motion
+from imavatar.synthetic.face_motion import MAX_JAW, MAX_PITCH, MAX_ROLL, MAX_UNIT, MAX_YAW, expression_of, random_motion
 
 UNITS = ("mouthSmileLeft", "mouthSmileRight", "eyeBlinkLeft", "eyeBlinkRight", "jawForward", "mouthLeft", "mouthRight")
 

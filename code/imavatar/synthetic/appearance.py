@@ -6,7 +6,7 @@ from enum import Enum
 
 import numpy as np
 
-from imavatar.synthetic.paint import Palette
+from imavatar.synthetic.skin_material import Palette
 
 
 class Hair(Enum):

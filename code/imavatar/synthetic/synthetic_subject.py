@@ -10,15 +10,15 @@ from imavatar.anatomy import HEAD_SCALE, Joint
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.head.makehuman import MakeHuman
+from imavatar.synthetic.appearance import Hair, Look
+from imavatar.synthetic.clothing import Shell, cloth_shell, hair_shell
 from imavatar.synthetic.eyes import eye_colour, eyeball_mesh
 from imavatar.synthetic.glasses import glasses_mesh
-from imavatar.synthetic.layout import corner_uv, face_textures, torso_below
-from imavatar.synthetic.look import Hair, Look
+from imavatar.synthetic.makehuman_uv import corner_uv, face_textures, torso_below
 from imavatar.synthetic.mesh_tools import subdivide, unit, vertex_normals
-from imavatar.synthetic.mouth import keep_under, outer_skin
-from imavatar.synthetic.paint import EYES_IN_PAINT_SPACE, Label, SkinPaint
+from imavatar.synthetic.skin_material import EYES_IN_PAINT_SPACE, Label, SkinPaint
 from imavatar.synthetic.strands import RADIUS, TONES, Strands, grow_beard, grow_strands
-from imavatar.synthetic.wear import Shell, cloth_shell, hair_shell
+from imavatar.synthetic.teeth_collision import keep_under, outer_skin
 from imavatar.types import HeadParameters
 
 N_SHAPE, N_EXPRESSION = 100, 50

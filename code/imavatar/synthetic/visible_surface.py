@@ -7,9 +7,9 @@ from jaxtyping import Float, UInt8
 
 from imavatar.numerics.rasterize import rasterize
 from imavatar.synthetic.mesh_tools import unit
-from imavatar.synthetic.paint import Label
 from imavatar.synthetic.renderer import StudioCamera
-from imavatar.synthetic.subject import Subject, Surface
+from imavatar.synthetic.skin_material import Label
+from imavatar.synthetic.synthetic_subject import Subject, Surface
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from imavatar.synthetic.mouth import REACH, THICKNESS, keep_under, outer_skin
-from imavatar.synthetic.paint import Label
+from imavatar.synthetic.skin_material import Label
+from imavatar.synthetic.teeth_collision import REACH, THICKNESS, keep_under, outer_skin
 from oracles_ellipsoid_head import ellipsoid
 
 RADIUS = 0.08

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 
 from imavatar.errors import AssetError
 from imavatar.head.makehuman import BODY_GROUP, BaseMesh, MakeHuman
-from imavatar.synthetic.paint import FaceTextures
+from imavatar.synthetic.skin_material import FaceTextures
 
 METRES_PER_UNIT = 0.1
 """MakeHuman's unit is a decimetre."""

@@ -26,14 +26,14 @@ from imavatar.head.makehuman import MakeHuman
 from imavatar.head.open_head_faces import load_expression_units
 from imavatar.head.open_head_mesh import HeadMesh, cut_head
 from imavatar.names import NAME_RULE, is_name, shown
-from imavatar.synthetic.claim import claim, fingerprint, is_claimed
-from imavatar.synthetic.layout import METRES_PER_UNIT
-from imavatar.synthetic.look import Look
-from imavatar.synthetic.motion import expression_of, random_motion
+from imavatar.synthetic.appearance import Look
+from imavatar.synthetic.face_motion import expression_of, random_motion
+from imavatar.synthetic.makehuman_uv import METRES_PER_UNIT
+from imavatar.synthetic.manifest import claim, fingerprint, is_claimed
 from imavatar.synthetic.recording import Take, record
 from imavatar.synthetic.renderer import StudioCamera, fastest_variant
 from imavatar.synthetic.studio import Shot, Studio
-from imavatar.synthetic.subject import N_EXPRESSION, Subject, random_shape
+from imavatar.synthetic.synthetic_subject import N_EXPRESSION, Subject, random_shape
 from imavatar.types import HeadParameters
 
 logger = logging.getLogger(__name__)
