@@ -13,7 +13,7 @@ from imavatar.data.workplace import subject_lock
 from imavatar.errors import BusyError, DataError
 from imavatar.files.locks import locked
 from imavatar.synthetic.generator import SyntheticSettings, make_synthetic
-from imavatar.synthetic.manifest import claim
+from imavatar.synthetic.manifest import write_manifest
 from imavatar.synthetic.skin_material import Label
 from requires_mitsuba import requires_mitsuba
 
@@ -126,7 +126,7 @@ def test_a_folder_of_the_users_own_is_not_touched(tmp_path):
     (tmp_path / "me" / "me").mkdir(parents=True)
     settings = SyntheticSettings("me", 64, 1, 1, 0, 1, "head")
     with pytest.raises(DataError, match="was not made by this command"):
-        claim(tmp_path / "me" / "me", settings)
+        write_manifest(tmp_path / "me" / "me", settings)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from imavatar.baking.shown import Shown, without_hidden
 from imavatar.fields.deformer import Deformer
 from imavatar.head.flame import Flame
 from imavatar.numerics.linalg import transform_points
-from imavatar.numerics.rasterize import vertex_normals
+from imavatar.numerics.mesh import vertex_normals
 from imavatar.numerics.skinning import blend_transforms
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.surface_mesh import extract_mesh

@@ -8,7 +8,8 @@ from imavatar.anatomy import SemanticClass
 from imavatar.data.dataset import Frame
 from imavatar.head.flame import Flame
 from imavatar.inspection.head_view import TrackedHead, landmark_pairs
-from imavatar.numerics.rasterize import rasterize, vertex_normals
+from imavatar.numerics.mesh import vertex_normals
+from imavatar.numerics.rasterize import rasterize
 from imavatar.rendering.camera import project, view_depth
 
 RECORDED = (255, 60, 60)

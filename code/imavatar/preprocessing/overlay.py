@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from imavatar.numerics.rasterize import rasterize, vertex_normals
+from imavatar.numerics.mesh import vertex_normals
+from imavatar.numerics.rasterize import rasterize
 
 DETECTED = np.array([255, 40, 40])
 FITTED = np.array([40, 230, 40])

@@ -26,14 +26,14 @@ from imavatar.head.makehuman import MakeHuman
 from imavatar.head.open_head_faces import load_expression_units
 from imavatar.head.open_head_mesh import HeadMesh, cut_head
 from imavatar.names import NAME_RULE, is_name, shown
-from imavatar.synthetic.appearance import Look
+from imavatar.synthetic.appearance import Appearance
 from imavatar.synthetic.face_motion import expression_of, random_motion
 from imavatar.synthetic.makehuman_uv import METRES_PER_UNIT
-from imavatar.synthetic.manifest import claim, fingerprint, is_claimed
-from imavatar.synthetic.recording import Take, record
+from imavatar.synthetic.manifest import fingerprint, has_manifest, write_manifest
+from imavatar.synthetic.recording import SequenceSpec, record
 from imavatar.synthetic.renderer import StudioCamera, fastest_variant
-from imavatar.synthetic.studio import Shot, Studio
-from imavatar.synthetic.synthetic_subject import N_EXPRESSION, Subject, random_shape
+from imavatar.synthetic.studio import FrameSpec, Studio
+from imavatar.synthetic.synthetic_subject import N_EXPRESSION, SyntheticSubject, random_shape
 from imavatar.types import HeadParameters
 
 logger = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ def make_synthetic(
     )
     folder = Path(out) / subject / subject
     lengths = {name: n for name, n in ((TRAIN, n_train), (TEST, n_test), (HARDER, n_harder)) if n > 0}
-    if is_claimed(folder, settings) and all((folder / name / JSON_NAME).is_file() for name in lengths):
+    if has_manifest(folder, settings) and all((folder / name / JSON_NAME).is_file() for name in lengths):
         logger.info("%s: the synthetic subject is there", folder)
         return folder
     fastest_variant()
@@ -129,7 +129,7 @@ def make_synthetic(
         embedding = load_embedding(embedding_path(head_path), head)
     make = functools.partial(make_studio, settings, head_path, assets_dir, embedding)
     with alone(subject_lock(out, subject), f"the rendering of {subject}"):
-        claim(folder, settings)
+        write_manifest(folder, settings)
         remove_all_leftovers(folder.parent)
         _render(
             folder, settings, lengths, make, MakeHuman(asset_path("makehuman", Path(assets_dir))), workers, progress
@@ -162,13 +162,13 @@ def make_studio(settings: SyntheticSettings, head_path: Path, assets_dir: Path, 
     """The subject before its camera; the same for the same settings."""
     head, makehuman = load_head(head_path), MakeHuman(asset_path("makehuman", Path(assets_dir)))
     mesh = _mesh_of(makehuman, head)
-    subject = Subject(
+    subject = SyntheticSubject(
         head,
         Flame(head, torch.tensor(random_shape(settings.seed)), n_expression=N_EXPRESSION),
         makehuman,
         mesh.source[: mesh.n_vertices],
         seed=settings.seed,
-        look=Look(n_strands=N_STRANDS if settings.hair == "strands" else 0),
+        look=Appearance(n_strands=N_STRANDS if settings.hair == "strands" else 0),
     )
     return Studio(subject, embedding, camera_before(head, head.v_template, settings.size), settings.samples)
 
@@ -189,9 +189,9 @@ def _motion(settings: SyntheticSettings, studio: Studio, units, name: str, n_fra
     return HeadParameters(torch.tensor(expression, dtype=torch.float32), torch.tensor(motion.pose, dtype=torch.float32))
 
 
-def _take(folder: Path, sequence: HeadParameters, stream: int) -> Take:
-    shots = tuple(Shot(k, sequence[k : k + 1], 1000 * stream + k) for k in range(len(sequence)))
-    return Take(folder, shots, sequence.expression.numpy(), sequence.pose.numpy())
+def _take(folder: Path, sequence: HeadParameters, stream: int) -> SequenceSpec:
+    shots = tuple(FrameSpec(k, sequence[k : k + 1], 1000 * stream + k) for k in range(len(sequence)))
+    return SequenceSpec(folder, shots, sequence.expression.numpy(), sequence.pose.numpy())
 
 
 def _mesh_of(makehuman: MakeHuman, head: HeadAssets) -> HeadMesh:

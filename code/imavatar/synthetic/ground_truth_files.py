@@ -11,7 +11,7 @@ from imavatar.anatomy import HEAD_SCALE, Joint, pose_slice
 from imavatar.data.array_file import write_arrays
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
-from imavatar.synthetic.recording import Take
+from imavatar.synthetic.recording import SequenceSpec
 from imavatar.synthetic.sequences import Sequence, pairs_together
 from imavatar.synthetic.studio import Studio
 
@@ -20,7 +20,7 @@ VERTICES, LANDMARKS, FRAMES = "vertices.npz", "landmarks.npz", "frames.csv"
 
 
 @torch.no_grad()
-def write_truth(take: Take, studio: Studio, sequence: Sequence) -> None:
+def write_truth(take: SequenceSpec, studio: Studio, sequence: Sequence) -> None:
     """Write `ground_truth/` of a take: metres in world space, pixels with integers at their centres.
 
     `vertices.npz` holds `vertices` [n, v, 3] and `faces` [f, 3] of the head's mesh, without hair and clothes;

@@ -22,7 +22,7 @@ def fingerprint(head: HeadAssets) -> str:
     return digest.hexdigest()[:16]
 
 
-def is_claimed(folder: Path, settings: Any) -> bool:
+def has_manifest(folder: Path, settings: Any) -> bool:
     """Whether the settings (a dataclass) are noted beside the data.
 
     Raises:
@@ -45,13 +45,13 @@ def is_claimed(folder: Path, settings: Any) -> bool:
     return False
 
 
-def claim(folder: Path, settings: Any) -> None:
+def write_manifest(folder: Path, settings: Any) -> None:
     """Note the settings beside the data; only for who holds the subject's lock.
 
     Raises:
-        DataError: see `is_claimed`, or the note cannot be written.
+        DataError: see `has_manifest`, or the note cannot be written.
     """
-    if is_claimed(folder, settings):
+    if has_manifest(folder, settings):
         return
     path = folder.parent / SETTINGS_FILE
     try:

@@ -22,12 +22,12 @@ from imavatar.head.landmarks import LandmarkEmbedding, embedding_path, load_embe
 from imavatar.head.makehuman import MakeHuman
 from imavatar.head.open_head_faces import load_expression_units, load_face_space
 from imavatar.head.open_head_mesh import cut_head
-from imavatar.synthetic.appearance import Look, random_look
+from imavatar.synthetic.appearance import Appearance, random_appearance
 from imavatar.synthetic.generator import camera_before
 from imavatar.synthetic.ground_truth_files import write_truth
 from imavatar.synthetic.makehuman_person import ClosestHead, RawPerson, closest_head, make_raw_person, vertex_error
-from imavatar.synthetic.manifest import claim, fingerprint, is_claimed
-from imavatar.synthetic.recording import Take, record
+from imavatar.synthetic.manifest import fingerprint, has_manifest, write_manifest
+from imavatar.synthetic.recording import SequenceSpec, record
 from imavatar.synthetic.renderer import VECTORISED, fastest_variant
 from imavatar.synthetic.sequences import (
     EXTRAPOLATION,
@@ -37,12 +37,12 @@ from imavatar.synthetic.sequences import (
     VALIDATION,
     VIEWS,
     Sequence,
-    inside,
-    outside,
+    in_distribution,
+    extrapolation,
     ring_of_views,
 )
-from imavatar.synthetic.studio import Shot, Studio
-from imavatar.synthetic.synthetic_subject import Subject
+from imavatar.synthetic.studio import FrameSpec, Studio
+from imavatar.synthetic.synthetic_subject import SyntheticSubject
 from imavatar.types import HeadParameters
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,7 @@ class Person:
 
     raw: RawPerson
     closest: ClosestHead
-    look: Look
+    look: Appearance
     years: float
 
 
@@ -119,14 +119,14 @@ class Workshop:
         return cls(path, assets_dir, load_embedding(embedding_path(path), head), head)
 
     def person(self, seed: int, index: int) -> Person:
-        """Subject `index`; the same for the same seed."""
+        """SyntheticSubject `index`; the same for the same seed."""
         generator = np.random.default_rng([seed, index, 0])
         makehuman = MakeHuman(asset_path("makehuman", self.assets_dir))
         mesh = cut_head(makehuman)
         years = float(generator.uniform(YOUNGEST, OLDEST))
         units = load_expression_units(makehuman, mesh)
         raw = make_raw_person(self.head, mesh, load_face_space(makehuman, mesh), units, generator, years)
-        return Person(raw, closest_head(raw, self.head), random_look(index, years, generator), years)
+        return Person(raw, closest_head(raw, self.head), random_appearance(index, years, generator), years)
 
 
 def make_population(
@@ -189,12 +189,14 @@ def _make_subject(
 ) -> None:
     """All sequences of one subject that are not there."""
     folders = [folder / name for name in settings.frames]
-    is_there = (folder.parent / FIT_FILE).is_file() and all(Take(path, (), None, None).finished for path in folders)
-    if is_claimed(folder, settings) and is_there:
+    is_there = (folder.parent / FIT_FILE).is_file() and all(
+        SequenceSpec(path, (), None, None).finished for path in folders
+    )
+    if has_manifest(folder, settings) and is_there:
         report(sum(settings.frames.values()))
         return
     with alone(subject_lock(folder.parent.parent, settings.subject), f"the rendering of {settings.subject}"):
-        claim(folder, settings)
+        write_manifest(folder, settings)
         remove_all_leftovers(folder.parent)
         _render(folder, settings, workshop, workers, report)
 
@@ -222,7 +224,7 @@ def make_studio(person: Person, workshop: Workshop, settings: PopulationSettings
     makehuman = MakeHuman(asset_path("makehuman", workshop.assets_dir))
     mesh = cut_head(makehuman)
     flame = Flame(person.raw.head, torch.zeros(0), n_expression=len(person.raw.unit_names))
-    subject = Subject(
+    subject = SyntheticSubject(
         workshop.head,
         flame,
         makehuman,
@@ -245,7 +247,7 @@ def sequences_of(
     made = {}
     for stream, name in enumerate((TRAIN, VALIDATION, INTERPOLATION, EXTRAPOLATION), start=1):
         generator = np.random.default_rng([settings.seed, settings.index, stream])
-        make = outside if name == EXTRAPOLATION else inside
+        make = extrapolation if name == EXTRAPOLATION else in_distribution
         n = settings.frames.get(name, N_FRAMES[name])
         made[name] = make(person.unit_names, n, generator)
     found = {name: (made[name], np.zeros((len(made[name]), 2))) for name in settings.frames if name in made}
@@ -271,15 +273,15 @@ def _joined(parts: list[Sequence]) -> Sequence:
 
 def _take(
     folder: Path, sequence: Sequence, views: Float[np.ndarray, "n 2"], closest: ClosestHead, first_seed: int
-) -> Take:
+) -> SequenceSpec:
     """Shots of the raw person; the file has the expressions of the closest head."""
     motion = sequence.motion
     amplitudes, pose = (torch.tensor(values, dtype=torch.float32) for values in (motion.amplitudes, motion.pose))
     shots = tuple(
-        Shot(k, HeadParameters(amplitudes[k : k + 1], pose[k : k + 1]), first_seed + k, tuple(views[k].tolist()))
+        FrameSpec(k, HeadParameters(amplitudes[k : k + 1], pose[k : k + 1]), first_seed + k, tuple(views[k].tolist()))
         for k in range(len(sequence))
     )
-    return Take(folder, shots, motion.amplitudes @ closest.expression_of_unit, motion.pose)
+    return SequenceSpec(folder, shots, motion.amplitudes @ closest.expression_of_unit, motion.pose)
 
 
 def _write_fit(path: Path, person: Person, head: HeadAssets, sequences: dict[str, Sequence]) -> None:

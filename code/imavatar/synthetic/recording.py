@@ -15,19 +15,19 @@ from imavatar.data.images import read_colour, read_grey
 from imavatar.data.subject_writer import JSON_NAME, SubjectWriter
 from imavatar.errors import DataError
 from imavatar.synthetic.renderer import SCALAR
-from imavatar.synthetic.studio import Photograph, Shot, Studio
+from imavatar.synthetic.studio import FrameSpec, RenderedFrame, Studio
 from imavatar.synthetic.worker_pool import work_in_processes
 
 
 @dataclass(frozen=True)
-class Take:
+class SequenceSpec:
     """One sequence: where it goes, its frames, and what its JSON file says of their expressions and poses.
 
     The shots' parameters may be of another space than the file's: of the head that was rendered.
     """
 
     folder: Path
-    shots: tuple[Shot, ...]
+    shots: tuple[FrameSpec, ...]
     expression: Float[np.ndarray, "n e"]
     pose: Float[np.ndarray, "n 15"]
 
@@ -38,7 +38,7 @@ class Take:
 
 
 def record(
-    take: Take,
+    take: SequenceSpec,
     studio: Studio,
     shape_params: Float[np.ndarray, "100"],
     make_studio: Callable[[], Studio],
@@ -55,17 +55,17 @@ def record(
     if workers > 0:
         pictures = work_in_processes(functools.partial(_photographer, make_studio), missing, workers)
     else:
-        pictures = (studio.photograph(shot) for shot in missing)
+        pictures = (studio.render(shot) for shot in missing)
     # Its processes end with it, also where a picture cannot be written.
     with contextlib.closing(pictures):
         yield from _write(take, studio, shape_params, pictures, {shot.index for shot in missing})
 
 
 def _write(
-    take: Take,
+    take: SequenceSpec,
     studio: Studio,
     shape_params: Float[np.ndarray, "100"],
-    pictures: Iterator[Photograph],
+    pictures: Iterator[RenderedFrame],
     made: set[int],
 ) -> Iterator[int]:
     """Write a take; those of its frames that are `made` come from `pictures`, the others are there."""
@@ -77,7 +77,7 @@ def _write(
             photograph.image,
             photograph.mask,
             photograph.labels,
-            world_mat=studio.camera_of(shot).world_mat,
+            world_mat=studio.camera_for(shot).world_mat,
             expression=take.expression[k],
             pose=take.pose[k],
             keypoints=landmarks.keypoints,
@@ -88,13 +88,13 @@ def _write(
     writer.finish(studio.camera.intrinsics, shape_params)
 
 
-def _photographer(make_studio: Callable[[], Studio], careful: bool) -> Callable[[Shot], Photograph]:
+def _photographer(make_studio: Callable[[], Studio], careful: bool) -> Callable[[FrameSpec], RenderedFrame]:
     """What takes frames in another process; in the careful way with the variant that needs no compiler."""
     torch.set_num_threads(1)
-    return functools.partial(make_studio().photograph, variant=SCALAR if careful else None)
+    return functools.partial(make_studio().render, variant=SCALAR if careful else None)
 
 
-def _read(folder: Path, shot: Shot, size: int) -> Photograph | None:
+def _read(folder: Path, shot: FrameSpec, size: int) -> RenderedFrame | None:
     """A frame that an interrupted run has left, if it is complete."""
     name = str(shot.index + 1)
     try:
@@ -105,4 +105,4 @@ def _read(folder: Path, shot: Shot, size: int) -> Photograph | None:
     except DataError:
         return None
     complete = image.shape[:2] == mask.shape == labels.shape == truth.depth.shape == (size, size)
-    return Photograph(image, mask, labels, truth) if complete else None
+    return RenderedFrame(image, mask, labels, truth) if complete else None

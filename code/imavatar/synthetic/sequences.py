@@ -60,7 +60,7 @@ class Sequence:
         return Sequence(motion, tuple(self.part[k] for k in index), self.level[index])
 
 
-def inside(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
+def in_distribution(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
     """Smooth motion, then speech, then poses that are held."""
     counts = [round(n_frames * share) for share in SHARES.values()]
     counts[0] += n_frames - sum(counts)
@@ -76,7 +76,7 @@ def inside(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Gene
     return Sequence(motion, part, np.full(n_frames, -1))
 
 
-def outside(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
+def extrapolation(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
     """Bins of growing strength; in every second block of HOLD frames one of the pairs that training lacks."""
     base = random_motion(unit_names, n_frames, generator)
     level = np.arange(n_frames) * len(UNIT_LEVELS) // n_frames

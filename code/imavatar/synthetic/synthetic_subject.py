@@ -10,15 +10,16 @@ from imavatar.anatomy import HEAD_SCALE, Joint
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.head.makehuman import MakeHuman
-from imavatar.synthetic.appearance import Hair, Look
+from imavatar.numerics.mesh import vertex_normals
+from imavatar.synthetic.appearance import Appearance, Hair
 from imavatar.synthetic.clothing import Shell, cloth_shell, hair_shell
 from imavatar.synthetic.eyes import eye_colour, eyeball_mesh
 from imavatar.synthetic.glasses import glasses_mesh
 from imavatar.synthetic.makehuman_uv import corner_uv, face_textures, torso_below
-from imavatar.synthetic.mesh_tools import subdivide, unit, vertex_normals
+from imavatar.synthetic.mesh_tools import subdivide_with_uv, unit
 from imavatar.synthetic.skin_material import EYES_IN_PAINT_SPACE, Label, SkinPaint
 from imavatar.synthetic.strands import RADIUS, TONES, Strands, grow_beard, grow_strands
-from imavatar.synthetic.teeth_collision import keep_under, outer_skin
+from imavatar.synthetic.teeth_collision import outer_skin, push_inside
 from imavatar.types import HeadParameters
 
 N_SHAPE, N_EXPRESSION = 100, 50
@@ -75,7 +76,7 @@ class Curves:
     label: Label = Label.HAIR
 
 
-class Subject:
+class SyntheticSubject:
     """Everything about a subject that does not depend on the frame, and its surfaces in a given frame.
 
     Args:
@@ -94,9 +95,9 @@ class Subject:
         vertex_ids: Int[np.ndarray, " v"],
         *,
         seed: int,
-        look: Look | None = None,
+        look: Appearance | None = None,
     ):
-        self.look = look = look or Look()
+        self.look = look = look or Appearance()
         self.flame, self.head = flame, head
         self.rest = flame.v_template.double().numpy() / HEAD_SCALE
         base = makehuman.base_mesh()
@@ -105,7 +106,7 @@ class Subject:
         self.paint = SkinPaint(look.palette, face_textures(makehuman), eye_distance, seed, stubble, bald)
         self.skin_faces = head.part_faces("skin")
         self.skin_uv = corner_uv(base, vertex_ids, self.skin_faces)
-        self.skin = subdivide(self.skin_faces, self.skin_uv, SKIN_PARTS)
+        self.skin = subdivide_with_uv(self.skin_faces, self.skin_uv, SKIN_PARTS)
         self.skin_place = self.skin.interpolate(self.place)
         self.outer_skin = outer_skin(head, self.skin_faces, self._coarse_labels())
         self.skin_colour = self.paint.colour(self.skin_place, self.skin.uv)
@@ -204,7 +205,7 @@ class Subject:
         torso_place = self.torso.vertices + (self.place - template)[rim].mean(axis=0)
         # the sweater is not textured, so its texture coordinates are of no account
         uv = np.zeros((len(self.body_faces), 3, 2))
-        body = subdivide(self.body_faces, uv, SHELL_PARTS)
+        body = subdivide_with_uv(self.body_faces, uv, SHELL_PARTS)
         place = body.interpolate(np.concatenate([self.place, torso_place]))
         return cloth_shell(body, place, self.paint)
 
@@ -235,7 +236,7 @@ class Subject:
     def _mouth_part(self, part: str, vertices: np.ndarray) -> Surface:
         own, faces = np.unique(self.head.part_faces(part), return_inverse=True)
         faces = faces.reshape(-1, 3)
-        points = keep_under(vertices[own], vertices, self.outer_skin, HEAD_SCALE)
+        points = push_inside(vertices[own], vertices, self.outer_skin, HEAD_SCALE)
         return Surface(
             part,
             points,

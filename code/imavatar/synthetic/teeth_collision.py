@@ -6,6 +6,7 @@ from jaxtyping import Bool, Float, Int
 from trimesh.triangles import closest_point
 
 from imavatar.head.assets import HeadAssets
+from imavatar.numerics.mesh import face_normals
 from imavatar.rendering.mesh_queries import signed_distance
 from imavatar.synthetic.mesh_tools import unit
 from imavatar.synthetic.skin_material import Label
@@ -27,7 +28,7 @@ def outer_skin(
     return faces[~open_to_it[faces].any(axis=1)]
 
 
-def keep_under(
+def push_inside(
     points: Float[np.ndarray, "n 3"],
     vertices: Float[np.ndarray, "v 3"],
     faces: Int[np.ndarray, "f 3"],
@@ -39,7 +40,7 @@ def keep_under(
         unit_length: of the points and vertices, a metre in them.
     """
     corners = vertices[faces]
-    normals = unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    normals = unit(face_normals(vertices, faces))
     mesh = torch.as_tensor(vertices), torch.as_tensor(faces)
     points = points.copy()
     for _ in range(ROUNDS):

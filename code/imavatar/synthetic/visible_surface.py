@@ -9,11 +9,11 @@ from imavatar.numerics.rasterize import rasterize
 from imavatar.synthetic.mesh_tools import unit
 from imavatar.synthetic.renderer import StudioCamera
 from imavatar.synthetic.skin_material import Label
-from imavatar.synthetic.synthetic_subject import Subject, Surface
+from imavatar.synthetic.synthetic_subject import Surface, SyntheticSubject
 
 
 @dataclass(frozen=True)
-class SeenSurface:
+class VisibleSurface:
     """Labels 0...18, unit normals (world space) and depth (model units) at pixel centres; 0, 0 and infinite if none."""
 
     labels: UInt8[np.ndarray, "h w"]
@@ -21,7 +21,7 @@ class SeenSurface:
     depth: Float[np.ndarray, "h w"]
 
 
-def seen_surface(subject: Subject, surfaces: list[Surface], camera: StudioCamera) -> SeenSurface:
+def visible_surface(subject: SyntheticSubject, surfaces: list[Surface], camera: StudioCamera) -> VisibleSurface:
     """Of the surfaces alone: strands of hair are none."""
     vertices = np.concatenate([surface.vertices for surface in surfaces])
     vertex_normals = np.concatenate([surface.normals for surface in surfaces])
@@ -44,4 +44,4 @@ def seen_surface(subject: Subject, surfaces: list[Surface], camera: StudioCamera
         corners = faces[raster.face[seen][here]] - start[index]
         labels[here] = subject.skin_labels(corners, weights[here])
     image[seen] = labels
-    return SeenSurface(image, normals, raster.depth)
+    return VisibleSurface(image, normals, raster.depth)
