@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from imavatar import assets
+from imavatar.anatomy import ParsingLabel
 from imavatar.data.images import read_colour, read_grey
 from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
 from imavatar.data.workplace import subject_lock
@@ -14,7 +15,6 @@ from imavatar.errors import BusyError, DataError
 from imavatar.files.locks import locked
 from imavatar.synthetic.generator import SyntheticSettings, make_synthetic
 from imavatar.synthetic.manifest import write_manifest
-from imavatar.synthetic.skin_material import Label
 from requires_mitsuba import requires_mitsuba
 
 SIZE = 48
@@ -40,10 +40,10 @@ def test_the_head_fills_its_share_of_the_image(folder):
     for k in (1, 2, 3):
         colour, mask, semantic = images(folder / "train", k)
         assert colour.shape == (SIZE, SIZE, 3)
-        head = (semantic != Label.BACKGROUND) & (semantic != Label.CLOTH)
+        head = (semantic != ParsingLabel.BACKGROUND) & (semantic != ParsingLabel.CLOTH)
         assert 0.30 < head.mean() < 0.45
         assert (colour[mask == 0] == 255).all()
-        labelled = semantic != Label.BACKGROUND
+        labelled = semantic != ParsingLabel.BACKGROUND
         assert (labelled == (mask > 127)).mean() > 0.98
 
 
@@ -52,7 +52,7 @@ def test_landmarks_of_the_eyes_lie_on_the_eyes(folder):
     table = json.loads((folder / "train" / "flame_params.json").read_text())
     for k, frame in enumerate(table["frames"], start=1):
         semantic = images(folder / "train", k)[2]
-        eyes = np.isin(semantic, (Label.LEFT_EYE, Label.RIGHT_EYE))
+        eyes = np.isin(semantic, (ParsingLabel.LEFT_EYE, ParsingLabel.RIGHT_EYE))
         if eyes.sum() < 4:
             continue  # a blink
         rows, columns = np.nonzero(eyes)
@@ -143,9 +143,9 @@ def test_impossible_requests_are_refused(change, message):
 def test_hair_can_be_strands_and_normals_face_the_camera(tmp_path):
     folder = record(tmp_path, hair="strands", n_train=1, size=64) / "train"
     _, mask, semantic = images(folder, 1)
-    assert ((semantic != Label.BACKGROUND) == (mask > 127)).mean() > 0.98
+    assert ((semantic != ParsingLabel.BACKGROUND) == (mask > 127)).mean() > 0.98
     normals = decode_normals(read_normals_file(folder / NORMALS / "1.png"))
-    skin = semantic == Label.SKIN
+    skin = semantic == ParsingLabel.SKIN
     np.testing.assert_allclose(np.linalg.norm(normals[skin], axis=-1), 1, atol=1e-3)
     assert (normals[skin][:, 2] > 0).mean() > 0.95
     with pytest.raises(DataError, match="hair is strands, asked for is surface"):

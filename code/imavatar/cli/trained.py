@@ -8,9 +8,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from imavatar import build
+from imavatar.anatomy import N_SHAPE
 from imavatar.cli.common import choose_device
 from imavatar.config import Config, load_config
-from imavatar.data.subject import N_SHAPE
 from imavatar.errors import AssetError, ImavatarError
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame

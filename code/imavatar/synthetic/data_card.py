@@ -13,8 +13,8 @@ from imavatar.data.images import read_colour, write_png
 from imavatar.data.subject import read_json
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
-from imavatar.synthetic.ground_truth_files import FOLDER, FRAMES
-from imavatar.synthetic.population import FIT_FILE, PopulationSettings
+from imavatar.synthetic.ground_truth_files import FIT_FILE, FOLDER, FRAMES
+from imavatar.synthetic.settings import SubjectSettings
 from imavatar.synthetic.renderer import fastest_variant
 from imavatar.synthetic.sequences import (
     EXTRAPOLATION,
@@ -90,7 +90,7 @@ def write_contact_sheet(out: Path, folders: list[Path], sequences: list[str]) ->
     return path
 
 
-def write_data_card(out: Path, folders: list[Path], settings: PopulationSettings) -> Path:
+def write_data_card(out: Path, folders: list[Path], settings: SubjectSettings) -> Path:
     """What the data are, how they were made, whose the parts are, and their statistics; returns the file."""
     people = [read_json(folder.parent / FIT_FILE) for folder in folders]
     text = TEXT.format(

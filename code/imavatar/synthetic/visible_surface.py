@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from imavatar.anatomy import ParsingLabel
 from imavatar.numerics.rasterize import rasterize
 from imavatar.synthetic.mesh_tools import unit
 from imavatar.synthetic.renderer import StudioCamera
-from imavatar.synthetic.skin_material import Label
 from imavatar.synthetic.synthetic_subject import Surface, SyntheticSubject
 
 
@@ -30,7 +30,7 @@ def visible_surface(subject: SyntheticSubject, surfaces: list[Surface], camera: 
     surface_of = np.repeat(np.arange(len(surfaces)), [len(s.faces) for s in surfaces])
     pixels, depth = camera.project(vertices)
     raster = rasterize(pixels, depth, faces, (camera.size, camera.size))
-    image = np.full(raster.face.shape, Label.BACKGROUND, dtype=np.uint8)
+    image = np.full(raster.face.shape, ParsingLabel.BACKGROUND, dtype=np.uint8)
     normals = np.zeros((*raster.face.shape, 3))
     seen = raster.covered
     found, weights = surface_of[raster.face[seen]], raster.barycentric[seen]
