@@ -1,4 +1,4 @@
-"""The loss terms, one pure function each, and the one table of their weights (SPEC section 9).
+"""The loss terms, one pure function each, and the one table of their weights (docs/method.md, section 9).
 
 N is the number of rays of the batch; sums over rays and channels are divided by N, except where said. Where several
 processes share the rays of a step and the mean of their losses counts, `count` turns each one's number of rays or

@@ -53,7 +53,7 @@ def concatenate(records: list):
 
 @dataclass(frozen=True)
 class Camera(TensorRecord):
-    """Pinhole cameras that look along -z, x right, y up (SPEC section 11).
+    """Pinhole cameras that look along -z, x right, y up (docs/data_format.md, section 4).
 
     `intrinsics` holds fx, fy, cx, cy in pixels, fx negative; pixels are at integer coordinates.
     """
@@ -131,7 +131,7 @@ class SurfaceHits(TensorRecord):
 class SolutionQuality(TensorRecord):
     """How well the points with an implicit gradient solve their equations: what a diagnosis of a run needs.
 
-    `residual` is in model units; a `singular` point has no gradient (SPEC section 7).
+    `residual` is in model units; a `singular` point has no gradient (docs/method.md, section 7).
     """
 
     residual: Float[Tensor, " k"]
@@ -143,9 +143,9 @@ class RenderOutput:
     """Per ray: colour [-1, 1], deformed-space normal, signed distance, hits. Per surface point: the fields.
 
     `surface_index` holds the rays that have a surface point; `rgb` is 1 (white) and `normal` 0 on the others. `sdf` is
-    the signed distance that the mask loss uses, with its implicit gradient (SPEC section 7). `geometry_gradient` is
-    the gradient of the signed distance at the surface points. `quality` is of the points with an implicit
-    gradient, none where gradients are off.
+    the signed distance that the mask loss uses, with its implicit gradient (docs/method.md, section 7).
+    `geometry_gradient` is the gradient of the signed distance at the surface points. `quality` is of the points with
+    an implicit gradient, none where gradients are off.
     """
 
     rgb: Float[Tensor, "n 3"]

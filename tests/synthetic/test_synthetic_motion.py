@@ -1,4 +1,4 @@
-"""The synthetic subject's motion: smooth, within HEAD.md's training range, the same for the same seed."""
+"""The synthetic subject's motion: smooth, within the training's range, the same for the same seed."""
 
 import numpy as np
 import pytest

@@ -27,7 +27,7 @@ def make_synthetic_main(argv: list[str] | None = None) -> None:
     """Render into a data folder; what is there already is kept."""
     parser = argparse.ArgumentParser(
         description="Render a synthetic subject with exact parameters, or with --subjects a data set of several for "
-        "comparisons (SPEC: data layout)."
+        "comparisons (docs/data_format.md)."
     )
     parser.add_argument("--out", type=Path, default=assets.project_dir() / "data" / "datasets", help="data folder")
     parser.add_argument(

@@ -116,7 +116,7 @@ class PlotConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the loss terms (SPEC section 9)."""
+    """Weights of the loss terms (docs/method.md, section 9)."""
 
     mask_weight: float = key(100.0, WEIGHT)
     lbs_weight: float = key(1.0, WEIGHT)
@@ -221,7 +221,7 @@ class DeformerConfig:
 
 @dataclass(frozen=True)
 class BroydenConfig:
-    """Correspondence search (SPEC section 5)."""
+    """Correspondence search (docs/method.md, section 5)."""
 
     max_steps: int = key(10, above(0, MAX_ITERATIONS))
     tolerance: float = key(1.0e-5, RATE)

@@ -66,9 +66,9 @@ class _Pixels:
 class FaceDataset:
     """The frames of one or several recordings of a subject, all at one image size.
 
-    With several recordings, the shape and the intrinsics of the *last* one hold for all (SPEC section 11). Intrinsics
-    are in units of the image size, so another `img_res` changes nothing else. Everything that can be checked without
-    decoding an image is checked here.
+    With several recordings, the shape and the intrinsics of the *last* one hold for all (docs/data_format.md, section
+    7). Intrinsics are in units of the image size, so another `img_res` changes nothing else. Everything that can be
+    checked without decoding an image is checked here.
 
     Args:
         img_res: height and width of the images, pixels.

@@ -16,7 +16,7 @@ from imavatar.errors import DataError
 from imavatar.names import shown
 
 FOREGROUND_THRESHOLD = 127.5
-"""Grey value above which a mask's pixel is foreground (SPEC section 11)."""
+"""Grey value above which a mask's pixel is foreground (docs/data_format.md, section 5)."""
 
 PNG_SIGNATURE = b"\x89PNG"
 PNG_SIZE_AT = 16

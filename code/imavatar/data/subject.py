@@ -1,4 +1,4 @@
-"""flame_params.json to records, with every value checked (SPEC section 11)."""
+"""flame_params.json to records, with every value checked (docs/data_format.md, section 2)."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Writes recordings in the layout that `data.subject` reads (SPEC section 11)."""
+"""Writes recordings in the layout that `data.subject` reads (docs/data_format.md)."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The face's interior, where the method's published metrics are measured (SPEC section 12)."""
+"""The face's interior, where the method's published metrics are measured (docs/method.md, section 11)."""
 
 import cv2
 import numpy as np

@@ -1,8 +1,8 @@
 """Differences between a rendering and the truth: pure functions of images in [0, 1].
 
 The full-image protocol compares everything; the truth has a white background. The masked protocol makes both images
-white outside the true foreground and averages over the foreground's pixels (SPEC section 12); the face protocol does
-the same with the part of the foreground that is the face's interior.
+white outside the true foreground and averages over the foreground's pixels (docs/method.md, section 11); the face
+protocol does the same with the part of the foreground that is the face's interior.
 A metric that is undefined (no foreground, an image smaller than a window) is None, never a stand-in number.
 """
 

@@ -76,7 +76,7 @@ def sweep_motion(
 
 
 def motion_from_json(path: Path, n_expression: int) -> HeadParameters:
-    """The expressions and poses of a recording's flame_params.json (SPEC section 11)."""
+    """The expressions and poses of a recording's flame_params.json (docs/data_format.md, section 2)."""
     recording = load_recording(path.parent, path.name)
     sizes = {len(frame.expression) for frame in recording.frames}
     if min(sizes) < n_expression:

@@ -1,4 +1,4 @@
-"""The camera convention of the files against the mistakes that are made with it (SPEC section 11)."""
+"""The camera convention of the files against the mistakes that are made with it (docs/data_format.md, section 4)."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

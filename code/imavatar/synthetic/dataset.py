@@ -1,4 +1,5 @@
-"""Makes the synthetic subject: renders its train and test sequences into the layout of SPEC section 11."""
+"""Makes the synthetic subject: renders its train and test sequences into the layout of
+docs/data_format.md."""
 
 import functools
 import logging

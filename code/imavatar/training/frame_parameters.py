@@ -23,7 +23,7 @@ class FrameParameters(nn.Module):
     """Per-frame parameters of all training frames.
 
     With `optimised.camera` the rotation of the camera is replaced by the identity, and the camera
-    centre and the head's pose are optimised, as the reference does (SPEC section 10). Tables that
+    centre and the head's pose are optimised, as the reference does (docs/method.md, section 10). Tables that
     are not optimised stay as they were tracked.
 
     Args:

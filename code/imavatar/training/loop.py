@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Schedule:
-    """Everything that depends on the epoch (SPEC section 10)."""
+    """Everything that depends on the epoch (docs/method.md, section 10)."""
 
     weights: LossWeights
     alpha_milestones: tuple[int, ...] = ()

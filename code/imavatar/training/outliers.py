@@ -10,8 +10,8 @@ from torch import Tensor
 def limit_outliers(optimiser: torch.optim.Adam, factor: float) -> bool:
     """Scale the gradient of each parameter group down to at most `factor` times its usual norm, in place.
 
-    The gradient of a surface point grows without bound as the ray grazes the surface (SPEC section 7). Adam would
-    follow such a step for many more: it is measured against the root mean square of earlier norms, which Adam has
+    The gradient of a surface point grows without bound as the ray grazes the surface (docs/method.md, section 7). Adam
+    would follow such a step for many more: it is measured against the root mean square of earlier norms, which Adam has
     already, so that there is no threshold to choose and no state to keep.
 
     Args:
