@@ -20,6 +20,7 @@ LAYERS = [
     {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "inspection"},
     {"config", "parity"},
     {"build"},
+    {"workflows"},
     {"benchmark", "comparison"},
     {"cli"},
 ]

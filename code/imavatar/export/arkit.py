@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 
 from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
-from imavatar.baking.baked import BakedAvatar, frame_transforms
+from imavatar.baking.baked import BakedAvatar
 from imavatar.export.motion import GAZE_PITCH, GAZE_YAW, JAW_ANGLE
 from imavatar.head.flame import Flame
 from imavatar.types import HeadParameters
@@ -65,7 +65,5 @@ def arkit_shapes(
     neutral = torch.zeros(1, flame.n_expression)
     for name, pose in joint_unit_poses().items():
         posed = flame(HeadParameters(neutral, pose[None]).to(flame.v_template.device))
-        feature = posed.pose_feature[0].double().cpu().numpy()
-        moved = baked.posed(np.zeros(len(baked.expression)), feature, frame_transforms(posed, 0))
-        shapes[name] = moved - baked.vertices
+        shapes[name] = baked.vertices_in(posed) - baked.vertices
     return shapes

@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
 from imavatar.errors import DataError
-from imavatar.export.arkit import joint_unit_poses
+from imavatar.export.coefficients import coefficient_directions, is_whole
 from imavatar.export.motion import JAW_ANGLE, MOST_EXPRESSION, check_plausible, motion_from_json, smoothstep
 from imavatar.names import shown
 from imavatar.types import HeadParameters
@@ -20,13 +20,9 @@ logger = logging.getLogger(__name__)
 
 INTERPOLATE, EXTRAPOLATE = "interpolate", "extrapolate"
 MOST_FACTOR = 1000
-MOST_DIGITS = 9
 LONGEST_SOURCE = 300
 FIRST_LINE = 2
 """Of a table's numbers; the first one has the names."""
-AXES = "xyz"
-HEAD_TURNS = {"headpitch": 0, "headyaw": 1, "headroll": 2}
-"""Columns of face-capture apps, radians: axes of the neck's rotation."""
 NO_COEFFICIENTS = ("frame", "time", "timecode", "timestamp", "blendshapecount")
 NEAREST_NEUTRAL = 0.1
 """Share of a recording's frames, those with the least expression, or the least open jaw, that are taken for neutral."""
@@ -63,7 +59,7 @@ def motion_from_frames(source: str, n_expression: int, n_frames: int) -> HeadPar
 
 
 def _frame(source: str, recording: HeadParameters, number: str) -> HeadParameters:
-    if not _is_whole(number) or not 1 <= int(number) <= len(recording):
+    if not is_whole(number) or not 1 <= int(number) <= len(recording):
         raise DataError(f"{source}: the recording has frames 1 to {len(recording)}, none is '{shown(number)}'")
     return recording[int(number) - 1 : int(number)]
 
@@ -79,20 +75,11 @@ def _factor(source: str, text: str) -> float:
     return factor
 
 
-def _is_whole(text: str) -> bool:
-    """Whether text is a whole number as `int` reads it; `isdigit` takes a superscript for one."""
-    return text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS
-
-
 def motion_from_table(
     path: Path, n_expression: int, named: Mapping[str, Float[np.ndarray, " e"]] | None = None
 ) -> HeadParameters:
-    """A frame a line of a CSV file, with a line of column names before them, in any order:
-
-    - `expression_00`, `expression_01`, ...: coefficients, zero where there is no column;
-    - names of the head model's expressions, as ARKit's `mouthSmileLeft`, whatever the case: their amounts;
-    - ARKit's units that turn a joint, as `jawOpen` and `eyeLookInLeft`: their amounts;
-    - `<joint>_<axis>`, as `jaw_x`, and `headPitch`, `headYaw`, `headRoll` for the neck: axis-angle, radians.
+    """A frame a line of a CSV file, with a line of column names before them, in any order: the amounts of the
+    coefficients that `coefficient_directions` knows by these names, zero where there is no column.
 
     `frame`, `time` and the like mean nothing; expressions that the model has not are left out and named in the log.
 
@@ -100,30 +87,19 @@ def motion_from_table(
         DataError: no file, no frame, no known column, or what is not a number.
     """
     names, values = _read_table(path)
-    known = {name.lower(): torch.as_tensor(np.asarray(v), dtype=torch.float32) for name, v in (named or {}).items()}
+    directions = coefficient_directions(n_expression, named)
     expression, pose = torch.zeros(len(values), n_expression), torch.zeros(len(values), POSE_SIZE)
-    turns = {name.lower(): turn for name, turn in joint_unit_poses().items()}
     used, unknown = [], []
     for name, numbers in zip(names, values.T, strict=True):
-        column = torch.tensor(numbers, dtype=torch.float32)
-        key = name.strip().lower()
-        index = key.removeprefix("expression_")
-        joint, _, axis = key.rpartition("_")
-        if key in NO_COEFFICIENTS:
+        if name.strip().lower() in NO_COEFFICIENTS:
             continue
-        if key.startswith("expression_") and _is_whole(index) and int(index) < n_expression:
-            expression[:, int(index)] += column
-        elif key in known:
-            expression += column[:, None] * known[key][:n_expression]
-        elif key in turns:
-            pose += column[:, None] * turns[key]
-        elif key in HEAD_TURNS:
-            pose[:, pose_slice(Joint.NECK).start + HEAD_TURNS[key]] += column
-        elif axis in tuple(AXES) and joint.upper() in Joint.__members__:
-            pose[:, pose_slice(Joint[joint.upper()]).start + AXES.index(axis)] += column
-        else:
+        direction = directions(name)
+        if direction is None:
             unknown.append(name)
             continue
+        column = torch.tensor(numbers, dtype=torch.float32)[:, None]
+        expression += column * direction.expression
+        pose += column * direction.pose
         _check_column(path, name, numbers)
         used.append(name)
     if not used:
