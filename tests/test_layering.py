@@ -15,7 +15,7 @@ LAYERS = [
     {"head", "fields"},
     {"rendering", "data"},
     {"baking"},
-    {"baselines"},
+    {"baselines", "motion"},
     {"losses"},
     {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "inspection"},
     {"config", "parity"},

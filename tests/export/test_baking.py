@@ -29,12 +29,13 @@ from imavatar.baking.texture import Unwrapped, texel_points, unwrap, with_textur
 from imavatar.cli import exp_runner_main, export_avatar_main
 from imavatar.config import load_config
 from imavatar.export.approximation import approximations
-from imavatar.export.arkit import JAW_SIDE, arkit_shapes, expression_shapes
+from imavatar.export.arkit import arkit_shapes, expression_shapes
 from imavatar.export.clips import global_transforms, make_clip
 from imavatar.export.fidelity import surface_fidelity
 from imavatar.export.gltf import target_names, write_glb
-from imavatar.export.motion import GAZE_PITCH, GAZE_YAW, JAW_ANGLE, sweep_motion
 from imavatar.head.assets import save_head
+from imavatar.motion.coefficients import JAW_SIDE
+from imavatar.motion.sweep import GAZE_PITCH, GAZE_YAW, JAW_ANGLE, sweep_motion
 from imavatar.rendering.character import Character
 from imavatar.types import Camera, HeadParameters, View
 from oracles_ellipsoid_head import ellipsoid, ellipsoid_head

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
 from imavatar.baking.baked import BakedAvatar
 from imavatar.export.clips import Clip, global_transforms
-from imavatar.export.motion import JAW_ANGLE
 from imavatar.head.flame import Flame
+from imavatar.motion.sweep import JAW_ANGLE
 from imavatar.types import HeadParameters
 
 

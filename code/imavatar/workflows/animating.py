@@ -9,8 +9,8 @@ from imavatar import build
 from imavatar.data.video_file import read_frames
 from imavatar.errors import ConfigError
 from imavatar.export.animation import Companion, Picture, render_animation
-from imavatar.export.sources import neutral_aligned, neutral_of
-from imavatar.export.views import ring_of_views
+from imavatar.motion.camera_ring import ring_of_views
+from imavatar.motion.recorded import neutral_aligned, neutral_of
 from imavatar.types import HeadParameters, View
 from imavatar.workflows.driving import read_driving
 from imavatar.workflows.trained import TrainedAvatar

@@ -9,8 +9,9 @@ from pathlib import Path
 from imavatar import assets
 from imavatar.build import find_head_file
 from imavatar.data.subject import load_recording
-from imavatar.export.motion import motion_from_json, sweep_motion
-from imavatar.export.sources import EXTRAPOLATE, INTERPOLATE, motion_from_frames, motion_from_table
+from imavatar.motion.recorded import EXTRAPOLATE, INTERPOLATE, motion_from_frames, motion_from_json
+from imavatar.motion.sweep import sweep_motion
+from imavatar.motion.tables import motion_from_table
 from imavatar.types import HeadParameters
 from imavatar.workflows.trained import TrainedAvatar
 

@@ -11,10 +11,10 @@ from imavatar.config import Config, load_config
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.subject import N_SHAPE
 from imavatar.errors import ConfigError
-from imavatar.export.coefficients import coefficient_directions
-from imavatar.export.sources import neutral_of
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
+from imavatar.motion.coefficients import coefficient_directions
+from imavatar.motion.recorded import neutral_of
 from imavatar.names import shown
 from imavatar.numerics.device import choose_device
 from imavatar.rendering.character import Character

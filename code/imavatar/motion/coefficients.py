@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 
 from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
-from imavatar.export.arkit import joint_unit_poses
+from imavatar.motion.sweep import GAZE_PITCH, GAZE_YAW, JAW_ANGLE
 from imavatar.types import HeadParameters
 
 AXES = "xyz"
@@ -15,6 +15,35 @@ HEAD_TURNS = {"headpitch": 0, "headyaw": 1, "headroll": 2}
 """Columns of face-capture apps, radians: axes of the neck's rotation."""
 COEFFICIENT = "expression_"
 MOST_DIGITS = 9
+
+
+JAW_SIDE = 0.07
+"""Radians: MakeHuman's own unit moves the lower teeth as far to the side, 7 mm."""
+
+JOINT_UNITS: dict[str, tuple[Joint, tuple[float, float, float]]] = {
+    "jawOpen": (Joint.JAW, (JAW_ANGLE, 0.0, 0.0)),
+    "jawLeft": (Joint.JAW, (0.0, JAW_SIDE, 0.0)),
+    "jawRight": (Joint.JAW, (0.0, -JAW_SIDE, 0.0)),
+    "eyeLookDownLeft": (Joint.LEFT_EYE, (GAZE_PITCH, 0.0, 0.0)),
+    "eyeLookUpLeft": (Joint.LEFT_EYE, (-GAZE_PITCH, 0.0, 0.0)),
+    "eyeLookOutLeft": (Joint.LEFT_EYE, (0.0, GAZE_YAW, 0.0)),
+    "eyeLookInLeft": (Joint.LEFT_EYE, (0.0, -GAZE_YAW, 0.0)),
+    "eyeLookDownRight": (Joint.RIGHT_EYE, (GAZE_PITCH, 0.0, 0.0)),
+    "eyeLookUpRight": (Joint.RIGHT_EYE, (-GAZE_PITCH, 0.0, 0.0)),
+    "eyeLookOutRight": (Joint.RIGHT_EYE, (0.0, -GAZE_YAW, 0.0)),
+    "eyeLookInRight": (Joint.RIGHT_EYE, (0.0, GAZE_YAW, 0.0)),
+}
+"""Joint and axis-angle of the units that are no expressions: x to the subject's left, y up, z to the front."""
+
+
+def joint_unit_poses() -> dict[str, Float[torch.Tensor, " 15"]]:
+    """Poses of the units that turn a joint, at full strength."""
+    poses = {}
+    for name, (joint, turn) in JOINT_UNITS.items():
+        pose = torch.zeros(POSE_SIZE)
+        pose[pose_slice(joint)] = torch.tensor(turn)
+        poses[name] = pose
+    return poses
 
 
 def coefficient_directions(
