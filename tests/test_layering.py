@@ -15,11 +15,12 @@ LAYERS = [
     {"head", "fields"},
     {"rendering", "data"},
     {"baking"},
-    {"baselines"},
+    {"baselines", "motion"},
     {"losses"},
     {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "inspection"},
     {"config", "parity"},
     {"build"},
+    {"workflows"},
     {"benchmark", "comparison"},
     {"cli"},
 ]

@@ -63,6 +63,22 @@ class Camera(TensorRecord):
 
 
 @dataclass(frozen=True)
+class View:
+    """What a picture is taken with: a camera (one row, or a row a frame) and the picture's size in pixels."""
+
+    camera: Camera
+    height: int
+    width: int
+
+    def resized(self, height: int, width: int) -> "View":
+        """The same view in another size: a pixel's middle has integer coordinates before and after."""
+        down, across = height / self.height, width / self.width
+        fx, fy, cx, cy = self.camera.intrinsics.unbind(dim=-1)
+        scaled = [across * fx, down * fy, across * (cx + 0.5) - 0.5, down * (cy + 0.5) - 0.5]
+        return View(replace(self.camera, intrinsics=torch.stack(scaled, dim=-1)), height, width)
+
+
+@dataclass(frozen=True)
 class RayBundle(TensorRecord):
     """Rays in world space; `frame` is the row of the PosedHead that a ray looks at."""
 

@@ -11,13 +11,11 @@ from pathlib import Path
 import pytest
 
 from imavatar.assets import catalogue
-from imavatar.cli import export_web, export_web_main
+from imavatar.cli import export_web_main
 from imavatar.errors import DataError
 from imavatar.export.web_page import AVATAR, PAGE, write_page
-from imavatar.head.assets import save_head
-from oracles_ellipsoid_head import ellipsoid_head
 from tiny_glb import tiny_glb
-from tiny_runs import write_config
+from tiny_runs import untrained
 
 THREE = b"export const THREE = '</script>';"
 
@@ -131,17 +129,17 @@ def test_the_command_says_what_is_to_be_fetched(avatar, tmp_path, monkeypatch, c
 
 
 def test_recordings_that_are_tracked_for_a_page_stay_out_of_its_folder(avatar, three, tmp_path, monkeypatch):
-    save_head(tmp_path / "head.npz", ellipsoid_head())
     asked = []
 
-    def export(args, tracked):
-        asked.append((args, tracked))
-        args.out.parent.mkdir()
-        args.out.write_bytes(avatar.read_bytes())
+    def export(trained, out, options):
+        asked.append((trained, out, options))
+        out.parent.mkdir()
+        out.write_bytes(avatar.read_bytes())
 
-    monkeypatch.setattr(export_web, "export_avatar", export)
-    export_web_main(["--conf", write_config(tmp_path), "--out", str(tmp_path / "page"), "--motion", "me.mp4"])
-    ((args, tracked),) = asked
-    assert args.motion == ["me.mp4"] and args.quantise and not args.arkit and not args.named
-    assert args.out == tmp_path / "page" / "avatar.glb" and tracked == tmp_path / "tracked"
+    monkeypatch.setattr("imavatar.workflows.exporting.export_avatar", export)
+    monkeypatch.setattr("imavatar.workflows.trained.load_trained", lambda *_: untrained(tmp_path))
+    export_web_main(["--conf", "some.conf", "--out", str(tmp_path / "page"), "--motion", "me.mp4"])
+    ((_, out, options),) = asked
+    assert options.motions == ("me.mp4",) and options.quantise and not options.arkit and not options.named
+    assert out == tmp_path / "page" / "avatar.glb" and options.tracked == tmp_path / "tracked"
     assert "<title>sphere</title>" in (tmp_path / "page" / "index.html").read_text()

@@ -12,6 +12,7 @@ from imavatar.baking.baked import frame_transforms
 from imavatar.baking.drawing import draw
 from imavatar.config import load_config
 from imavatar.head.assets import save_head
+from imavatar.rendering.character import Character
 from imavatar.rendering.image import soften_silhouette
 from imavatar.types import Camera, HeadParameters
 from imavatar.viewer.stage import BAND, Stage
@@ -33,8 +34,9 @@ class Seen:
         disturb(self.avatar.deformer, 0.02, 1)
         self.latent = torch.zeros(1, 0)
         neutral = self.flame(HeadParameters(torch.zeros(1, 50), torch.zeros(1, 15)), self.latent)
-        canonical, faces, *_ = bake_mesh(self.avatar, neutral, resolution=32, n_faces=1500, bound=1.2)
-        self.baked = bake_avatar(self.avatar, self.flame, canonical, faces, [neutral])
+        mesh = bake_mesh(self.avatar, neutral, resolution=32, n_faces=1500, bound=1.2)
+        character = Character(self.avatar, self.flame, self.latent)
+        self.baked = bake_avatar(character, mesh.vertices, mesh.faces, [neutral])
         self.renderers = [build.build_renderer(config, self.avatar, supersample=n, silhouette_blur=0.0) for n in (1, 2)]
         self.head = HeadParameters(0.5 * torch.ones(1, 50), 0.1 * torch.ones(1, 15))
         world = torch.eye(4)[None].clone()

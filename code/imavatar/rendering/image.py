@@ -1,6 +1,7 @@
 """Whole images of an avatar, in chunks of rays."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,13 @@ class RenderedImage:
     normal: Float[Tensor, "h w 3"]
     alpha: Float[Tensor, "h w"]
     depth: Float[Tensor, "h w"]
+
+
+class Renderer(Protocol):
+    """Makes pictures of posed heads, as `ImageRenderer`, `PreviewRenderer` and a baseline's renderer do."""
+
+    def render(self, camera: Camera, posed: PosedHead, height: int, width: int) -> RenderedImage:
+        """The image of one camera and one posed head (records of one row)."""
 
 
 class ImageRenderer:

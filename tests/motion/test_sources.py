@@ -12,10 +12,11 @@ from imavatar.cli import animate_main, exp_runner_main
 from imavatar.config import load_config
 from imavatar.data.video_file import read_frames, write_video
 from imavatar.errors import DataError
-from imavatar.export.motion import GAZE_PITCH, GAZE_YAW, JAW_ANGLE, motion_from_json
-from imavatar.export.sources import motion_from_frames, motion_from_table, neutral_aligned, neutral_of
-from imavatar.export.views import WIDEST_YAW, ring_of_views
 from imavatar.head.assets import save_head
+from imavatar.motion.camera_ring import WIDEST_YAW, ring_of_views
+from imavatar.motion.recorded import motion_from_frames, motion_from_json, neutral_aligned, neutral_of
+from imavatar.motion.sweep import GAZE_PITCH, GAZE_YAW, JAW_ANGLE
+from imavatar.motion.tables import motion_from_table
 from imavatar.rendering.camera import project
 from imavatar.types import Camera, HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head

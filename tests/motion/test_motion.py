@@ -9,7 +9,8 @@ import torch
 
 from imavatar.anatomy import Joint
 from imavatar.errors import DataError
-from imavatar.export.motion import motion_from_json, plateau, smoothstep, sweep_motion, swing
+from imavatar.motion.recorded import motion_from_json
+from imavatar.motion.sweep import plateau, smoothstep, sweep_motion, swing
 from oracles_subject import write_subject
 
 NAMED = {

@@ -1,18 +1,14 @@
-"""Motions for an avatar: a built-in sweep through expressions and poses, or another recording's."""
+"""The built-in motion: a sweep through expressions and poses."""
 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
-from imavatar.data.subject import load_recording
-from imavatar.errors import DataError
 from imavatar.types import HeadParameters
 
 JAW_ANGLE = 0.35
@@ -28,9 +24,6 @@ N_MIXED = 4
 MIXED_STRENGTH = 0.5
 MOST_NAMED = 8
 """More named expressions than this would make each too short to see; the first ones are shown."""
-
-MOST_EXPRESSION, MOST_RADIANS = 1000, 100
-"""Far beyond what a face can do: larger numbers are mistakes, and overflow where they are squared."""
 
 X_AXIS, Y_AXIS = 0, 1
 
@@ -73,46 +66,6 @@ def sweep_motion(
         moved = part(time[rows] - index)
         expression[rows], pose[rows] = moved.expression, moved.pose
     return HeadParameters(expression, pose)
-
-
-def motion_from_json(path: Path, n_expression: int) -> HeadParameters:
-    """The expressions and poses of a recording's flame_params.json (docs/data_format.md, section 2)."""
-    recording = load_recording(path.parent, path.name)
-    sizes = {len(frame.expression) for frame in recording.frames}
-    if min(sizes) < n_expression:
-        raise DataError(
-            f"{path}: expression has {min(sizes)} values, but the avatar was trained with {n_expression}; "
-            "use a motion that was tracked with the same head model"
-        )
-    motion = HeadParameters(
-        expression=_rows([frame.expression[:n_expression] for frame in recording.frames]),
-        pose=_rows([frame.pose for frame in recording.frames]),
-    )
-    check_plausible(str(path), motion)
-    return motion
-
-
-def check_plausible(source: str, motion: HeadParameters) -> None:
-    """See that a motion's numbers are those of a head, as they are after they have been cast.
-
-    Raises:
-        DataError: one is not finite, or far out of the range; the message begins with `source`.
-    """
-    for name, values, most in (
-        ("expression", motion.expression, MOST_EXPRESSION),
-        ("pose", motion.pose, MOST_RADIANS),
-    ):
-        wrong = (~(values.abs() <= most)).nonzero()
-        if len(wrong) > 0:
-            frame, index = wrong[0].tolist()
-            raise DataError(
-                f"{source}: {name}[{index}] of frame {frame + 1} is {values[frame, index]:g}, expected a number from "
-                f"-{most} to {most}"
-            )
-
-
-def _rows(values: list[Float[np.ndarray, " k"]]) -> Float[Tensor, "n k"]:
-    return torch.tensor(np.stack(values), dtype=torch.float32)
 
 
 def _expression_directions(

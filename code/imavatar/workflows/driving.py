@@ -1,11 +1,21 @@
-"""What drives an avatar, by the name that a command was given: a built-in motion, a file, frames of one, or a video."""
+"""What drives an avatar, by name: a built-in motion, a file, frames of one, or a video."""
 
 import itertools
+import logging
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
+from imavatar import assets
+from imavatar.build import find_head_file
+from imavatar.data.subject import load_recording
+from imavatar.motion.recorded import EXTRAPOLATE, INTERPOLATE, motion_from_frames, motion_from_json
+from imavatar.motion.sweep import sweep_motion
+from imavatar.motion.tables import motion_from_table
 from imavatar.types import HeadParameters
+from imavatar.workflows.trained import TrainedAvatar
+
+logger = logging.getLogger(__name__)
 
 SWEEP = "sweep"
 VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
@@ -24,7 +34,7 @@ class Driving:
     video: Path | None = None
 
 
-def read_driving(source: str, trained, *, n_frames: int, fps: float, tracked: Path) -> Driving:
+def read_driving(source: str, trained: TrainedAvatar, *, n_frames: int, fps: float, tracked: Path) -> Driving:
     """The motion that `source` names, as MOTION_HELP says.
 
     Args:
@@ -36,10 +46,7 @@ def read_driving(source: str, trained, *, n_frames: int, fps: float, tracked: Pa
     Raises:
         DataError: the source cannot be read, or does not fit the avatar.
     """
-    from imavatar.export.motion import motion_from_json, sweep_motion
-    from imavatar.export.sources import EXTRAPOLATE, INTERPOLATE, motion_from_frames, motion_from_table
-
-    n_expression = trained.config.model.deformer_network.num_exp
+    n_expression = trained.n_expression
     named = trained.head.named_expressions
     if source == SWEEP:
         return Driving(sweep_motion(n_expression, named, n_frames=n_frames))
@@ -53,29 +60,24 @@ def read_driving(source: str, trained, *, n_frames: int, fps: float, tracked: Pa
     return Driving(motion_from_json(path, n_expression), _video_frames(path))
 
 
-def _tracked(video: Path, trained, fps: float, out: Path) -> Driving:
+def _tracked(video: Path, trained: TrainedAvatar, fps: float, out: Path) -> Driving:
     """The motion of a video's face."""
-    from imavatar import assets
-    from imavatar.build import find_head_file
-    from imavatar.cli.common import TaskProgress
+    # Its models are an extra of the installation.
     from imavatar.preprocessing.driving import motion_of_video
     from imavatar.preprocessing.pipeline import PreprocessOptions
 
     options = PreprocessOptions(
         subject=video.stem, videos=(video,), out=out, fps=fps, head=find_head_file(trained.config)
     )
-    n_expression = trained.config.model.deformer_network.num_exp
     motion, numbers, folder = motion_of_video(
-        options, assets_dir=assets.assets_dir(), n_expression=n_expression, progress=TaskProgress()
+        options, assets_dir=assets.assets_dir(), n_expression=trained.n_expression
     )
-    print(f"tracked: {folder} (overlay.mp4 there shows how well)", flush=True)
+    logger.info("tracked: %s (overlay.mp4 there shows how well)", folder)
     return Driving(motion, numbers, video)
 
 
 def _video_frames(path: Path) -> list[int] | None:
     """Which frames of its video a recording's are; None where it does not say."""
-    from imavatar.data.subject import load_recording
-
     numbers = [frame.video_frame for frame in load_recording(path.parent, path.name).frames]
     return None if None in numbers else numbers
 

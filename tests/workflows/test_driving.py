@@ -1,25 +1,23 @@
 """Motions by the names that commands are given."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from imavatar.cli import driving
-from imavatar.cli.driving import clip_name, read_driving
 from imavatar.types import HeadParameters
+from imavatar.workflows import driving
+from imavatar.workflows.driving import clip_name, read_driving
+from tiny_runs import untrained
 
 NAMED, UNITS = {"smile": np.ones(50, np.float32)}, {"mouthPucker": np.full(50, 2.0, np.float32)}
 
 
 @pytest.fixture
-def trained():
+def trained(tmp_path):
     """As much of a trained avatar as a motion asks for."""
-    network = SimpleNamespace(num_exp=50)
-    config = SimpleNamespace(model=SimpleNamespace(deformer_network=network))
-    return SimpleNamespace(config=config, head=SimpleNamespace(named_expressions=NAMED, face_units=UNITS))
+    return untrained(tmp_path, named_expressions=NAMED, face_units=UNITS)
 
 
 def test_a_table_may_name_expressions_and_face_units(trained, tmp_path):
@@ -37,7 +35,7 @@ def test_a_video_is_tracked_with_the_avatars_head_and_keeps_its_sound(trained, t
         return HeadParameters(torch.zeros(2, 50), torch.zeros(2, 15)), [3, 4], tmp_path / "Me-1234"
 
     monkeypatch.setattr("imavatar.preprocessing.driving.motion_of_video", motion_of_video)
-    monkeypatch.setattr("imavatar.build.find_head_file", lambda config: Path("head.npz"))
+    monkeypatch.setattr("imavatar.workflows.driving.find_head_file", lambda config: Path("head.npz"))
     found = read_driving(str(video), trained, n_frames=5, fps=30.0, tracked=tmp_path / "tracked")
     assert found.numbers == [3, 4] and found.video == video and len(found.motion) == 2
     ((options, others),) = asked
