@@ -55,7 +55,7 @@ step() {
 trap 'echo "error: step $number stopped; the message above says why. Calling this again goes on from here" >&2' ERR
 
 step "environment"
-setup_env preprocess,openhead,synthetic,log,evaluation
+setup_env preprocess,synthetic,log,evaluation
 step "assets"
 "$python" scripts/fetch_assets.py
 step "head model"

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from imavatar.workflows.trained import TrainedAvatar, load, load_trained
     from imavatar.workflows.viewing import ViewerOptions, view
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOMES = {
     "baking.baked": ("BakedAvatar",),

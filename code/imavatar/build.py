@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from imavatar import assets
 from imavatar.baselines.conditioning import ConditionedFlame, condition_size
 from imavatar.baselines.methods import METHODS
 from imavatar.baselines.names import IMAVATAR, TEXTURED_HEAD
@@ -113,7 +112,7 @@ def build_head_assets(config: Config) -> HeadAssets:
 
 def find_head_file(config: Config) -> Path:
     """The file of the head model that the configuration names."""
-    return find_head(config.model.head_model, assets.assets_dir(), assets.project_dir() / "flame")
+    return find_head(config.model.head_model)
 
 
 def find_embedding(config: Config, head: HeadAssets) -> LandmarkEmbedding | None:

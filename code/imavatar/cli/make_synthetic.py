@@ -128,7 +128,7 @@ def _several_subjects(args: argparse.Namespace) -> None:
                 folder,
                 list(frames),
                 assets_dir=assets.assets_dir(),
-                head_path=find_head("open", assets.assets_dir(), assets.assets_dir()),
+                head_path=find_head("open"),
                 json_name=TRACKED,
                 progress=TaskProgress(),
             )

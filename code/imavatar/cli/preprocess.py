@@ -43,7 +43,7 @@ def _preprocess(args: argparse.Namespace) -> None:
         focal=args.focal,
         crop=args.crop,
         landmarks=args.landmarks,
-        head=find_head(args.head, assets.assets_dir(), assets.project_dir() / "flame"),
+        head=find_head(args.head),
         overwrite=args.overwrite,
     )
     report = preprocess(options, assets_dir=assets.assets_dir(), progress=TaskProgress())

@@ -39,7 +39,7 @@ def _track(args: argparse.Namespace) -> None:
         folder,
         args.sub_dirs,
         assets_dir=assets.assets_dir(),
-        head_path=find_head(args.head, assets.assets_dir(), assets.project_dir() / "flame"),
+        head_path=find_head(args.head),
         json_name=args.json,
         progress=TaskProgress(),
     )

@@ -13,20 +13,14 @@ from imavatar.config.together import check_together
 from imavatar.config.values import check_value, describe
 from imavatar.errors import ConfigError
 from imavatar.names import shown
+from imavatar.paths import find_conf
 
 logger = logging.getLogger(__name__)
 
-CODE_FOLDER = Path(__file__).resolve().parents[2]
-"""The project's `code` folder, from which the paths in configuration files start."""
-
-
-def resolve_path(path: str | Path) -> Path:
-    """A path of a configuration file: relative ones start at the project's `code` folder."""
-    return (CODE_FOLDER / Path(path).expanduser()).resolve()
-
 
 def load_config(path: str | Path) -> Config:
-    """The checked content of a configuration file."""
+    """The checked content of a configuration file, or of the shipped one of this name (`paths.find_conf`)."""
+    path = find_conf(path)
     config = _parse_section(Config, read_hocon(path), "", str(path))
     check_together(config, str(path))
     return config

@@ -115,7 +115,7 @@ def make_synthetic(
         DataError: the folder holds another data set, or cannot be written.
         AssetError: the head model, its landmarks or MakeHuman's files are missing.
     """
-    head_path = find_head("open", assets_dir, assets_dir)
+    head_path = find_head("open")
     head = load_head(head_path)
     settings = SyntheticSettings(
         subject, size, n_train, n_test, seed, samples, fingerprint(head), hair=hair, n_harder=n_harder

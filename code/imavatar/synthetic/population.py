@@ -114,7 +114,7 @@ class Workshop:
         Raises:
             AssetError: the head model, its landmarks or MakeHuman's files are missing.
         """
-        path = find_head("open", assets_dir, assets_dir)
+        path = find_head("open")
         head = load_head(path)
         return cls(path, assets_dir, load_embedding(embedding_path(path), head), head)
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from imavatar import assets, build
+from imavatar import build
 from imavatar.errors import ImavatarError
+from imavatar.paths import data_dir
 from imavatar.viewer.controls import controls_of
 from imavatar.workflows.baking import MESH_FACES, bake, check_bakeable
 from imavatar.workflows.exporting import REST, named_motions
@@ -58,7 +59,7 @@ def view(trained: TrainedAvatar, options: ViewerOptions = ViewerOptions()) -> "V
     renderers = [
         build.build_renderer(config, character.avatar, supersample=n, silhouette_blur=0.0) for n in supersample
     ]
-    motions = named_motions(trained, options.motions, assets.project_dir() / "data" / "tracked")
+    motions = named_motions(trained, options.motions, data_dir() / "tracked")
     first = trained.view()
     return Viewer(
         Stage(baked, character.flame, renderers, character.latent, config.plot.silhouette_blur),
