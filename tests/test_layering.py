@@ -78,3 +78,14 @@ def test_the_standard_librarys_module_code_is_not_shadowed():
 def test_no_module_is_bound_to_one_device():
     bound = [path for path in PACKAGE.rglob("*.py") if ".cuda(" in path.read_text()]
     assert not bound
+
+
+def layers_in(document: str) -> list[set[str]]:
+    """The packages of the picture in docs/architecture.md, from the bottom up; a line's remark follows three spaces."""
+    picture = document.split("```text\n", 1)[1].split("```", 1)[0]
+    return [set(line.split("   ")[0].split()) for line in reversed(picture.splitlines())]
+
+
+def test_the_document_shows_these_layers():
+    document = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert layers_in(document) == LAYERS
