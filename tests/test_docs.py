@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+import imavatar
+
 ROOT = Path(__file__).parents[1]
 MOST_WORDS = 1200
 SITE_PACKAGES = ("mkdocs", "material", "mkdocstrings_handlers.python")
@@ -57,6 +59,19 @@ def test_a_link_to_nothing_stops_the_build(tmp_path):
     built = build_site(tmp_path / "mkdocs.yml", tmp_path / "site")
     assert built.returncode != 0
     assert "nowhere.md" in built.stderr and "#no-heading" in built.stderr
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_examples_in_python_use_public_names(page):
+    """What they do is tested where the notebook is run; here, that they compile and name what there is."""
+    examples = re.findall(r"^```python\n(.*?)^```", (ROOT / page).read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert examples
+    for example in examples:
+        compile(example, page, "exec")
+        public = set(re.findall(r"\bimavatar\.(\w+)", example))
+        members = set(re.findall(r"\bavatar\.(\w+)\(", example))
+        assert public <= set(imavatar.__all__)
+        assert members <= set(dir(imavatar.TrainedAvatar))
 
 
 def test_the_readme_is_short():
