@@ -20,6 +20,9 @@ IN_MARKDOWN = re.compile(rf"\]\((?P<page>[\w./-]+\.md)\), sections? (?P<numbers>
 OWN_SECTION = re.compile(rf"(?<!\.md, )(?<!\.md\), )\b[Ss]ections? (?P<numbers>{NUMBERS})\b")
 DOCUMENT = re.compile(r"\b[A-Z][A-Z_]+\.md\b")
 LINK = re.compile(r"!?\[[^\]]*\]\((?P<target>[^)\s]+)(?: \"[^\"]*\")?\)|(?:src|href)=\"(?P<html>[^\"]+)\"")
+CODE_FILE = re.compile(r"(?:\w+/)*\w+\.(?:py|sh|conf)")
+WRITTEN_BY_COMMANDS = {"config.conf"}
+DOTTED = re.compile(r"[a-z_]+(?:\.[A-Za-z_]\w*)+(?<!\.json)(?<!\.conf)")
 HEADING = re.compile(r"^#{1,6} (?P<text>.+?)\s*$", re.MULTILINE)
 
 
@@ -109,6 +112,55 @@ def broken_links(path: Path, text: str, root: Path) -> Iterator[str]:
             yield f"{path}: {target}: no such file"
         elif anchor and (page.suffix != ".md" or anchor not in anchors(page.read_text(encoding="utf-8"))):
             yield f"{path}: {target}: no such heading"
+
+
+def missing_code(path: Path, text: str, root: Path) -> Iterator[str]:
+    """Modules, functions and files of code that a Markdown page names and that are not there.
+
+    Modules are named without the product's own name, as `rendering.avatar.Avatar`, files from any folder of code on.
+    """
+    packages = sorted((root / "code").glob("imavatar*"))
+    folders = [root, root / "code", *packages, root / "scripts", root / "confs"]
+    for name in set(re.findall(r"`([\w./]+)`", re.sub(r"^```.*?^```\s*$", "", text, flags=re.MULTILINE | re.DOTALL))):
+        if CODE_FILE.fullmatch(name) and name not in WRITTEN_BY_COMMANDS:
+            if not any((folder / name).is_file() for folder in folders):
+                yield f"{path}: {name}: no such file"
+        elif DOTTED.fullmatch(name):
+            parts = name.split(".")
+            homes = [root / "code"] if parts[0].startswith("imavatar") else packages
+            start = next((f for f in homes if (f / parts[0]).is_dir() or (f / f"{parts[0]}.py").is_file()), None)
+            if start is not None and not _defined(start, parts):
+                yield f"{path}: {name}: no such module, or no such name in it"
+
+
+def _defined(folder: Path, parts: list[str]) -> bool:
+    """Whether a dotted name leads to a package, a module, or something that a module's text defines."""
+    for depth in range(len(parts), 0, -1):
+        module = folder.joinpath(*parts[:depth])
+        for source in (module.with_suffix(".py"), module / "__init__.py"):
+            if source.is_file():
+                content = source.read_text(encoding="utf-8")
+                return all(
+                    re.search(rf"^\s*(?:class|def) {part}\b|^\s*{part}\b.*[:=]", content, re.M)
+                    for part in parts[depth:]
+                )
+    return False
+
+
+def test_code_that_pages_name_is_there():
+    pages = [path for path in texts() if path.suffix == ".md" and path.name != "CHANGELOG.md"]
+    assert not [problem for path in pages for problem in missing_code(path, path.read_text("utf-8"), ROOT)]
+
+
+def test_code_that_is_not_there_is_found(made_up):
+    package = made_up / "code" / "imavatar" / "fields"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "mlp.py").write_text("SIZE = 3\n\nclass Layer:\n    def forward(self): ...\n")
+    good = "`fields.mlp.Layer.forward`, `imavatar.fields.mlp`, `fields.mlp.SIZE`, `fields/mlp.py`, `loss.alpha`"
+    assert not list(missing_code(made_up / "page.md", good, made_up))
+    wrong = "`fields.mlp.Stack`, `fields.mlps`, `imavatar.fields.mlp.WIDTH`, `fields/grid.py`"
+    assert len(list(missing_code(made_up / "page.md", wrong, made_up))) == 4
 
 
 def test_what_texts_cite_is_there():

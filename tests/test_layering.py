@@ -87,3 +87,14 @@ def test_the_standard_librarys_module_code_is_not_shadowed():
 def test_no_module_is_bound_to_one_device():
     bound = [path for root in (PACKAGE, LAB) for path in root.rglob("*.py") if ".cuda(" in path.read_text()]
     assert not bound
+
+
+def layers_in(document: str) -> list[list[set[str]]]:
+    """The packages of each picture in docs/architecture.md, from the bottom up; a remark follows three spaces."""
+    pictures = [block.split("```", 1)[0] for block in document.split("```text\n")[1:]]
+    return [[set(line.split("   ")[0].split()) for line in reversed(picture.splitlines())] for picture in pictures]
+
+
+def test_the_document_shows_these_layers():
+    document = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert layers_in(document) == [LAYERS, LAB_LAYERS]
