@@ -8,7 +8,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("code", "tests", "confs", "scripts", "docs", "flame", "examples", ".github")
-TOP_FILES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "CITATION.cff", "environment.yml", "pyproject.toml")
+TOP_FILES = (
+    "README.md",
+    "data/README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "CITATION.cff",
+    "environment.yml",
+    "pyproject.toml",
+)
 SUFFIXES = {".py", ".conf", ".sh", ".md", ".yml", ".yaml", ".toml", ".cff", ".smk", ".ipynb", ".css", ".js", ".html"}
 SKIPPED = {"__pycache__", "node_modules", "build", "site"}
 NOT_OF_THE_PROJECT = {"DATA_CARD.md", "RESULTS.md", "LICENSE.md"}
