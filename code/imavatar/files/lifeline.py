@@ -1,56 +1,65 @@
-"""A pipe from a command to those that it starts: when the command ends, however it does, they see it and end too."""
+"""A named pipe from a command to those that it starts: when the command ends, however it does, they end too."""
 
 import contextlib
 import os
+import select
 import signal
 import stat
 import threading
+from pathlib import Path
 
 VARIABLE = "IMAVATAR_LIFELINE"
-"""Of the environment: the number of the descriptor that a command's child is to look at."""
+"""Of the environment: the pipe that a command's child is to look at. Children of children inherit it."""
 
 
 class Lifeline:
-    """The end that the starting process holds. Nothing is ever written; the system closes it with the process."""
+    """The end that the starting process holds. Nothing is ever written; the system closes it with the process.
 
-    def __init__(self):
-        self._read, self._write = os.pipe()
-        self._open = True
+    Args:
+        path: where the pipe is made; what lies there is removed.
+    """
 
-    @property
-    def descriptor(self) -> int:
-        """What children are given, as `pass_fds` of subprocess.Popen."""
-        return self._read
+    def __init__(self, path: Path):
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        os.mkfifo(path, 0o600)
+        # Open for both, so that opening it does not wait for a reader.
+        self._end: int | None = os.open(path, os.O_RDWR | os.O_NONBLOCK)
 
     @property
     def environment(self) -> dict[str, str]:
-        """What their environment has to say."""
-        return {VARIABLE: str(self._read)}
+        """What the environment of children has to say."""
+        return {VARIABLE: str(self.path)}
 
     def cut(self) -> None:
         """Let all children know that they are to end."""
-        if self._open:
-            self._open = False
-            os.close(self._write)
-            os.close(self._read)
+        if self._end is not None:
+            os.close(self._end)
+            self._end = None
+            self.path.unlink(missing_ok=True)
 
 
 def end_with_parent() -> None:
     """In a process that was started with a lifeline: have SIGTERM sent to its main thread when that is cut."""
-    text = os.environ.pop(VARIABLE, None)
-    if text is None or not text.isdecimal():
+    path = os.environ.get(VARIABLE)
+    if not path:
         return
-    descriptor = int(text)
-    with contextlib.suppress(OSError):
-        if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
-            return
-        # Its own children have another parent.
-        os.set_inheritable(descriptor, False)
-        threading.Thread(target=_wait, args=(descriptor,), daemon=True).start()
+    try:
+        end = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        # The pipe is gone, and with it who held it; on another machine of a cluster it never was there.
+        return
+    if not stat.S_ISFIFO(os.fstat(end).st_mode):
+        os.close(end)
+        return
+    threading.Thread(target=_wait, args=(end,), daemon=True).start()
 
 
-def _wait(descriptor: int) -> None:
+def _wait(end: int) -> None:
+    hung_up = select.poll()
+    hung_up.register(end, 0)
     with contextlib.suppress(OSError):
-        os.read(descriptor, 1)
+        hung_up.poll()
     # Not to the process: a signal that another thread receives would not wake a main thread that waits.
     signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)

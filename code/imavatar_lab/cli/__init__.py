@@ -6,6 +6,8 @@ SUBCOMMANDS = {
     "benchmark": ("benchmark", "time the searches and a training step against the paper's"),
     "check-parity": ("check_parity", "compare with numbers that the authors' code computed"),
     "reproduce": ("reproduce", "the paper's comparison on synthetic subjects"),
+    "tables": ("tables", "the scores and tables of a comparison"),
+    "report": ("report", "its plots, grids and report"),
 }
 """What users call them, their modules, and what they do."""
 COMMANDS = tuple(module for module, _ in SUBCOMMANDS.values())

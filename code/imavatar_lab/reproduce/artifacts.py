@@ -7,12 +7,12 @@ from imavatar.errors import ImavatarError
 from imavatar.files.atomic import write_text
 from imavatar_lab.reproduce.figures import AXES, draw_grid, plot_errors
 from imavatar_lab.reproduce.gallery import TITLES, Pictures, shown_frames, subject_grid
-from imavatar_lab.reproduce.plan import METHODS, TESTS, Budget, Paths, subjects_of
+from imavatar_lab.reproduce.plan import METHODS, PROTOCOLS, TESTS, Budget, Paths, subjects_of
 from imavatar_lab.reproduce.report import Figure, write_report
 from imavatar_lab.reproduce.results import Row, read_protocol, read_rows, write_rows
 from imavatar_lab.reproduce.tables import Table, comma_separated, latex, make_table, markdown
+from imavatar_lab.reproduce.workflow import Comparison
 
-PROTOCOLS = ("paper", "foreground", "no-cloth")
 SCORES = "scores.csv"
 
 
@@ -58,18 +58,16 @@ def write_tables(scores: Path, folder: Path) -> dict[str, Table]:
     return tables
 
 
-def write_outputs(
-    paths: Paths, budget: Budget, *, facts: Mapping[str, str], command: str, problems: Sequence[str]
-) -> Path:
-    """Everything that is made of the scores and pictures; returns the report."""
-    collect_scores(paths, budget)
+def write_outputs(paths: Paths, comparison: Comparison) -> Path:
+    """Everything that is made of `scores.csv` and the pictures; returns the report."""
+    command, facts, problems = comparison.command, comparison.facts, comparison.problems
     rows = read_rows(paths.root / SCORES)
-    tables = write_tables(paths.root / SCORES, paths.root / "tables")
+    tables = make_tables(rows)
     figures = []
     for by, axis in AXES.items():
         path = plot_errors(rows, by, "paper", paths.root / "plots" / f"error_by_{by}.png")
         figures.append(Figure(path, f"Errors against {axis}, protocol paper", command))
-    pictures = {subject: Pictures(paths, budget, subject) for subject in subjects_of(budget)}
+    pictures = {subject: Pictures(paths, comparison.budget, subject) for subject in comparison.subjects}
     for subject, own in pictures.items():
         frames = shown_frames(rows, subject)
         methods = [c.name for c in METHODS if any(r.method == c.name and r.subject == subject for r in rows)]

@@ -14,6 +14,8 @@ many steps, so that what they reach does not depend on the machine."""
 TRAIN, INTERPOLATION, EXTRAPOLATION, VIEWS = "train", "test_interpolation", "test_extrapolation", "test_views"
 VALIDATION = "validation"
 TESTS = (INTERPOLATION, EXTRAPOLATION, VIEWS)
+PROTOCOLS = ("paper", "foreground", "no-cloth")
+"""Of the evaluation, under which every run is scored."""
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import pytest
 
 from imavatar.data.normals import NORMALS, encode_normals, write_normals_file
 from imavatar.errors import ImavatarError
-from imavatar_lab.reproduce.artifacts import PROTOCOLS, SCORES, write_outputs
+from imavatar_lab.reproduce.artifacts import SCORES, collect_scores, write_outputs, write_tables
 from imavatar_lab.reproduce.figures import Grid, draw_grid
 from imavatar_lab.reproduce.gallery import shown_frames
-from imavatar_lab.reproduce.plan import SMALL, TESTS, Paths, subjects_of
+from imavatar_lab.reproduce.plan import PROTOCOLS, SMALL, TESTS, Paths, subjects_of
 from imavatar_lab.reproduce.results import Row, read_rows, write_rows
+from imavatar_lab.reproduce.workflow import Comparison
 
 SIZE = 24
 FACTS = {"commit": "abc", "command": "bash scripts/reproduce.sh", "machine": "a <machine>"}
@@ -69,7 +70,12 @@ class Page(HTMLParser):
 
 def test_the_outputs_of_two_methods(paths):
     pytest.importorskip("matplotlib")
-    report = write_outputs(paths, SMALL, facts=FACTS, command=FACTS["command"], problems=["subject_01_d_net: <broke>"])
+    comparison = Comparison(
+        SMALL, ("imavatar", "c_net"), facts=FACTS, command=FACTS["command"], problems=("subject_01_d_net: <broke>",)
+    )
+    collect_scores(paths, SMALL)
+    write_tables(paths.root / SCORES, paths.root / "tables")
+    report = write_outputs(paths, comparison)
     rows = read_rows(paths.root / SCORES)
     assert len(rows) == 2 * 2 * 3 * 3 * 3
     assert len(list((paths.root / "tables").glob("*.md"))) == 9
@@ -92,13 +98,13 @@ def test_the_outputs_of_two_methods(paths):
     summary = (paths.root / "RESULTS.md").read_text()
     assert "- subject_01_d_net: <broke>" in summary and "plots/error_by_jaw.png" in summary
     first = text
-    write_outputs(paths, SMALL, facts=FACTS, command=FACTS["command"], problems=["subject_01_d_net: <broke>"])
+    write_outputs(paths, comparison)
     assert report.read_text(encoding="utf-8") == first
 
 
 def test_without_a_run_there_is_nothing_to_show(tmp_path):
     with pytest.raises(ImavatarError, match="no run has been evaluated"):
-        write_outputs(Paths(tmp_path), SMALL, facts=FACTS, command="", problems=[])
+        collect_scores(Paths(tmp_path), SMALL)
 
 
 def test_the_frames_that_are_shown_are_the_middling_the_strongest_and_a_view():

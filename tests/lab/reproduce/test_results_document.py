@@ -5,8 +5,8 @@ import re
 import pytest
 
 from imavatar.assets import project_dir
-from imavatar_lab.reproduce.artifacts import PROTOCOLS, make_tables
-from imavatar_lab.reproduce.plan import TESTS
+from imavatar_lab.reproduce.artifacts import make_tables
+from imavatar_lab.reproduce.plan import PROTOCOLS, TESTS
 from imavatar_lab.reproduce.results import in_bins, read_rows
 from imavatar_lab.reproduce.tables import markdown
 
