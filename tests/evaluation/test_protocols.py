@@ -1,10 +1,16 @@
-"""The face's interior: the hull of the landmarks in pixels."""
+"""Which pixels count: the hull of the landmarks, masks, clothes."""
 
 import math
+from dataclasses import replace
 
+import pytest
 import torch
 
-from imavatar.evaluation.face_interior import face_interior
+from imavatar.anatomy import SemanticClass
+from imavatar.data.dataset import FaceDataset
+from imavatar.errors import ConfigError, DataError
+from imavatar.evaluation.protocols import PROTOCOLS, face_interior, protocols_of
+from oracles_subject import write_subject
 
 
 def circle(radius: float, centre: tuple[float, float], n: int = 68):
@@ -33,3 +39,32 @@ def test_landmarks_beyond_the_image_are_cut_off_at_its_border():
     mask = face_interior(circle(20, (0, 0)), 64, 96)
     assert mask[0, 0] and mask[0, 18] and not mask[0, 22]
     assert not mask[30:].any()
+
+
+@pytest.fixture
+def frame(tmp_path):
+    folder = write_subject(tmp_path, size=(48, 40), n_frames=1, sub_dirs=("test",))
+    return FaceDataset(folder, "sphere", ["test"], (48, 40), use_semantics=True).frame(0)
+
+
+def test_pixels_of_the_protocols_are_nested_and_lack_what_they_say(frame):
+    face, mask, bare = (PROTOCOLS[name].pixels(frame) for name in ("paper", "foreground", "no-cloth"))
+    assert torch.equal(mask, frame.foreground)
+    assert 0 < face.sum() < mask.sum() and not (face & ~mask).any()
+    cloth = frame.semantics[..., SemanticClass.CLOTH] > 0.5
+    assert cloth.any() and torch.equal(bare, mask & ~cloth)
+    assert torch.equal(PROTOCOLS["mask"].pixels(frame), mask) and torch.equal(PROTOCOLS["face"].pixels(frame), face)
+    assert PROTOCOLS["full"].pixels(frame) is None
+
+
+def test_without_semantics_clothes_cannot_be_left_out(frame):
+    with pytest.raises(DataError, match="frame 1 in sub_dir test has no semantic map"):
+        PROTOCOLS["no-cloth"].pixels(replace(frame, semantics=None))
+
+
+def test_a_protocol_that_does_not_exist_is_refused_with_those_that_do():
+    assert [protocol.name for protocol in protocols_of(["face", "paper"])] == ["face", "paper"]
+    with pytest.raises(
+        ConfigError, match="no protocol papers; there are paper, foreground, no-cloth, full, mask, face"
+    ):
+        protocols_of(["paper", "papers"])

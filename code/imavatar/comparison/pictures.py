@@ -11,7 +11,7 @@ from imavatar.comparison.plan import CONTENDERS, EXTRAPOLATION, INTERPOLATION, V
 from imavatar.comparison.results import Row
 from imavatar.data.images import read_colour, read_grey
 from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
-from imavatar.rendering.strips import normal_bytes
+from imavatar.rendering.image_export import normal_bytes
 
 Image = UInt8[np.ndarray, "h w 3"]
 

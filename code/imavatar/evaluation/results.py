@@ -1,51 +1,36 @@
 """A test sequence and an avatar to images, metrics, a comparison video and a mesh."""
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
 
-from imavatar.anatomy import HEAD_SCALE
 from imavatar.data.dataset import FaceDataset, Frame
 from imavatar.data.images import read_colour, write_png
 from imavatar.data.mesh_file import write_ply
 from imavatar.data.video_file import write_video
-from imavatar.evaluation.face_interior import face_interior
-from imavatar.evaluation.flip import flip_available, flip_metrics
-from imavatar.evaluation.keypoints import Detector, keypoint_error
-from imavatar.evaluation.metrics import (
-    METRICS,
-    PSNR_CAP,
-    Distance,
-    change_error,
-    depth_error,
-    image_metrics,
-    mask_iou,
-    normal_error,
-)
-from imavatar.evaluation.pairs import ColourPair
+from imavatar.evaluation.metrics import METRICS, PSNR_CAP, MetricInfo
+from imavatar.evaluation.protocols import PROTOCOLS
+from imavatar.evaluation.scoring import NO_NETWORKS, FrameScores, Networks, score
 from imavatar.evaluation.tables import (
-    FrameScores,
     MetricSummary,
     markdown_table,
     summarise,
     text_table,
-    write_scores,
+    write_protocol,
+    write_rows,
 )
 from imavatar.files.atomic import write_text
-from imavatar.head.flame import Flame
-from imavatar.rendering.camera import to_view_depth
-from imavatar.rendering.image import ImageRenderer, RenderedImage
-from imavatar.rendering.strips import colour_bytes, comparison_strip, normal_bytes, video_frame
+from imavatar.rendering.character import Character
+from imavatar.rendering.image import RenderedImage, SurfaceRenderer
+from imavatar.rendering.image_export import colour_bytes, comparison_strip, normal_bytes, video_frame
 from imavatar.rendering.surface_mesh import SurfaceMesh
+from imavatar.types import PosedHead
 
-FRAMES_PER_SECOND = 25.0
-MILLIMETRES = 1000.0
-IMAGE_FOLDERS = ("rgb", "normal", "combined")
+FULL, MASK, FACE = (PROTOCOLS[name] for name in ("full", "mask", "face"))
 PROTOCOL = {
     "image": "all pixels; the truth is white outside its mask, the rendering where no surface is hit",
     "foreground": "both images white outside the true mask, averaged over the pixels of the mask",
@@ -64,13 +49,61 @@ PROTOCOL = {
 
 
 @dataclass(frozen=True)
-class Summary:
-    """The result of an evaluation: metrics over frames, remarks, and the files by name."""
+class Column:
+    """A metric of one protocol, under the name that it has in an evaluation's tables."""
 
-    scores: tuple[FrameScores, ...]
+    name: str
+    protocol: str
+    metric: str
+    info: MetricInfo
+
+
+def _columns() -> Iterator[Column]:
+    of_range, pixels = "of the range 0 to 1", "pixels"
+    for protocol, suffix, where in ((FULL, "", ""), (MASK, "_masked", ", foreground"), (FACE, "_face", ", face")):
+        for metric in ("psnr", "ssim", "mae", "lpips", "flip"):
+            info = METRICS[metric]
+            unit = of_range if metric == "mae" else info.unit
+            yield Column(metric + suffix, protocol.name, metric, replace(info, label=info.label + where, unit=unit))
+    change = replace(METRICS["change_error"], label="change between frames, foreground", unit=of_range)
+    yield Column("change_error", MASK.name, "change_error", change)
+    yield Column("mask_iou", MASK.name, "mask_iou", METRICS["mask_iou"])
+    for metric in ("normal_error", "depth_error"):
+        info = METRICS[metric]
+        yield Column(f"{metric}_face", FACE.name, metric, replace(info, label=f"{info.label}, face"))
+    keypoints = replace(METRICS["keypoint_error"], label="keypoint error", unit=pixels)
+    yield Column("keypoint_error", FULL.name, "keypoint_error", keypoints)
+
+
+COLUMNS = {column.name: column for column in _columns()}
+"""Of an evaluation's tables: full image, foreground and face side by side."""
+
+
+@dataclass(frozen=True)
+class OutputSettings:
+    """How finely the mesh is made, in cells along its longest side, and how fast the video runs, frames a second."""
+
+    mesh_resolution: int = 192
+    fps: float = 25.0
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The result of an evaluation.
+
+    Attributes:
+        folder: where its files are.
+        scores: of the frames, by the protocols' names.
+        rows: the scores of all protocols side by side, by the names of `COLUMNS`.
+        metrics: the rows' means, and more of them.
+        notes: why numbers are missing.
+    """
+
+    folder: Path
+    scores: dict[str, list[FrameScores]]
+    rows: tuple[FrameScores, ...]
     metrics: tuple[MetricSummary, ...]
     notes: tuple[str, ...]
-    files: dict[str, Path]
 
     @property
     def mean(self) -> dict[str, float | None]:
@@ -83,110 +116,62 @@ class Summary:
 
 
 def evaluate(
+    character: Character,
     dataset: FaceDataset,
-    flame: Flame,
-    renderer: ImageRenderer,
+    renderer: SurfaceRenderer,
     out: Path,
     *,
-    lpips: Distance | None = None,
-    detect: Detector | None = None,
-    latent: Float[Tensor, "k l"] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    fps: float = FRAMES_PER_SECOND,
-    mesh_resolution: int = 192,
-) -> Summary:
+    networks: Networks = NO_NETWORKS,
+    pose: Callable[[Frame], PosedHead] | None = None,
+    settings: OutputSettings = OutputSettings(),
+) -> Evaluation:
     """Render every frame of a test sequence, compare it with the truth, and write all results into `out`.
 
-    Writes rgb/, normal/ and combined/ (truth, rendering, normals), comparison.mp4, mesh.ply (the first frame's
-    pose), per_frame.csv, metrics.txt, metrics.md and, last, metrics.json: where that is, the rest is complete.
-    A data set without images gives no metrics but the keypoint error.
+    Writes rgb/, normal/ and combined/ (truth, rendering, normals), comparison.mp4, mesh.ply (the first frame's pose),
+    protocol_{full,mask,face}.csv and .json, per_frame.csv, metrics.txt, metrics.md and, last, metrics.json: where that
+    is, the rest is complete. A data set without images gives no metric but the keypoint error, and no protocol's files.
 
     Args:
-        lpips, detect: the networks for LPIPS and landmarks; without them these metrics are null.
-        latent: for avatars that have latent codes, one for all frames, or one for each.
-        progress: told after every frame how many of how many are done.
+        pose: what a frame is rendered with, instead of its own parameters.
+
+    Raises:
+        ImavatarError: the avatar has no surface, or a file of the recording is damaged.
     """
-    files = _prepare(out)
-    device = flame.v_template.device
-    scores, names, before = [], [], None
-    for index in range(len(dataset)):
-        frame = dataset.frame(index)
-        own = latent if latent is None or len(latent) == 1 else latent[index : index + 1]
-        posed = flame(frame.head.to(device), own)
-        rendered = renderer.render(frame.camera.to(device), posed, dataset.height, dataset.width)
-        names.append(_write_images(out, frame, rendered, prefixed=_several_folders(dataset)))
-        pair = None if frame.image is None else ColourPair.of(frame, rendered, frame.foreground)
-        scores.append(_score(frame, rendered, pair, before, lpips, detect))
-        before = pair
-        if index == 0:
-            _write_mesh(files["mesh"], renderer.mesh(posed, mesh_resolution))
-        if progress is not None:
-            progress(index + 1, len(dataset))
-    write_video(files["comparison"], _strips(out, names), fps)
-    metrics = tuple(summarise(scores))
-    notes = tuple(_notes(dataset, metrics, lpips, detect))
-    summary = Summary(tuple(scores), metrics, notes, files)
-    _write_summary(summary)
-    return summary
+    (out / "combined").mkdir(parents=True, exist_ok=True)
+    (out / "metrics.json").unlink(missing_ok=True)
+    pose = pose or (lambda frame: character.pose(frame.head))
+    _write_mesh(out / "mesh.ply", renderer.mesh(pose(dataset.frame(0)), settings.mesh_resolution))
+    names = []
+
+    def keep(frame: Frame, rendered: RenderedImage) -> None:
+        names.append(image_name(dataset, frame))
+        write_images(out, names[-1], rendered)
+        write_png(out / "combined" / names[-1], comparison_strip(frame.image, rendered))
+
+    scores = score(character, dataset, renderer, (FULL, MASK, FACE), networks=networks, pose=pose, keep=keep)
+    write_video(out / "comparison.mp4", _strips(out, names), settings.fps)
+    rows = tuple(_side_by_side(scores))
+    metrics = tuple(summarise(rows, {name: column.info for name, column in COLUMNS.items()}))
+    evaluation = Evaluation(out, scores, rows, metrics, tuple(_notes(dataset, metrics, networks)))
+    if not dataset.only_json:
+        for protocol in (FULL, MASK, FACE):
+            write_protocol(out, scores[protocol.name], protocol, size=(dataset.height, dataset.width))
+    _write_tables(evaluation)
+    return evaluation
 
 
-def _prepare(out: Path) -> dict[str, Path]:
-    """The folders, without the mark of an earlier evaluation's completeness; the files to be written."""
-    for folder in IMAGE_FOLDERS:
+def image_name(dataset: FaceDataset, frame: Frame) -> str:
+    """The file of a frame's rendering; frames of several recordings may have the same name."""
+    several = len({record.sub_dir for record in dataset.records}) > 1
+    return f"{frame.sub_dir}_{frame.name}.png" if several else f"{frame.name}.png"
+
+
+def write_images(out: Path, name: str, rendered: RenderedImage) -> None:
+    """Write a rendering and its normals into the folders `rgb` and `normal`."""
+    images = {"rgb": colour_bytes(rendered.rgb), "normal": normal_bytes(rendered.normal, rendered.alpha)}
+    for folder, image in images.items():
         (out / folder).mkdir(parents=True, exist_ok=True)
-    files = {
-        "comparison": out / "comparison.mp4",
-        "mesh": out / "mesh.ply",
-        "per_frame": out / "per_frame.csv",
-        "table": out / "metrics.txt",
-        "markdown": out / "metrics.md",
-        "metrics": out / "metrics.json",
-    }
-    files["metrics"].unlink(missing_ok=True)
-    return files
-
-
-def _several_folders(dataset: FaceDataset) -> bool:
-    """Whether frames of several recordings may have the same name."""
-    return len({name.rsplit("/", 1)[0] for name in dataset.names}) > 1
-
-
-def _write_images(out: Path, frame: Frame, rendered: RenderedImage, *, prefixed: bool) -> str:
-    """Write the three images of a frame; returns their file name."""
-    name = f"{frame.sub_dir}_{frame.name}.png" if prefixed else f"{frame.name}.png"
-    write_png(out / "rgb" / name, colour_bytes(rendered.rgb))
-    write_png(out / "normal" / name, normal_bytes(rendered.normal, rendered.alpha))
-    write_png(out / "combined" / name, comparison_strip(frame.image, rendered))
-    return name
-
-
-def _score(
-    frame: Frame,
-    rendered: RenderedImage,
-    pair: ColourPair | None,
-    before: ColourPair | None,
-    lpips: Distance | None,
-    detect: Detector | None,
-) -> FrameScores:
-    """The metrics of a frame; without its image only the keypoint error. `before` is the frame before this one."""
-    values = {}
-    if pair is not None:
-        face = face_interior(frame.keypoints, *frame.foreground.shape)
-        values = image_metrics(pair.image, pair.truth, frame.foreground, face, lpips)
-        if flip_available():
-            values |= flip_metrics(pair.image, pair.truth, frame.foreground, face)
-        if before is not None and before.sub_dir == pair.sub_dir:
-            images, truths = (before.image, pair.image), (before.truth, pair.truth)
-            values["change_error"] = change_error(images, truths, before.region | pair.region)
-        values["mask_iou"] = mask_iou(rendered.alpha.cpu() > 0.5, frame.foreground)
-        known = face & frame.foreground if frame.exact is None else face & frame.foreground & frame.exact
-        if frame.normals is not None:
-            values["normal_error_face"] = normal_error(rendered.normal.cpu(), frame.normals, known)
-        if frame.depth is not None:
-            depth = to_view_depth(rendered.depth.cpu(), frame.camera) * (MILLIMETRES / HEAD_SCALE)
-            values["depth_error_face"] = depth_error(depth, MILLIMETRES * frame.depth, known)
-    values["keypoint_error"] = keypoint_error(colour_bytes(rendered.rgb), frame.keypoints, detect)
-    return FrameScores(frame.sub_dir, frame.name, values)
+        write_png(out / folder / name, image)
 
 
 def _write_mesh(path: Path, mesh: SurfaceMesh) -> None:
@@ -200,19 +185,22 @@ def _strips(out: Path, names: Sequence[str]) -> Iterator[UInt8[np.ndarray, "h w 
         yield video_frame(read_colour(out / "combined" / name, "combined image"))
 
 
-def _notes(
-    dataset: FaceDataset,
-    metrics: Sequence[MetricSummary],
-    lpips: Distance | None,
-    detect: Detector | None,
-) -> Iterator[str]:
+def _side_by_side(scores: Mapping[str, Sequence[FrameScores]]) -> Iterator[FrameScores]:
+    """The frames with the metrics of all protocols, those that they have."""
+    for frames in zip(*scores.values(), strict=True):
+        own = {name: frame.values for name, frame in zip(scores, frames, strict=True)}
+        had = (c for c in COLUMNS.values() if c.metric in own[c.protocol])
+        yield replace(frames[0], values={c.name: own[c.protocol][c.metric] for c in had})
+
+
+def _notes(dataset: FaceDataset, metrics: Sequence[MetricSummary], networks: Networks) -> Iterator[str]:
     """Why numbers are missing."""
     if dataset.only_json:
         yield "no image metrics: the test sequence was read without its images"
-    elif lpips is None:
+    elif networks.lpips is None:
         yield "LPIPS is null: its weights are not there; fetch them with `python scripts/fetch_assets.py`"
     found = next(metric.n_frames for metric in metrics if metric.name == "keypoint_error")
-    if detect is None:
+    if networks.detect is None:
         yield (
             "keypoint error is null: there is no landmark detector; install the `preprocess` extra and "
             "fetch its models with `python scripts/fetch_assets.py`"
@@ -221,17 +209,19 @@ def _notes(
         yield f"keypoint error: a face was found in {found} of {len(dataset)} renderings"
 
 
-def _write_summary(summary: Summary) -> None:
-    write_scores(summary.files["per_frame"], summary.scores)
-    write_text(summary.files["table"], summary.table() + "\n")
-    write_text(summary.files["markdown"], markdown_table(summary.metrics) + "\n")
+def _write_tables(evaluation: Evaluation) -> None:
+    folder, metrics = evaluation.folder, evaluation.metrics
+    rows = (((row.sub_dir, row.frame), row.values) for row in evaluation.rows)
+    write_rows(folder / "per_frame.csv", ("sub_dir", "frame"), rows, COLUMNS)
+    write_text(folder / "metrics.txt", evaluation.table() + "\n")
+    write_text(folder / "metrics.md", markdown_table(metrics) + "\n")
     content = {
-        "n_frames": len(summary.scores),
-        "mean": summary.mean,
-        "standard_deviation": {m.name: m.deviation for m in summary.metrics},
-        "frames_counted": {m.name: m.n_frames for m in summary.metrics},
-        "units": {name: info.unit or "none" for name, info in METRICS.items()},
+        "n_frames": len(evaluation.rows),
+        "mean": evaluation.mean,
+        "standard_deviation": {m.name: m.deviation for m in metrics},
+        "frames_counted": {m.name: m.n_frames for m in metrics},
+        "units": {name: column.info.unit or "none" for name, column in COLUMNS.items()},
         "protocol": PROTOCOL,
-        "notes": list(summary.notes),
+        "notes": list(evaluation.notes),
     }
-    write_text(summary.files["metrics"], json.dumps(content, indent=2) + "\n")
+    write_text(folder / "metrics.json", json.dumps(content, indent=2) + "\n")

@@ -1,24 +1,20 @@
-"""The numbers of one frame, and of a sequence, under one protocol."""
+"""A sequence rendered once, and the numbers of its frames under any protocols."""
 
-import csv
-import io
-import json
-import math
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from imavatar.anatomy import HEAD_SCALE, Joint, pose_slice
+from imavatar.anatomy import MM_PER_METRE, MM_PER_UNIT, Joint, pose_slice
 from imavatar.data.dataset import FaceDataset, Frame
 from imavatar.evaluation.flip import flip_available, flip_map
 from imavatar.evaluation.keypoints import Detector, keypoint_error
 from imavatar.evaluation.metrics import (
+    MESH_EVERY,
     Distance,
-    change_error,
     depth_error,
     mask_iou,
     mean_absolute_error,
@@ -26,123 +22,147 @@ from imavatar.evaluation.metrics import (
     on_white,
     psnr,
     ssim,
+    temporal_error,
 )
-from imavatar.evaluation.pairs import ColourPair
-from imavatar.evaluation.protocols import Protocol, face_of
+from imavatar.evaluation.protocols import Protocol, Region, face_of
 from imavatar.evaluation.surface_distance import Mesh, TrueMeshes, surface_distance
-from imavatar.files.atomic import write_text
-from imavatar.head.flame import Flame
+from imavatar.progress import track
 from imavatar.rendering.camera import to_view_depth
-from imavatar.rendering.image import RenderedImage
-from imavatar.rendering.strips import colour_bytes
-from imavatar.types import HeadParameters
+from imavatar.rendering.character import Character
+from imavatar.rendering.image import RenderedImage, SurfaceRenderer
+from imavatar.rendering.image_export import colour_bytes
+from imavatar.types import PosedHead
 
-MILLIMETRES = 1000.0
 JAW = pose_slice(Joint.JAW).start
 """Of a pose: how far the jaw is open, radians."""
-MESH_EVERY = 5
-"""Surfaces are compared in every so many-th frame: a mesh takes as long as an image."""
+MESH_RESOLUTION = 128
+"""Of the meshes that are compared with the true ones, in cells along their longest side."""
+
+Values = dict[str, float | None]
 
 
 @dataclass(frozen=True)
-class Measure:
-    """How a number is shown, and what it means."""
-
-    label: str
-    unit: str
-    higher_is_better: bool
-    digits: int
-    meaning: str
-
-
-MEASURES = {
-    "mae": Measure("MAE", "", False, 4, "mean absolute difference of colours in [0, 1] over the protocol's pixels"),
-    "psnr": Measure("PSNR", "dB", True, 2, "over the protocol's pixels"),
-    "ssim": Measure("SSIM", "", True, 4, "11 x 11 Gaussian window, sigma 1.5, windows centred on these pixels"),
-    "lpips": Measure("LPIPS", "", False, 4, "AlexNet, of the whole image with everything else white"),
-    "flip": Measure("FLIP", "", False, 4, "mean over the protocol's pixels, 67 pixels a degree"),
-    "expression_error": Measure(
-        "expression", "px", False, 2, "68 landmarks detected on the rendering against those detected on the picture"
-    ),
-    "keypoint_error": Measure(
-        "landmarks", "px", False, 2, "68 landmarks detected on the rendering against the projected ones"
-    ),
-    "normal_error": Measure("normals", "degrees", False, 2, "on the face, where the truth is exact"),
-    "depth_error": Measure("depth", "mm", False, 2, "on the face, where the truth is exact"),
-    "surface_distance": Measure(
-        "surface", "mm", False, 2, f"two-way distance of what is seen of the face, every {MESH_EVERY}th frame"
-    ),
-    "mask_iou": Measure("mask IoU", "", True, 4, "rendered coverage above one half against the true mask"),
-    "change_error": Measure("change", "", False, 4, "difference of the changes since the frame before"),
-}
-
-
-@dataclass(frozen=True)
-class Scored:
-    """One frame: where it stands, how strong its expression and how open its jaw is, and its numbers by name."""
-
-    sub_dir: str
-    frame: str
-    strength: float
-    jaw: float
-    values: dict[str, float | None]
-
-
-@dataclass(frozen=True)
-class Tools:
-    """Networks that some numbers need; without one its number is None."""
+class Networks:
+    """Networks that some numbers need; without one its numbers are None."""
 
     lpips: Distance | None = None
     detect: Detector | None = None
 
 
-def score_sequence(
+NO_NETWORKS = Networks()
+
+
+@dataclass(frozen=True)
+class FrameScores:
+    """One frame: where it stands, how strong its expression and how open its jaw (radians) is, its metrics by name.
+
+    A metric is None where it is undefined; what the recording has no truth for is not there.
+    """
+
+    sub_dir: str
+    frame: str
+    strength: float
+    jaw: float
+    values: Values
+
+
+def score(
+    character: Character,
     dataset: FaceDataset,
-    flame: Flame,
-    renderer,
+    renderer: SurfaceRenderer,
     protocols: Sequence[Protocol],
     *,
-    tools: Tools = Tools(),
-    latent: Float[Tensor, "1 l"] | None = None,
-    fit: Callable[[Frame], HeadParameters] | None = None,
-    truth: TrueMeshes | None = None,
-    mesh_resolution: int = 128,
+    networks: Networks = NO_NETWORKS,
+    pose: Callable[[Frame], PosedHead] | None = None,
     keep: Callable[[Frame, RenderedImage], None] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> dict[str, list[Scored]]:
+) -> dict[str, list[FrameScores]]:
     """Render every frame once and score it under each protocol, by whose names the results are.
 
+    Of a data set without images the landmark error alone is measured.
+
     Args:
-        renderer: as `rendering.image.ImageRenderer`.
-        fit: finds the parameters that a frame is rendered with, instead of its own.
-        truth: the true meshes, where the recording has them.
+        pose: what a frame is rendered with, as `fitting.fitted_poses`; else the frame's own parameters are.
         keep: told every frame and its rendering.
+
+    Raises:
+        DataError: a protocol needs what the recording lacks, or a file of it is damaged.
     """
-    device = flame.v_template.device
-    scored: dict[str, list[Scored]] = {protocol.name: [] for protocol in protocols}
-    before: dict[str, ColourPair | None] = dict.fromkeys(scored)
-    for index in range(len(dataset)):
+    pose = pose or (lambda frame: character.pose(frame.head))
+    meshes_of = functools.cache(TrueMeshes.find)
+    scores: dict[str, list[FrameScores]] = {protocol.name: [] for protocol in protocols}
+    before: dict[str, _Comparison] = {}
+    for index in track(range(len(dataset)), f"frames of {_sequences(dataset)} scored"):
         frame = dataset.frame(index)
-        head = frame.head if fit is None else fit(frame)
         with torch.no_grad():
-            posed = flame(head.to(device), latent)
-            rendered = renderer.render(frame.camera.to(device), posed, dataset.height, dataset.width)
-            shared = _geometry_scores(frame, rendered) | _landmark_scores(frame, rendered, tools.detect)
+            posed = pose(frame)
+            rendered = renderer.render(frame.camera.to(character.device), posed, dataset.height, dataset.width)
+            shared = _landmark_scores(frame, rendered, networks.detect) | _geometry_scores(frame, rendered)
+            truth = meshes_of(dataset.records[index].folder) if frame.image is not None else None
             if truth is not None and index % MESH_EVERY == 0:
-                mesh = renderer.mesh(posed, mesh_resolution)
+                mesh = renderer.mesh(posed, MESH_RESOLUTION)
                 found = Mesh(mesh.deformed.cpu(), mesh.faces.cpu())
                 shared["surface_distance"] = surface_distance(found, truth.of(frame), frame, _known(frame))
         strength, jaw = float(frame.head.expression.norm()), float(frame.head.pose[0, JAW])
         for protocol in protocols:
-            pair = ColourPair.of(frame, rendered, protocol.pixels(frame))
-            values = shared | _colour_scores(pair, before[protocol.name], tools.lpips)
-            scored[protocol.name].append(Scored(frame.sub_dir, frame.name, strength, jaw, values))
-            before[protocol.name] = pair
+            values = dict(shared)
+            if frame.image is not None:
+                pair = _Comparison.of(frame, rendered, protocol.pixels(frame))
+                values |= pair.scores(networks.lpips) | pair.change_since(before.get(protocol.name))
+                before[protocol.name] = pair
+            scores[protocol.name].append(FrameScores(frame.sub_dir, frame.name, strength, jaw, values))
         if keep is not None:
             keep(frame, rendered)
-        if progress is not None:
-            progress(index + 1, len(dataset))
-    return scored
+    return scores
+
+
+def _sequences(dataset: FaceDataset) -> str:
+    return "+".join(dict.fromkeys(record.sub_dir for record in dataset.records))
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """Colours of a rendering and of its picture in [0, 1], the pixels that count, and the recording they are of."""
+
+    sub_dir: str
+    image: Float[Tensor, "h w 3"]
+    truth: Float[Tensor, "h w 3"]
+    region: Region
+
+    @classmethod
+    def of(cls, frame: Frame, rendered: RenderedImage, region: Region) -> "_Comparison":
+        image, truth = ((part.cpu().clamp(-1, 1) + 1) / 2 for part in (rendered.rgb, frame.image))
+        return cls(frame.sub_dir, image, truth, region)
+
+    def scores(self, lpips: Distance | None) -> Values:
+        """The metrics of colours."""
+        return colour_scores(self.image, self.truth, self.region, lpips)
+
+    def change_since(self, before: "_Comparison | None") -> Values:
+        """The temporal error, where there is a frame before this one in its recording."""
+        if before is None or before.sub_dir != self.sub_dir:
+            return {}
+        images, truths = (before.image, self.image), (before.truth, self.truth)
+        region = None if self.region is None else before.region | self.region
+        return {"change_error": temporal_error(images, truths, region)}
+
+
+def colour_scores(
+    image: Float[Tensor, "h w 3"], truth: Float[Tensor, "h w 3"], region: Region, lpips: Distance | None
+) -> Values:
+    """The metrics of two images with colours in [0, 1] over the pixels that count."""
+    if region is not None:
+        image, truth = on_white(image, region), on_white(truth, region)
+    some = region is None or bool(region.any())
+    values: Values = {
+        "mae": mean_absolute_error(image, truth, region),
+        "psnr": psnr(image, truth, region),
+        "ssim": ssim(image, truth, region),
+        "lpips": float(lpips(2 * image - 1, 2 * truth - 1)) if lpips is not None and some else None,
+    }
+    if flip_available():
+        difference = flip_map(image, truth) if some else None
+        values["flip"] = None if difference is None else float(difference[... if region is None else region].mean())
+    return values
 
 
 def _known(frame: Frame) -> Bool[Tensor, "h w"]:
@@ -151,80 +171,27 @@ def _known(frame: Frame) -> Bool[Tensor, "h w"]:
     return face if frame.exact is None else face & frame.exact
 
 
-def _colour_scores(pair: ColourPair, before: ColourPair | None, lpips: Distance | None) -> dict[str, float | None]:
-    region, some = pair.region, bool(pair.region.any())
-    found, true = on_white(pair.image, region), on_white(pair.truth, region)
-    values = {
-        "mae": mean_absolute_error(found, true, region),
-        "psnr": psnr(found, true, region),
-        "ssim": ssim(found, true, region),
-        "lpips": float(lpips(2 * found - 1, 2 * true - 1)) if lpips is not None and some else None,
-        "flip": float(flip_map(found, true)[region].mean()) if flip_available() and some else None,
-    }
-    if before is not None and before.sub_dir == pair.sub_dir:
-        images, pictures = (before.image, pair.image), (before.truth, pair.truth)
-        values["change_error"] = change_error(images, pictures, before.region | region)
-    return values
-
-
-def _geometry_scores(frame: Frame, rendered: RenderedImage) -> dict[str, float | None]:
-    values = {"mask_iou": mask_iou(rendered.alpha.cpu() > 0.5, frame.foreground)}
+def _geometry_scores(frame: Frame, rendered: RenderedImage) -> Values:
+    if frame.foreground is None:
+        return {}
+    values: Values = {"mask_iou": mask_iou(rendered.alpha.cpu() > 0.5, frame.foreground)}
     if frame.normals is not None:
         values["normal_error"] = normal_error(rendered.normal.cpu(), frame.normals, _known(frame))
     if frame.depth is not None:
-        depth = to_view_depth(rendered.depth.cpu(), frame.camera) * (MILLIMETRES / HEAD_SCALE)
-        values["depth_error"] = depth_error(depth, MILLIMETRES * frame.depth, _known(frame))
+        depth = to_view_depth(rendered.depth.cpu(), frame.camera) * MM_PER_UNIT
+        values["depth_error"] = depth_error(depth, MM_PER_METRE * frame.depth, _known(frame))
     return values
 
 
-def _landmark_scores(frame: Frame, rendered: RenderedImage, detect: Detector | None) -> dict[str, float | None]:
-    """None, once there is a detector, where it finds no face."""
+def _landmark_scores(frame: Frame, rendered: RenderedImage, detect: Detector | None) -> Values:
+    """Of the rendering's detected landmarks: how far they are off the projected ones, and off the picture's."""
     if detect is None:
         return {}
     drawing = colour_bytes(rendered.rgb)
-    drawn, pictured = detect(drawing), detect(colour_bytes(frame.image))
-
-    def distance(points) -> float | None:
-        return None if points is None else keypoint_error(drawing, torch.as_tensor(points), lambda _: drawn)
-
-    return {"keypoint_error": distance(frame.keypoints), "expression_error": distance(pictured)}
-
-
-def mean_scores(scored: Sequence[Scored]) -> dict[str, float | None]:
-    """Means over the frames where a number is defined; None where it is in none."""
-    means = {}
-    for name in MEASURES:
-        values = [s.values[name] for s in scored if s.values.get(name) is not None]
-        means[name] = math.fsum(values) / len(values) if values else None
-    return means
-
-
-def write_protocol(
-    folder: Path, scored: Sequence[Scored], protocol: Protocol, *, size: tuple[int, int], fitted: bool
-) -> Path:
-    """`protocol_NAME[_fit].csv` with a line a frame and, last, `.json` with the means; both say what they are of."""
-    name = f"protocol_{protocol.name}" + ("_fit" if fitted else "")
-    folder.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["protocol", "sub_dir", "frame", "strength", "jaw", *MEASURES])
-    for s in scored:
-        cells = ["" if s.values.get(key) is None else f"{s.values[key]:.6g}" for key in MEASURES]
-        writer.writerow([_label(protocol, fitted), s.sub_dir, s.frame, f"{s.strength:.4f}", f"{s.jaw:.4f}", *cells])
-    write_text(folder / f"{name}.csv", text.getvalue())
-    content = {
-        "protocol": _label(protocol, fitted),
-        "pixels": protocol.description,
-        "size": list(size),
-        "fitted": "expression and pose of every frame, to its picture" if fitted else "nothing",
-        "frames": len(scored),
-        "mean": mean_scores(scored),
-        "meaning": {key: measure.meaning for key, measure in MEASURES.items()},
-        "units": {key: measure.unit or "none" for key, measure in MEASURES.items()},
-    }
-    write_text(folder / f"{name}.json", json.dumps(content, indent=2) + "\n")
-    return folder / f"{name}.json"
-
-
-def _label(protocol: Protocol, fitted: bool) -> str:
-    return protocol.name + (" with a fit to each picture" if fitted else "")
+    drawn = detect(drawing)
+    values = {"keypoint_error": keypoint_error(drawing, frame.keypoints, lambda _: drawn)}
+    if frame.image is not None:
+        pictured = detect(colour_bytes(frame.image))
+        points = None if pictured is None else torch.as_tensor(pictured)
+        values["expression_error"] = None if points is None else keypoint_error(drawing, points, lambda _: drawn)
+    return values

@@ -32,6 +32,13 @@ class Renderer(Protocol):
         """The image of one camera and one posed head (records of one row)."""
 
 
+class SurfaceRenderer(Renderer, Protocol):
+    """Makes meshes too, as renderers of exact images do."""
+
+    def mesh(self, posed: PosedHead, resolution: int) -> SurfaceMesh:
+        """The surface in one frame, `resolution` cells along its longest side."""
+
+
 class ImageRenderer:
     """Renders frames with the avatar's own search or another one.
 
