@@ -1,19 +1,22 @@
 """The command that scores runs: results that are there, damaged, or being made by another process."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
+from imavatar import build
 from imavatar.cli.evaluate import PROTOCOL_NAMES, evaluate_main
 from imavatar.errors import DataError
 from imavatar.evaluation.metrics import METRICS
 from imavatar.evaluation.protocols import PROTOCOLS
+from imavatar.evaluation.scoring import Networks
 from imavatar.evaluation.tables import read_protocol
 from imavatar.files.locks import locked
 from imavatar.training.run_folder import RunFolder
 from imavatar.workflows import evaluating, trained
+from tiny_runs import untrained
 
 RESULTS = {
     "protocol": "paper",
@@ -28,11 +31,9 @@ RESULTS = {
 @pytest.fixture
 def run(tmp_path, monkeypatch) -> Path:
     """A run with results of sequence a, and none of b."""
-    config = SimpleNamespace(
-        dataset=SimpleNamespace(test=SimpleNamespace(sub_dir=["a"]), subject_name="me"),
-        model=SimpleNamespace(method="imavatar"),
-    )
-    monkeypatch.setattr(trained, "load", lambda run, _: SimpleNamespace(config=config, epoch=7, folder=RunFolder(run)))
+    made = untrained(tmp_path)
+    config = build.with_subject(build.with_test_dir(made.config, "a"), "me")
+    monkeypatch.setattr(trained, "load", lambda run, _: replace(made, config=config, epoch=7, folder=RunFolder(run)))
     folder = tmp_path / "runs" / "me" / "fast" / "train"
     file(folder, "a").parent.mkdir(parents=True)
     (folder / "config.conf").touch()
@@ -73,7 +74,7 @@ def test_leftovers_are_removed_and_what_another_process_has_just_made_is_taken(r
         file(run, "a").write_text(json.dumps({**RESULTS, "pixels": "new"}))
 
     monkeypatch.setattr(evaluating, "_score_sequence", score)
-    monkeypatch.setattr(evaluating, "load_networks", lambda: object())
+    monkeypatch.setattr(evaluating, "load_networks", Networks)
     evaluate_main([str(run), "--again"])
     assert "(new)" in capsys.readouterr().out
 

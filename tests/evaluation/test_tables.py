@@ -11,10 +11,9 @@ from imavatar.evaluation.tables import markdown_table, summarise, text_table, wr
 
 def scores(**columns):
     """Frames 1, 2, ... of the recording `test` with the given values of metrics."""
-    numbered = enumerate(zip(*columns.values(), strict=True), 1)
-    return [
-        FrameScores("test", str(k), 0.0, 0.0, dict(zip(columns, line, strict=True))) for k, line in enumerate(lines, 1)
-    ]
+    lines = zip(*columns.values(), strict=True)
+    values = (dict(zip(columns, line, strict=True)) for line in lines)
+    return [FrameScores("test", str(k), 0.0, 0.0, value) for k, value in enumerate(values, 1)]
 
 
 def summary_of(name, rows):
