@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from imavatar.workflows.animating import AnimationOptions, animate
     from imavatar.workflows.baking import bake
     from imavatar.workflows.driving import read_driving
+    from imavatar.workflows.evaluating import ScoreOptions, evaluate_run, score_run
     from imavatar.workflows.exporting import ExportOptions, export_avatar, export_web
     from imavatar.workflows.trained import TrainedAvatar, load, load_trained
     from imavatar.workflows.viewing import ViewerOptions, view
@@ -40,6 +41,7 @@ _HOMES = {
     "workflows.animating": ("AnimationOptions", "animate"),
     "workflows.baking": ("bake",),
     "workflows.driving": ("read_driving",),
+    "workflows.evaluating": ("ScoreOptions", "evaluate_run", "score_run"),
     "workflows.exporting": ("ExportOptions", "export_avatar", "export_web"),
     "workflows.trained": ("TrainedAvatar", "load", "load_trained"),
     "workflows.viewing": ("ViewerOptions", "view"),

@@ -5,6 +5,10 @@ from enum import IntEnum
 HEAD_SCALE = 4.0
 """Model units per metre: one unit is 25 cm, so that a head fits the unit sphere tightly."""
 
+MM_PER_METRE = 1000.0
+MM_PER_UNIT = MM_PER_METRE / HEAD_SCALE
+"""Millimetres per model unit."""
+
 CANONICAL_JAW_ANGLE = 0.2
 """Rotation of the jaw about x in the canonical pose, radians; everything else is at rest."""
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from imavatar.baselines.names import TEXTURED_HEAD
 from imavatar.cli.common import choose_device, command
-from imavatar.cli.evaluation_run import evaluate_run
 from imavatar.errors import CheckpointError, ConfigError
 from imavatar.files.atomic import remove_temporaries, write_text
 from imavatar.files.locks import locked
@@ -25,7 +24,7 @@ def exp_runner_main(argv: list[str] | None = None) -> None:
     """Train, or with --is_eval evaluate."""
     args = _parser().parse_args(argv)
     if args.is_eval:
-        evaluate_run(args)
+        _evaluate(args)
     else:
         train_run(args)
 
@@ -47,6 +46,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--wandb_workspace", help="log to this wandb workspace too")
     parser.add_argument("--subject", help="instead of dataset.subject_name")
     return parser
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    """Evaluate a run, and print its tables and where the files are."""
+    from imavatar.workflows.evaluating import evaluate_run
+    from imavatar.workflows.trained import load_trained
+
+    trained = load_trained(args.conf, args.subject, args.checkpoint, args.load_path)
+    found = evaluate_run(trained, only_json=args.only_json, optimised=args.optimised)
+    for name, evaluation in found.sequences.items():
+        print(evaluation.table())
+        if name in found.agreements:
+            print(found.agreements[name])
+        print(f"results: {evaluation.folder}")
+    print(f"report: {found.report}")
 
 
 def train_run(args: argparse.Namespace) -> None:
@@ -245,7 +259,8 @@ def _previewer(config, folder, run, dataset):
     import torch
 
     from imavatar import build
-    from imavatar.export.strips import write_strip
+    from imavatar.data.images import write_png
+    from imavatar.rendering.image_export import comparison_strip
 
     every = config.train.preview_every
 
@@ -258,6 +273,8 @@ def _previewer(config, folder, run, dataset):
         latent = run.frames.latent(torch.zeros(1, dtype=torch.long, device=device))
         posed = run.flame(frame.head.to(device), latent)
         image = renderer.render(frame.camera.to(device), posed, dataset.height, dataset.width)
-        write_strip(folder.train / "previews" / f"epoch_{epoch}.png", frame.image, image)
+        path = folder.train / "previews" / f"epoch_{epoch}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_png(path, comparison_strip(frame.image, image))
 
     return preview

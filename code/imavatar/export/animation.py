@@ -13,7 +13,7 @@ from imavatar.errors import DataError
 from imavatar.progress import track
 from imavatar.rendering.character import Character
 from imavatar.rendering.image import Renderer
-from imavatar.rendering.strips import comparison_strip, video_frame
+from imavatar.rendering.image_export import comparison_strip, video_frame
 from imavatar.types import HeadParameters, View
 
 Picture = UInt8[np.ndarray, "h w 3"]

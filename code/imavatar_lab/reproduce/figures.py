@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from imavatar.data.images import write_png
-from imavatar.evaluation.protocol_scores import MEASURES
+from imavatar.evaluation.metrics import METRICS
 from imavatar.files.atomic import replacing
 from imavatar_lab.reproduce.plan import EXTRAPOLATION, INTERPOLATION, METHODS
 from imavatar_lab.reproduce.results import Row, in_bins
@@ -55,8 +55,8 @@ def plot_errors(rows: Sequence[Row], by: str, protocol: str, path: Path) -> Path
                     markersize=3,
                     capsize=2,
                 )
-        unit = MEASURES[name].unit
-        panel.set(xlabel=AXES[by], ylabel=f"{MEASURES[name].label} {f'({unit})' if unit else ''}")
+        unit = METRICS[name].unit
+        panel.set(xlabel=AXES[by], ylabel=f"{METRICS[name].label} {f'({unit})' if unit else ''}")
         panel.set_ylim(bottom=0)
     panels[0][-1].legend(fontsize=7)
     figure.tight_layout()

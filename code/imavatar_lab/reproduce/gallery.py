@@ -8,7 +8,7 @@ from jaxtyping import UInt8
 
 from imavatar.data.images import read_colour, read_grey
 from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
-from imavatar.rendering.strips import normal_bytes
+from imavatar.rendering.image_export import normal_bytes
 from imavatar_lab.reproduce.figures import Grid
 from imavatar_lab.reproduce.plan import EXTRAPOLATION, INTERPOLATION, METHODS, VIEWS, Budget, Paths
 from imavatar_lab.reproduce.results import Row

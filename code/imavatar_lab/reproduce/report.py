@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from imavatar.evaluation.html_page import facts_table, page, picture
-from imavatar.evaluation.protocol_scores import MEASURES
+from imavatar.evaluation.metrics import METRICS
 from imavatar.files.atomic import write_text
 from imavatar_lab.reproduce.gallery import TITLES, Pictures
 from imavatar_lab.reproduce.plan import METHODS, TESTS
@@ -83,7 +83,7 @@ def write_report(
     parts.append("<h2>Tables</h2>")
     for table in tables:
         parts += [f"<h3>{html.escape(table.caption)}</h3>", _table(table), made]
-    parts.append("<p>" + "; ".join(f"{m.label}: {html.escape(m.meaning)}" for m in MEASURES.values()) + ".</p>")
+    parts.append("<p>" + "; ".join(f"{m.label}: {html.escape(m.meaning)}" for m in METRICS.values()) + ".</p>")
     parts.append("<h2>Figures</h2>")
     for figure in figures:
         caption = f"{figure.caption}. Made by {figure.command} at {facts['commit']}"
@@ -97,15 +97,15 @@ def write_report(
 
 
 def _table(table: Table) -> str:
-    heads = [f"{MEASURES[n].label}{' ' + MEASURES[n].unit if MEASURES[n].unit else ''}" for n in table.measures]
-    arrows = ["↑" if MEASURES[n].higher_is_better else "↓" for n in table.measures]
+    heads = [f"{METRICS[n].label}{' ' + METRICS[n].unit if METRICS[n].unit else ''}" for n in table.measures]
+    arrows = ["↑" if METRICS[n].higher_is_better else "↓" for n in table.measures]
     header = "".join(f"<th>{html.escape(h)} {a}</th>" for h, a in zip(heads, arrows, strict=True))
     lines = [f"<table><tr><th>method</th>{header}</tr>"]
     best = [table.best(column) for column in range(len(table.measures))]
     for k, row in enumerate(table.cells):
         cells = []
         for column, mean in enumerate(row):
-            digits = MEASURES[table.measures[column]].digits
+            digits = METRICS[table.measures[column]].digits
             text = "-" if mean is None else f"{mean.mean:.{digits}f}"
             error = "" if mean is None or mean.error is None else f" ± {mean.error:.{digits}f}"
             cells.append(f"<td>{f'<b>{text}</b>' if k in best[column] else text}{error}</td>")

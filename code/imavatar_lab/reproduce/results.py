@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imavatar.errors import DataError
-from imavatar.evaluation.protocol_scores import MEASURES
+from imavatar.evaluation.metrics import METRICS
 from imavatar.files.atomic import write_text
 
 KEYS = ("subject", "method", "protocol", "sequence", "frame", "strength", "jaw")
@@ -49,9 +49,9 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """All rows as CSV; an empty cell where a number is undefined."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*KEYS, *MEASURES])
+    writer.writerow([*KEYS, *METRICS])
     for row in rows:
-        cells = ["" if row.values.get(name) is None else f"{row.values[name]:.6g}" for name in MEASURES]
+        cells = ["" if row.values.get(name) is None else f"{row.values[name]:.6g}" for name in METRICS]
         writer.writerow([*(getattr(row, key) for key in KEYS), *cells])
     write_text(path, text.getvalue())
 
@@ -71,7 +71,7 @@ def _lines(path: Path) -> list[dict[str, str]]:
 
 def _row(line: dict[str, str], path: Path) -> Row:
     try:
-        values = {name: float(line[name]) if line[name] else None for name in MEASURES}
+        values = {name: float(line[name]) if line[name] else None for name in METRICS}
         texts = {key: line[key] for key in KEYS if key not in ("strength", "jaw")}
         return Row(**texts, strength=float(line["strength"]), jaw=float(line["jaw"]), values=values)
     except (KeyError, TypeError, ValueError) as error:

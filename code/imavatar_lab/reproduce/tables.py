@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imavatar.evaluation.protocol_scores import MEASURES
+from imavatar.evaluation.metrics import METRICS
 from imavatar_lab.reproduce.plan import METHODS
 from imavatar_lab.reproduce.results import Mean, Row, over_subjects
 
@@ -21,7 +21,7 @@ class Table:
 
     def best(self, column: int) -> set[int]:
         """Rows whose number, as it is printed, no other one beats."""
-        measure = MEASURES[self.measures[column]]
+        measure = METRICS[self.measures[column]]
         shown = {k: round(row[column].mean, measure.digits) for k, row in enumerate(self.cells) if row[column]}
         if not shown:
             return set()
@@ -36,12 +36,12 @@ def make_table(rows: Sequence[Row], *, protocol: str, sequence: str, caption: st
     cells = []
     for method in methods:
         own = [row for row in chosen if row.method == method.name]
-        cells.append([over_subjects(own, name) for name in MEASURES])
-    shown = [k for k in range(len(MEASURES)) if any(row[k] is not None for row in cells)]
+        cells.append([over_subjects(own, name) for name in METRICS])
+    shown = [k for k in range(len(METRICS)) if any(row[k] is not None for row in cells)]
     return Table(
         caption,
         tuple(c.label for c in methods),
-        tuple(list(MEASURES)[k] for k in shown),
+        tuple(list(METRICS)[k] for k in shown),
         tuple(tuple(row[k] for k in shown) for row in cells),
     )
 
@@ -70,7 +70,7 @@ def latex(table: Table) -> str:
     """A tabular for booktabs."""
     lines = [f"% {table.caption}", rf"\begin{{tabular}}{{l{'r' * len(table.measures)}}}", r"\toprule"]
     arrows = {True: r"$\uparrow$", False: r"$\downarrow$"}
-    heads = [f"{MEASURES[n].label} {arrows[MEASURES[n].higher_is_better]}" for n in table.measures]
+    heads = [f"{METRICS[n].label} {arrows[METRICS[n].higher_is_better]}" for n in table.measures]
     lines += [f"method & {' & '.join(heads)} \\\\", r"\midrule"]
     for k, row in enumerate(_written(table, r"\textbf{{{}}}", r" $\pm$ ")):
         lines.append(f"{table.methods[k]} & {' & '.join(row)} \\\\")
@@ -78,7 +78,7 @@ def latex(table: Table) -> str:
 
 
 def _heading(name: str) -> str:
-    measure = MEASURES[name]
+    measure = METRICS[name]
     unit = f", {measure.unit}" if measure.unit else ""
     return f"{measure.label}{unit} {'↑' if measure.higher_is_better else '↓'}"
 
@@ -89,7 +89,7 @@ def _written(table: Table, bold: str, plus_minus: str) -> list[list[str]]:
     for k, row in enumerate(table.cells):
         cells = []
         for column, mean in enumerate(row):
-            digits = MEASURES[table.measures[column]].digits
+            digits = METRICS[table.measures[column]].digits
             text = "-" if mean is None else f"{mean.mean:.{digits}f}"
             text = bold.format(text) if k in best[column] else text
             if mean is not None and mean.error is not None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -14,9 +15,12 @@ from imavatar.data.dataset import FaceDataset
 from imavatar.data.ground_truth import GroundTruth, write_ground_truth
 from imavatar.data.video_file import read_frames
 from imavatar.errors import ImavatarError
-from imavatar.evaluation.frames import evaluate
 from imavatar.evaluation.metrics import PSNR_CAP
+from imavatar.evaluation.results import OutputSettings, evaluate
+from imavatar.evaluation.scoring import Networks
+from imavatar.evaluation.tables import read_protocol
 from imavatar.rendering.camera import to_view_depth
+from imavatar.rendering.character import Character
 from oracles_sphere import RADIUS, PlaybackRenderer, RecordingFlame, SphereAvatar, perfect_rendering
 from oracles_subject import write_subject
 
@@ -30,10 +34,15 @@ def dataset(tmp_path):
     return FaceDataset(folder, "sphere", ["test"], SIZE)
 
 
-def run(dataset, out, renderer=None, **options):
+def character(flame=None):
+    return Character(torch.nn.Identity(), flame or RecordingFlame(), torch.zeros(1, 0))
+
+
+def run(dataset, out, renderer=None, **networks):
     if renderer is None:
         renderer = PlaybackRenderer([perfect_rendering(dataset.frame(i)) for i in range(N_FRAMES)])
-    return evaluate(dataset, RecordingFlame(), renderer, out, mesh_resolution=24, **options)
+    settings = OutputSettings(mesh_resolution=24)
+    return evaluate(character(), dataset, renderer, out, networks=Networks(**networks), settings=settings)
 
 
 def read_rgb(path):
@@ -50,19 +59,25 @@ def test_a_perfect_rendering_has_perfect_scores(dataset, tmp_path):
 
 def test_every_file_is_written_and_nothing_else(dataset, tmp_path):
     out = tmp_path / "out"
-    summary = run(dataset, out)
+    run(dataset, out)
     images = {f"{folder}/{k}.png" for folder in ("rgb", "normal", "combined") for k in (1, 2, 3)}
-    files = {path.name for path in summary.files.values()}
-    assert files == {
-        "comparison.mp4",
-        "mesh.ply",
-        "per_frame.csv",
-        "metrics.json",
-        "metrics.txt",
-        "metrics.md",
-    }
+    tables = {"per_frame.csv", "metrics.json", "metrics.txt", "metrics.md"}
+    protocols = {f"protocol_{name}.{kind}" for name in ("full", "mask", "face") for kind in ("csv", "json")}
     written = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()}
-    assert written == images | files
+    assert written == images | {"comparison.mp4", "mesh.ply"} | tables | protocols
+
+
+def test_a_column_is_the_metric_of_one_protocol(dataset, tmp_path):
+    dark = [
+        replace(image, rgb=image.rgb - 0.2) for image in map(perfect_rendering, map(dataset.frame, range(N_FRAMES)))
+    ]
+    found = run(dataset, tmp_path, PlaybackRenderer(dark))
+    means = {name: read_protocol(tmp_path / f"protocol_{name}.json").mean for name in ("full", "mask", "face")}
+    for metric in ("psnr", "ssim", "mae"):
+        for name, suffix in (("full", ""), ("mask", "_masked"), ("face", "_face")):
+            assert found.mean[metric + suffix] == means[name][metric] is not None
+    assert len({found.mean[f"mae{suffix}"] for suffix in ("", "_masked", "_face")}) == 3
+    assert found.mean["change_error"] == means["mask"]["change_error"]
 
 
 def test_the_images_are_the_rendering_and_its_normals_on_white(dataset, tmp_path):
@@ -88,13 +103,14 @@ def test_the_video_shows_every_strip_enlarged_to_a_watchable_size(dataset, tmp_p
 
 def test_the_mesh_is_the_deformed_surface_of_the_first_frame(dataset, tmp_path):
     class ShiftedFlame(RecordingFlame):
-        def __call__(self, head, latent=None):
-            posed = super().__call__(head, latent)
+        def forward(self, head, latent=None):
+            posed = super().forward(head, latent)
             posed.bone_transforms[:, 0, 0, 3] = 0.25 * len(self.seen)
             return posed
 
     images = [perfect_rendering(dataset.frame(i)) for i in range(N_FRAMES)]
-    evaluate(dataset, ShiftedFlame(), PlaybackRenderer(images), tmp_path, mesh_resolution=24)
+    settings = OutputSettings(mesh_resolution=24)
+    evaluate(character(ShiftedFlame()), dataset, PlaybackRenderer(images), tmp_path, settings=settings)
     mesh = trimesh.load(tmp_path / "mesh.ply", process=False)
     assert mesh.is_watertight
     centred = mesh.vertices - [0.25, 0, 0]
@@ -120,7 +136,7 @@ def test_the_csv_has_a_line_for_every_frame_with_its_scores(dataset, tmp_path):
     with (tmp_path / "per_frame.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["sub_dir"], row["frame"]) for row in rows] == [("test", "1"), ("test", "2"), ("test", "3")]
-    assert float(rows[0]["psnr"]) == pytest.approx(summary.scores[0].values["psnr"], rel=1e-5)
+    assert float(rows[0]["psnr"]) == pytest.approx(summary.rows[0].values["psnr"], rel=1e-5)
     assert float(rows[0]["lpips"]) == 0
 
 
@@ -137,7 +153,7 @@ def test_a_wrong_colour_and_a_missing_half_cost_what_they_should(dataset, tmp_pa
     alpha = perfect.alpha * upper
     white = torch.ones_like(perfect.rgb)
     halved = type(perfect)(torch.where(upper[..., None], perfect.rgb, white), perfect.normal, alpha, alpha)
-    mean = run(dataset, tmp_path, PlaybackRenderer([halved])).scores[0].values
+    mean = run(dataset, tmp_path, PlaybackRenderer([halved])).rows[0].values
     share = float((frame.foreground & upper).sum() / frame.foreground.sum())
     assert mean["mask_iou"] == pytest.approx(share)
     difference = (1 - frame.image)[(frame.foreground & ~upper)].sum() / 2
@@ -145,8 +161,9 @@ def test_a_wrong_colour_and_a_missing_half_cost_what_they_should(dataset, tmp_pa
 
 
 def test_the_keypoint_error_is_counted_over_the_frames_with_a_face(dataset, tmp_path):
-    shifts = iter([3.0, None, 5.0])
-    index = iter(range(N_FRAMES))
+    # Of every frame the rendering is looked at, then its picture.
+    shifts = iter([3.0, 0.0, None, 0.0, 5.0, 0.0])
+    index = iter([0, 0, 1, 1, 2, 2])
 
     def detect(rgb):
         assert rgb.shape == (*SIZE, 3)
@@ -156,12 +173,6 @@ def test_the_keypoint_error_is_counted_over_the_frames_with_a_face(dataset, tmp_
     summary = run(dataset, tmp_path, detect=detect)
     assert summary.mean["keypoint_error"] == pytest.approx(4, abs=1e-5)
     assert "keypoint error: a face was found in 2 of 3 renderings" in summary.notes
-
-
-def test_progress_is_told_after_every_frame(dataset, tmp_path):
-    told = []
-    run(dataset, tmp_path, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_an_evaluation_that_breaks_off_leaves_no_old_metrics_behind(dataset, tmp_path):
@@ -181,13 +192,14 @@ def test_without_images_the_frames_are_rendered_and_the_json_says_so(dataset, tm
     assert summary.mean["psnr"] is None
     assert summary.notes[0] == "no image metrics: the test sequence was read without its images"
     assert read_rgb(tmp_path / "out" / "combined" / "3.png").shape == (40, 64, 3)
+    assert not list((tmp_path / "out").glob("protocol_*"))
 
 
 def test_frames_of_two_recordings_do_not_overwrite_each_other(tmp_path):
     folder = write_subject(tmp_path / "data", size=SIZE, n_frames=2, sub_dirs=("a", "b"))
     dataset = FaceDataset(folder, "sphere", ["a", "b"], SIZE)
     renderer = PlaybackRenderer([perfect_rendering(dataset.frame(i)) for i in range(4)])
-    evaluate(dataset, RecordingFlame(), renderer, tmp_path / "out", mesh_resolution=24)
+    evaluate(character(), dataset, renderer, tmp_path / "out", settings=OutputSettings(mesh_resolution=24))
     names = sorted(path.name for path in (tmp_path / "out" / "rgb").iterdir())
     assert names == ["a_1.png", "a_2.png", "b_1.png", "b_2.png"]
 
