@@ -26,6 +26,7 @@ class RenderedImage:
 
 
 @runtime_checkable
+@runtime_checkable
 class Renderer(Protocol):
     """Makes pictures of posed heads, as `ImageRenderer`, `PreviewRenderer` and a baseline's renderer do."""
 

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -82,6 +82,7 @@ class LoopSettings:
     seed: int = 0
 
 
+@runtime_checkable
 class Checkpoints(Protocol):
     """Where a run is saved."""
 

@@ -4,12 +4,12 @@ import argparse
 import json
 from pathlib import Path
 
-from imavatar.assets import project_dir
 from imavatar.cli.arguments import MOST_SIDE, whole
 from imavatar.cli.common import choose_device, command
 from imavatar.files.atomic import write_text
+from imavatar.paths import confs_dir
 
-DEFAULT_CONF = project_dir() / "confs" / "IMavatar_supervised.conf"
+DEFAULT_CONF = confs_dir() / "IMavatar_supervised.conf"
 MOST_RAYS, MOST_REPEATS = 10_000_000, 1000
 
 

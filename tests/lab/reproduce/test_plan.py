@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from imavatar import build
-from imavatar.assets import project_dir
 from imavatar.config import load_config
 from imavatar.errors import ConfigError
+from imavatar.paths import project_dir
 from imavatar_lab.reproduce.plan import (
     METHODS,
     OVERNIGHT,

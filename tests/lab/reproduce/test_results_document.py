@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from imavatar.assets import project_dir
+from imavatar.paths import project_dir
 from imavatar_lab.reproduce.artifacts import make_tables
 from imavatar_lab.reproduce.plan import PROTOCOLS, TESTS
 from imavatar_lab.reproduce.results import in_bins, read_rows
