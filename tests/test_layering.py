@@ -17,7 +17,7 @@ LAYERS = [
     {"baking"},
     {"baselines"},
     {"losses"},
-    {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "inspection"},
+    {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "data_check"},
     {"config", "parity"},
     {"build"},
     {"benchmark", "comparison"},

@@ -36,7 +36,7 @@ def test_a_video_is_tracked_with_the_avatars_head_and_keeps_its_sound(trained, t
         asked.append((options, others))
         return HeadParameters(torch.zeros(2, 50), torch.zeros(2, 15)), [3, 4], tmp_path / "Me-1234"
 
-    monkeypatch.setattr("imavatar.preprocessing.driving.motion_of_video", motion_of_video)
+    monkeypatch.setattr("imavatar.preprocessing.video_motion.motion_of_video", motion_of_video)
     monkeypatch.setattr("imavatar.build.find_head_file", lambda config: Path("head.npz"))
     found = read_driving(str(video), trained, n_frames=5, fps=30.0, tracked=tmp_path / "tracked")
     assert found.numbers == [3, 4] and found.video == video and len(found.motion) == 2

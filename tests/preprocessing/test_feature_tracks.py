@@ -9,6 +9,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from imavatar.head.mesh_points import LEFT_BROW, LEFT_EYE, LIPS_INNER, RIGHT_EYE
+from imavatar.preprocessing.feature_reprojection import TrackTerm
 from imavatar.preprocessing.feature_tracks import (
     KEY_INTERVAL,
     REACH,
@@ -18,7 +19,6 @@ from imavatar.preprocessing.feature_tracks import (
     rigid_region,
 )
 from imavatar.preprocessing.semantics import HAIR, SKIN
-from imavatar.preprocessing.track_term import TrackTerm
 
 SIZE = 128
 

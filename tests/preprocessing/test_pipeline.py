@@ -15,7 +15,7 @@ from imavatar.files.locks import locked
 from imavatar.head.assets import load_head, save_head
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import embedding_path, flame_keypoints, load_embedding, save_embedding
-from imavatar.preprocessing import pipeline, retrack, tracking
+from imavatar.preprocessing import pipeline, track_images, tracking
 from imavatar.preprocessing.frame_analysis import Crop
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.pipeline import PreprocessOptions, preprocess
@@ -76,7 +76,7 @@ def see(monkeypatch, assets_dir, **how):
     path = assets_dir / "open_head.npz"
     assets = load_head(path)
     detector = FollowingDetector(assets, load_embedding(embedding_path(path), assets), **how)
-    for module in (pipeline, retrack):
+    for module in (pipeline, track_images):
         monkeypatch.setattr(module, "landmarker", lambda backend, folder: detector)
 
 
@@ -180,9 +180,9 @@ def test_recordings_are_tracked_by_one_process(workplace):
     preprocess(options, assets_dir=assets_dir)
     again = {"assets_dir": assets_dir, "head_path": assets_dir / "open_head.npz", "progress": lambda *_: None}
     with locked(options.out / ".me.lock", "a test"), pytest.raises(BusyError, match="a test"):
-        retrack.retrack(options.out / "me" / "me", ["train"], json_name="again.json", **again)
+        track_images.retrack(options.out / "me" / "me", ["train"], json_name="again.json", **again)
     with pytest.raises(DataError, match="you: does not exist, expected a subject's folder"):
-        retrack.retrack(options.out / "you" / "you", ["train"], json_name="again.json", **again)
+        track_images.retrack(options.out / "you" / "you", ["train"], json_name="again.json", **again)
     assert not (options.out / ".you.lock").exists()
 
 
@@ -202,18 +202,18 @@ def test_recordings_that_are_there_are_tracked_again_into_a_file_of_their_own(wo
     write_png(image, np.zeros((SIZE, SIZE, 3), np.uint8))
     before = given.read_bytes()
     again = {"assets_dir": assets_dir, "head_path": assets_dir / "open_head.npz", "progress": lambda *_: None}
-    found = retrack.retrack(folder, ["train", "test"], json_name="again.json", **again)
+    found = track_images.retrack(folder, ["train", "test"], json_name="again.json", **again)
     assert (found.frames_read, found.frames_written) == (29, {"train": 22, "test": 6})
     assert found.errors["error_share"] < 0.02
     assert given.read_bytes() == before
     data = FaceDataset(options.out, "me", ["train"], [SIZE, SIZE], json_name="again.json")
     assert len(data) == 22 and "3" not in [record.name for record in data.records]
     with pytest.raises(DataError, match="choose another name"):
-        retrack.retrack(folder, ["train"], json_name="flame_params.json", **again)
+        track_images.retrack(folder, ["train"], json_name="flame_params.json", **again)
     for dark in (folder / "train" / "image").iterdir():
         write_png(dark, np.zeros((SIZE, SIZE, 3), np.uint8))
     with pytest.raises(DataError, match="a face was found in 6 of 29 frames"):
-        retrack.retrack(folder, ["train", "test"], json_name="again.json", **again)
+        track_images.retrack(folder, ["train", "test"], json_name="again.json", **again)
 
 
 @pytest.mark.parametrize(("dark", "message"), [(30, "no face found in any of its 30"), (15, "in only 15 of 30 frames")])

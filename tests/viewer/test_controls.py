@@ -9,8 +9,8 @@ import torch
 from imavatar.anatomy import Joint, pose_slice
 from imavatar.rendering.camera import cast_rays, project
 from imavatar.types import Camera, HeadParameters
+from imavatar.viewer.camera import field_of_view, look_towards, orbit_camera, rows_of
 from imavatar.viewer.controls import controls_of, head_of
-from imavatar.viewer.orbit import field_of_view, look_towards, orbit_camera, rows_of
 
 NAMED = {"smile": np.linspace(0, 1, 50).astype(np.float32)}
 UNITS = {"mouthSmileLeft": np.ones(50, np.float32)}

@@ -30,13 +30,13 @@ def check_data_main(argv: list[str] | None = None) -> None:
 
 
 def check_data(args: argparse.Namespace) -> None:
-    """Measure, draw, judge."""
+    """Measure, draw, diagnose."""
     import torch
 
     from imavatar import build
     from imavatar.config import load_config
     from imavatar.data.workplace import alone, remove_leftovers
-    from imavatar.inspection.head_view import track_head
+    from imavatar.data_check.head_view import track_head
 
     config = build.with_subject(load_config(args.conf), args.subject)
     dataset = build.build_dataset(config, args.split)
@@ -64,9 +64,9 @@ def check_data(args: argparse.Namespace) -> None:
 def _draw(out: Path, flame, frames: list, heads: list):
     """Write pictures and numbers, and print the numbers; returns the finding."""
     from imavatar.data.images import write_png
-    from imavatar.inspection.conventions import judge
-    from imavatar.inspection.head_view import agreement, landmark_pairs
-    from imavatar.inspection.sheets import contact_sheet, frame_sheet
+    from imavatar.data_check.conventions import diagnose_cameras
+    from imavatar.data_check.frame_figures import contact_sheet, frame_figure
+    from imavatar.data_check.head_view import agreement, landmark_pairs
 
     sheets, measured = [], {}
     print(f"{'frame':<20}{'landmarks':>18}{'in front':>10}{'in image':>10}{'on mask':>10}")
@@ -76,10 +76,10 @@ def _draw(out: Path, flame, frames: list, heads: list):
         mask = "empty" if found.on_mask is None else f"{found.on_mask:.0%}"
         off = f"{found.landmark_error:.1f} px ({found.relative_error:.1%})"
         print(f"{name:<20}{off:>18}{found.in_front:>10.0%}{found.in_image:>10.0%}{mask:>10}")
-        sheets.append(frame_sheet(frame, head, flame))
+        sheets.append(frame_figure(frame, head, flame))
         write_png(out / f"{frame.sub_dir}_{frame.name}.png", sheets[-1])
     write_png(out / SHEET, contact_sheet(sheets))
-    finding = judge(heads, frames)
+    finding = diagnose_cameras(heads, frames)
     content = {
         "consistent": finding.consistent,
         "verdict": str(finding),

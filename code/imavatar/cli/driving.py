@@ -58,8 +58,8 @@ def _tracked(video: Path, trained, fps: float, out: Path) -> Driving:
     from imavatar import assets
     from imavatar.build import find_head_file
     from imavatar.cli.common import TaskProgress
-    from imavatar.preprocessing.driving import motion_of_video
     from imavatar.preprocessing.pipeline import PreprocessOptions
+    from imavatar.preprocessing.video_motion import motion_of_video
 
     options = PreprocessOptions(
         subject=video.stem, videos=(video,), out=out, fps=fps, head=find_head_file(trained.config)

@@ -97,7 +97,7 @@ def _one_subject(args: argparse.Namespace) -> None:
 def _several_subjects(args: argparse.Namespace) -> None:
     from imavatar.cli.trained import keypoint_detector
     from imavatar.head.assets import find_head
-    from imavatar.preprocessing.retrack import retrack
+    from imavatar.preprocessing.track_images import retrack
     from imavatar.synthetic.data_card import count_faces, write_contact_sheet, write_data_card
     from imavatar.synthetic.population import expected_cost, make_population
     from imavatar.synthetic.sequences import N_FRAMES

@@ -32,7 +32,7 @@ def _names(text: str) -> list[str]:
 
 def _track(args: argparse.Namespace) -> None:
     from imavatar.head.assets import find_head
-    from imavatar.preprocessing.retrack import retrack
+    from imavatar.preprocessing.track_images import retrack
 
     folder = args.data / args.subject / args.subject
     found = retrack(

@@ -63,7 +63,7 @@ def make_viewer(args: argparse.Namespace):
         from imavatar.viewer.app import Viewer
         from imavatar.viewer.gate import check_viser
         from imavatar.viewer.listening import check_free
-        from imavatar.viewer.stage import Stage
+        from imavatar.viewer.renderer import Stage
     except ImportError as error:
         raise ImavatarError(f"the viewer needs the extra `viewer` (pip install -e '.[viewer]'): {error}") from error
     check_viser()

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from imavatar.anatomy import Joint
 from imavatar.head.landmarks import N_LANDMARKS
+from imavatar.preprocessing.feature_reprojection import TrackTerm
 from imavatar.preprocessing.landmark_model import LandmarkModel
-from imavatar.preprocessing.track_term import TrackTerm
 
 RESIDUAL_UNIT = 0.01
 """Residuals are counted in hundredths of the face's height, so that the image size does not matter."""

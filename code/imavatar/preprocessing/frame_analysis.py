@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 
 from imavatar.data.video_file import read_frames
 from imavatar.errors import DataError
-from imavatar.preprocessing.frame_spool import FrameSpool, SpooledFrame
+from imavatar.preprocessing.frame_cache import FrameSpool, SpooledFrame
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.semantics import label_semantics
 

@@ -33,7 +33,7 @@ from imavatar.preprocessing.detectors import (
 from imavatar.preprocessing.feature_tracks import FeatureTracker, rigid_region
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo, Crop, analyse_video
-from imavatar.preprocessing.frame_spool import FrameSpool, SpooledFrame
+from imavatar.preprocessing.frame_cache import FrameSpool, SpooledFrame
 from imavatar.preprocessing.matting import Matting
 from imavatar.preprocessing.recording_files import write_overlay, write_recordings
 from imavatar.preprocessing.replacement import discard_new, finish_replacements, new_folder, replace_folder

@@ -13,11 +13,11 @@ from imavatar.errors import DataError
 from imavatar.head.assets import HeadAssets
 from imavatar.head.landmarks import N_LANDMARKS, LandmarkEmbedding
 from imavatar.head.mesh_points import FACE_OVAL, IBUG_FROM_MESH
+from imavatar.preprocessing.feature_reprojection import TrackTerm
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
 from imavatar.preprocessing.fit_problem import FitProblem, FitWeights, Observations, Unknowns
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
-from imavatar.preprocessing.track_term import TrackTerm
 
 logger = logging.getLogger(__name__)
 

@@ -10,12 +10,12 @@ from jaxtyping import Float
 
 from imavatar.types import Camera, HeadParameters
 from imavatar.viewer.access import LOOPBACK, Access
+from imavatar.viewer.camera import field_of_view, look_towards
 from imavatar.viewer.controls import Control
 from imavatar.viewer.gate import open_server
 from imavatar.viewer.listening import check_free
-from imavatar.viewer.orbit import field_of_view, look_towards
+from imavatar.viewer.renderer import Stage
 from imavatar.viewer.session import Session
-from imavatar.viewer.stage import Stage
 
 logger = logging.getLogger(__name__)
 

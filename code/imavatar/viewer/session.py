@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import viser
 
 from imavatar.types import HeadParameters
+from imavatar.viewer.camera import orbit_camera
 from imavatar.viewer.controls import Control, head_of
-from imavatar.viewer.orbit import orbit_camera
-from imavatar.viewer.stage import Stage
+from imavatar.viewer.renderer import Stage
 
 IDLE_SECONDS = 0.3
 """After the last change, until the exact image is begun."""

@@ -6,8 +6,8 @@ from jaxtyping import Float, UInt8
 
 from imavatar.anatomy import SemanticClass
 from imavatar.data.dataset import Frame
+from imavatar.data_check.head_view import TrackedHead, landmark_pairs
 from imavatar.head.flame import Flame
-from imavatar.inspection.head_view import TrackedHead, landmark_pairs
 from imavatar.numerics.rasterize import rasterize, vertex_normals
 from imavatar.rendering.camera import project, view_depth
 
@@ -31,7 +31,7 @@ CLASS_COLOURS = {
 }
 
 
-def frame_sheet(frame: Frame, head: TrackedHead, flame: Flame) -> UInt8[np.ndarray, "h w 3"]:
+def frame_figure(frame: Frame, head: TrackedHead, flame: Flame) -> UInt8[np.ndarray, "h w 3"]:
     """Three pictures beside each other: image; head, landmarks and box over it; mask's edge and semantic classes."""
     image = np.round((frame.image.numpy() + 1) * 127.5).astype(np.uint8)
     scale = max(1, -(-LEAST_SIDE // min(image.shape[:2])))

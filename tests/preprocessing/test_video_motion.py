@@ -8,10 +8,10 @@ import pytest
 
 from imavatar.data.subject import FrameRecord
 from imavatar.errors import DataError
-from imavatar.preprocessing import driving
-from imavatar.preprocessing.driving import motion_of_video, without_gaps
+from imavatar.preprocessing import video_motion
 from imavatar.preprocessing.pipeline import PreprocessOptions
 from imavatar.preprocessing.report import PreprocessReport
+from imavatar.preprocessing.video_motion import motion_of_video, without_gaps
 
 
 def frame(number: int) -> FrameRecord:
@@ -50,9 +50,9 @@ def test_what_is_tracked_is_found_again_and_apart_from_other_requests(tmp_path, 
         return PreprocessReport(4, 4, {"train": 3, "test": 1}, [], {}, 100.0, 500.0, True)
 
     parts = {"train": [frame(0), frame(1), frame(2)], "test": [frame(4)]}
-    monkeypatch.setattr(driving, "preprocess", preprocess)
+    monkeypatch.setattr(video_motion, "preprocess", preprocess)
     monkeypatch.setattr(
-        driving, "load_recording", lambda folder: type("Recording", (), {"frames": tuple(parts[folder.name])})
+        video_motion, "load_recording", lambda folder: type("Recording", (), {"frames": tuple(parts[folder.name])})
     )
     options = PreprocessOptions("clip", (video,), tmp_path / "out")
     motion, numbers, folder = motion_of_video(options, assets_dir=tmp_path, n_expression=50)

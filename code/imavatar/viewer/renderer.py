@@ -13,7 +13,7 @@ from imavatar.baking.drawing import draw
 from imavatar.head.flame import Flame
 from imavatar.rendering.image import ImageRenderer, soften_silhouette
 from imavatar.types import Camera, HeadParameters, PosedHead
-from imavatar.viewer.orbit import rows_of
+from imavatar.viewer.camera import rows_of
 
 BAND = 32
 """Rows that are rendered exactly before the next look at whether they are still wanted."""

@@ -14,7 +14,7 @@ from imavatar.config import load_config
 from imavatar.head.assets import save_head
 from imavatar.rendering.image import soften_silhouette
 from imavatar.types import Camera, HeadParameters
-from imavatar.viewer.stage import BAND, Stage
+from imavatar.viewer.renderer import BAND, Stage
 from oracles_ellipsoid_head import ellipsoid_head
 from oracles_fields import disturb
 from tiny_runs import write_config
