@@ -57,13 +57,15 @@ def make_viewer(args: argparse.Namespace):
     from imavatar import assets, build
     from imavatar.cli.baking import bake, check_bakeable, colour_frames, rest_head
     from imavatar.cli.trained import load_trained
+    from imavatar.rendering.character import Character
     from imavatar.viewer.controls import controls_of
 
     try:
         from imavatar.viewer.app import Viewer
         from imavatar.viewer.gate import check_viser
         from imavatar.viewer.listening import check_free
-        from imavatar.viewer.renderer import Stage
+        from imavatar.viewer.renderer import LiveRenderer
+        from imavatar.viewer.scene import Scene, ViewerSettings
     except ImportError as error:
         raise ImavatarError(f"the viewer needs the extra `viewer` (pip install -e '.[viewer]'): {error}") from error
     check_viser()
@@ -81,16 +83,14 @@ def make_viewer(args: argparse.Namespace):
         driving = read_driving(source, trained, n_frames=SWEEP_FRAMES, fps=fps, tracked=tracked)
         motions[clip_name(source, motions)] = driving.motion
     n_expression = config.model.deformer_network.num_exp
-    return Viewer(
-        Stage(baked, trained.flame, renderers, trained.latent, config.plot.silhouette_blur),
+    scene = Scene(
         controls_of(n_expression, trained.head.named_expressions, trained.head.face_units),
         motions,
         rest_head(trained),
         camera=dataset.camera([0]),
         height=dataset.height,
         centre=trained.flame.canonical_vertices.mean(dim=0).double().cpu().numpy(),
-        fps=fps,
-        size=args.size,
-        host=args.host,
-        port=args.port,
     )
+    character = Character(trained.avatar, trained.flame, trained.latent)
+    renderer = LiveRenderer(character, baked, renderers, config.plot.silhouette_blur)
+    return Viewer(renderer, scene, ViewerSettings(fps, args.size, args.host, args.port))
