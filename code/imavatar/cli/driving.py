@@ -55,19 +55,15 @@ def read_driving(source: str, trained, *, n_frames: int, fps: float, tracked: Pa
 
 def _tracked(video: Path, trained, fps: float, out: Path) -> Driving:
     """The motion of a video's face."""
-    from imavatar import assets
     from imavatar.build import find_head_file
-    from imavatar.cli.common import TaskProgress
-    from imavatar.preprocessing.pipeline import PreprocessOptions
-    from imavatar.preprocessing.video_motion import motion_of_video
+    from imavatar.preprocessing.options import PreprocessOptions
+    from imavatar.preprocessing.video_motion import track_motion
 
     options = PreprocessOptions(
         subject=video.stem, videos=(video,), out=out, fps=fps, head=find_head_file(trained.config)
     )
     n_expression = trained.config.model.deformer_network.num_exp
-    motion, numbers, folder = motion_of_video(
-        options, assets_dir=assets.assets_dir(), n_expression=n_expression, progress=TaskProgress()
-    )
+    motion, numbers, folder = track_motion(options, n_expression)
     print(f"tracked: {folder} (overlay.mp4 there shows how well)", flush=True)
     return Driving(motion, numbers, video)
 

@@ -14,7 +14,7 @@ from imavatar.cli.arguments import (
     plain_name,
     whole,
 )
-from imavatar.cli.common import ProgressLine, TaskProgress, command
+from imavatar.cli.common import ProgressLine, command
 from imavatar.cli.track_images import FILE as TRACKED
 from imavatar.data.workplace import alone, remove_leftovers
 from imavatar.files.locks import LOCK_FILE
@@ -96,8 +96,7 @@ def _one_subject(args: argparse.Namespace) -> None:
 
 def _several_subjects(args: argparse.Namespace) -> None:
     from imavatar.cli.trained import keypoint_detector
-    from imavatar.head.assets import find_head
-    from imavatar.preprocessing.track_images import retrack
+    from imavatar.preprocessing.track_images import track_images
     from imavatar.synthetic.data_card import count_faces, write_contact_sheet, write_data_card
     from imavatar.synthetic.population import expected_cost, make_population
     from imavatar.synthetic.sequences import N_FRAMES
@@ -124,14 +123,7 @@ def _several_subjects(args: argparse.Namespace) -> None:
     )
     for folder in made.folders if args.track else ():
         if not all((folder / name / TRACKED).is_file() for name in frames):
-            found = retrack(
-                folder,
-                list(frames),
-                assets_dir=assets.assets_dir(),
-                head_path=find_head("open", assets.assets_dir(), assets.assets_dir()),
-                json_name=TRACKED,
-                progress=TaskProgress(),
-            )
+            found = track_images(folder, list(frames), TRACKED)
             n = sum(found.frames_written.values())
             print(
                 f"{folder.name}: tracked {n} of {found.frames_read} frames, {found.errors['error_px']:.2f} pixels off"

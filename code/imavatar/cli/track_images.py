@@ -5,7 +5,7 @@ from pathlib import Path
 
 from imavatar import assets
 from imavatar.cli.arguments import plain_name
-from imavatar.cli.common import TaskProgress, command
+from imavatar.cli.common import command
 
 FILE = "flame_params_tracked.json"
 
@@ -32,20 +32,11 @@ def _names(text: str) -> list[str]:
 
 def _track(args: argparse.Namespace) -> None:
     from imavatar.head.assets import find_head
-    from imavatar.preprocessing.track_images import retrack
+    from imavatar.preprocessing.track_images import track_images
 
     folder = args.data / args.subject / args.subject
-    found = retrack(
-        folder,
-        args.sub_dirs,
-        assets_dir=assets.assets_dir(),
-        head_path=find_head(args.head, assets.assets_dir(), assets.project_dir() / "flame"),
-        json_name=args.json,
-        progress=TaskProgress(),
-    )
+    head_path = find_head(args.head, assets.assets_dir(), assets.project_dir() / "flame")
+    found = track_images(folder, args.sub_dirs, args.json, head_path)
     for sub_dir, count in found.frames_written.items():
         print(f"{folder / sub_dir / args.json}: {count} frames")
-    print(
-        f"{found.frames_read} frames read; landmarks off by {found.errors['error_px']:.2f} pixels, "
-        f"{100 * found.errors['error_share']:.2f} % of the face's height; focal length {found.focal:.0f} pixels"
-    )
+    print(found.summary())

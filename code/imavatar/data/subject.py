@@ -16,6 +16,8 @@ from imavatar.anatomy import POSE_SIZE
 from imavatar.errors import DataError
 from imavatar.names import NAME_RULE, is_name, is_plain, shown
 
+JSON_NAME = "flame_params.json"
+"""Of the file with a recording's tracked parameters."""
 N_SHAPE = 100
 EXPRESSION_SIZES = (50, 100)
 """How many expression coefficients a file may hold per frame; the first ones are used."""
@@ -75,7 +77,7 @@ class Recording:
     intrinsics: Float[np.ndarray, " 4"]
 
 
-def load_recording(folder: Path, json_name: str = "flame_params.json") -> Recording:
+def load_recording(folder: Path, json_name: str = JSON_NAME) -> Recording:
     """The recording of `<data_folder>/<subject>/<subject>/<sub_dir>`; images are not touched."""
     path = folder / json_name
     return parse_recording(read_json(path), path)

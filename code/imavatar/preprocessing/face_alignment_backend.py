@@ -11,6 +11,7 @@ from urllib.error import URLError
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from imavatar.errors import AssetError
 from imavatar.head.mesh_points import IBUG_FROM_MESH
@@ -28,16 +29,16 @@ class FaceAlignmentLandmarker:
         AssetError: the package is not installed, or its weights cannot be downloaded.
     """
 
-    def __init__(self, folder: Path | None = None):
-        self._mesh = FaceLandmarker(folder)
+    def __init__(self):
+        self._mesh = FaceLandmarker()
         self._network = _load_network()
 
     def reset(self) -> None:
         """Forget where the face was."""
         self._mesh.reset()
 
-    def detect(self, rgb: np.ndarray) -> FaceLandmarks | None:
-        """Landmarks of an image uint8 [h, w, 3], or None where no face is found."""
+    def detect(self, rgb: UInt8[np.ndarray, "h w 3"]) -> FaceLandmarks | None:
+        """Landmarks of an image, or None where no face is found."""
         found = self._mesh.detect(rgb)
         if found is None:
             return None

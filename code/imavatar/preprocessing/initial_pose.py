@@ -46,7 +46,7 @@ def initial_unknowns(problem: FitProblem, observations: Observations, weights: n
     root, pivot = joints[Joint.GLOBAL], joints[Joint.NECK]
     # the head turns about the neck joint, the orthographic pose about the origin
     offset = rotation @ pivot - of_frame @ (pivot - root) - root
-    place = np.concatenate([shift + offset[:, :2] * scale[:, None], -np.log(scale)[:, None]], axis=1)
+    position = np.concatenate([shift + offset[:, :2] * scale[:, None], -np.log(scale)[:, None]], axis=1)
 
     def tensor(array):
         return torch.as_tensor(np.asarray(array)).to(like)
@@ -58,9 +58,9 @@ def initial_unknowns(problem: FitProblem, observations: Observations, weights: n
         neck=tensor(Rotation.from_matrix(neck).as_rotvec()),
         jaw=like.new_zeros(n, 3),
         gaze=like.new_zeros(n, 2, 2),
-        place=tensor(place),
+        image_position=tensor(position),
         log_focal=tensor(np.log(focal)),
-        relief=like.new_zeros(0),
+        depth_offset=like.new_zeros(0),
     )
 
 
