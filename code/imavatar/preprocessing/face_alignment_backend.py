@@ -7,6 +7,7 @@ mesh's: iBUG's follows the visible contour, which is no fixed place on a head.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import numpy as np
@@ -51,7 +52,7 @@ class FaceAlignmentLandmarker:
         return replace(found, points=points)
 
 
-def _load_network():
+def _load_network() -> Any:
     try:
         import face_alignment
     except ImportError as error:

@@ -15,7 +15,7 @@ class FeatureReprojection:
     how much nearer to the camera it is there than the head's origin, model units.
     """
 
-    def __init__(self, tracks: FeatureTracks, like: Tensor):
+    def __init__(self, tracks: FeatureTracks, like: Float[Tensor, "*_"]):
         def tensor(array):
             return torch.as_tensor(np.asarray(array)).to(like)
 
@@ -27,7 +27,7 @@ class FeatureReprojection:
         self,
         head: Float[Tensor, "n 3 4"],
         depth_offset: Float[Tensor, " t"],
-        focal: Tensor,
+        focal: Float[Tensor, ""],
         centre: Float[Tensor, " 2"],
         track: Int[Tensor, " m"],
         frame: Int[Tensor, " m"],
@@ -50,7 +50,13 @@ class FeatureReprojection:
         scale = focal / (-points[:, 2]).clamp(min=0.05)
         return centre + points[:, :2] * flip * scale[:, None]
 
-    def distances(self, head, depth_offset, focal, centre) -> Float[Tensor, " m"]:
-        """Distances of all sightings from where the fit puts them, pixels."""
+    def distances(
+        self,
+        head: Float[Tensor, "n 3 4"],
+        depth_offset: Float[Tensor, " t"],
+        focal: Float[Tensor, ""],
+        centre: Float[Tensor, " 2"],
+    ) -> Float[Tensor, " m"]:
+        """Distances of all sightings from where the fit puts them, pixels; arguments as of `project`."""
         difference = self.project(head, depth_offset, focal, centre, self.track, self.frame) - self.points
         return (difference.square().sum(dim=-1) + 1e-12).sqrt()

@@ -72,7 +72,7 @@ class Unknowns:
     log_focal: Float[Tensor, ""]  # of the focal length in image widths
     depth_offset: Float[Tensor, " t"]  # of the features that are followed; see FeatureReprojection
 
-    def pose(self, video: Tensor) -> Float[Tensor, "n 15"]:
+    def pose(self, video: Int[Tensor, " n"]) -> Float[Tensor, "n 15"]:
         """FLAME's pose vectors: global, neck, jaw, left eye, right eye."""
         eyes = torch.nn.functional.pad(self.gaze, (0, 1))
         parts = [self.rotation[video], self.neck, self.jaw, eyes[:, 1], eyes[:, 0]]

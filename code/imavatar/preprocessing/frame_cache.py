@@ -32,7 +32,7 @@ class FrameCache:
     def __enter__(self) -> "FrameCache":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
         self.path.unlink(missing_ok=True)
 

@@ -30,8 +30,15 @@ def orthographic_pose(
     return np.concatenate([rows, third[:, None]], axis=1), stretch.mean(axis=1), affine[..., 3]
 
 
-def initial_unknowns(problem: FitProblem, observations: Observations, weights: np.ndarray, focal: float) -> Unknowns:
-    """Unknowns for the mean neutral face, turned and placed as the detections say; focal length in image widths."""
+def initial_unknowns(
+    problem: FitProblem, observations: Observations, weights: Float[np.ndarray, " l"], focal: float
+) -> Unknowns:
+    """Unknowns for the mean neutral face, turned and placed as the detections say.
+
+    Args:
+        weights: of the landmarks.
+        focal: in image widths.
+    """
     n, width = len(observations), observations.size[1]
     like = problem.points
     neutral = problem.model(like.new_zeros(N_SHAPE), like.new_zeros(1, N_EXPRESSION), like.new_zeros(1, 15))

@@ -42,7 +42,9 @@ def overlay_frame(
     return picture
 
 
-def draw_points(image: UInt8[np.ndarray, "h w 3"], points: Float[np.ndarray, "n 2"], colour: np.ndarray) -> None:
+def draw_points(
+    image: UInt8[np.ndarray, "h w 3"], points: Float[np.ndarray, "n 2"], colour: Int[np.ndarray, "3"]
+) -> None:
     """Small squares at continuous pixels, drawn into the image; points outside are left out."""
     height, width = image.shape[:2]
     reach = np.arange(2 if max(height, width) >= 384 else 1)
