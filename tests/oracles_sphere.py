@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from imavatar.head.flame import Flame
+from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.image import RenderedImage
 from imavatar.rendering.surface_mesh import avatar_mesh
 from imavatar.types import HeadParameters, PosedHead
@@ -40,12 +41,16 @@ class Shading:
     rgb: torch.Tensor
 
 
-class SphereAvatar:
+class SphereAvatar(Avatar):
     """A sphere in canonical space; its deformer applies the first bone; its colour is 2 x_c / 3 radii."""
 
     def __init__(self, radius: float = RADIUS):
+        torch.nn.Module.__init__(self)
         self.radius = radius
-        self.deformer = self
+
+    @property
+    def deformer(self):
+        return self
 
     def field(self, posed):
         return lambda x: x.norm(dim=-1) - self.radius

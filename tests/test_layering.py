@@ -20,7 +20,7 @@ LAYERS = [
     {"baking"},
     {"baselines", "motion"},
     {"losses"},
-    {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "inspection"},
+    {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "data_check"},
     {"config"},
     {"build"},
     {"workflows"},

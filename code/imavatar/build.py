@@ -13,6 +13,7 @@ from imavatar.baselines.textured_head import TexturedHead, TexturedHeadRenderer
 from imavatar.config import Config, resolve_path
 from imavatar.config.schema import HashGridConfig
 from imavatar.data.dataset import FaceDataset
+from imavatar.data.subject_table import SubjectTable
 from imavatar.errors import ConfigError
 from imavatar.fields.geometry import Geometry
 from imavatar.fields.hash_grid import HashGrid
@@ -83,26 +84,25 @@ def build_run_folder(config: Config) -> RunFolder:
 
 def build_dataset(
     config: Config, split: str, *, only_json: bool = False, use_semantics: bool | None = None
-) -> FaceDataset:
+) -> FaceDataset | SubjectTable:
     """The frames of one split, `train` or `test`.
 
     Args:
+        only_json: without their images, as a `SubjectTable`.
         use_semantics: whether frames carry semantics; else those of training do that is supervised by them.
     """
     if use_semantics is None:
         use_semantics = config.loss.gt_w_seg and split == "train"
     part = getattr(config.dataset, split)
-    return FaceDataset(
-        resolve_path(config.dataset.data_folder),
-        config.dataset.subject_name,
-        part.sub_dir,
-        part.img_res,
-        subsample=part.subsample,
-        json_name=config.dataset.json_name,
-        use_semantics=use_semantics,
-        n_expression=config.model.deformer_network.num_exp,
-        only_json=only_json,
-    )
+    folder, subject = resolve_path(config.dataset.data_folder), config.dataset.subject_name
+    options = {
+        "subsample": part.subsample,
+        "json_name": config.dataset.json_name,
+        "n_expression": config.model.deformer_network.num_exp,
+    }
+    if only_json:
+        return SubjectTable(folder, subject, part.sub_dir, part.img_res, **options)
+    return FaceDataset(folder, subject, part.sub_dir, part.img_res, use_semantics=use_semantics, **options)
 
 
 def build_head_assets(config: Config) -> HeadAssets:
@@ -279,7 +279,7 @@ def build_warm_start_surface(config: Config, flame: Flame, head: HeadSurface, da
     return replace(head, supervision=HeadSupervision(vertices, head.supervision.fields))
 
 
-def build_frame_parameters(config: Config, dataset: FaceDataset) -> FrameParameters:
+def build_frame_parameters(config: Config, dataset: SubjectTable) -> FrameParameters:
     """Parameters of the training frames, as tracked."""
     train = config.train
     indices = list(range(len(dataset)))

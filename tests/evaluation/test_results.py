@@ -13,6 +13,7 @@ import trimesh
 from imavatar.anatomy import HEAD_SCALE
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.ground_truth import GroundTruth, write_ground_truth
+from imavatar.data.subject_table import SubjectTable
 from imavatar.data.video_file import read_frames
 from imavatar.errors import ImavatarError
 from imavatar.evaluation.metrics import PSNR_CAP
@@ -187,7 +188,7 @@ def test_an_evaluation_that_breaks_off_leaves_no_old_metrics_behind(dataset, tmp
 def test_without_images_the_frames_are_rendered_and_the_json_says_so(dataset, tmp_path):
     images = [perfect_rendering(dataset.frame(i)) for i in range(N_FRAMES)]
     folder = dataset.records[0].image_path.parents[4]
-    blind = FaceDataset(folder, "sphere", ["test"], SIZE, only_json=True)
+    blind = SubjectTable(folder, "sphere", ["test"], SIZE)
     summary = run(blind, tmp_path / "out", PlaybackRenderer(images))
     assert summary.mean["psnr"] is None
     assert summary.notes[0] == "no image metrics: the test sequence was read without its images"

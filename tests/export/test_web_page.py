@@ -4,6 +4,8 @@ import base64
 import dataclasses
 import errno
 import hashlib
+import html
+import json
 import os
 import re
 from pathlib import Path
@@ -55,6 +57,15 @@ def test_the_page_holds_all_it_needs(avatar, tmp_path):
     assert base64.b64decode(module) == THREE
     assert 'href="avatar.glb"' in text and "src=" not in text and "http" not in text
     assert text.count("</script>") == 3 and not re.search(r"\{\{(?!three)", text)
+
+
+def test_the_pages_script_is_told_which_sliders_turn_joints(avatar, tmp_path):
+    text = write_page(tmp_path, avatar, THREE, "x").read_text()
+    controls = json.loads(html.unescape(re.search(r'data-controls="([^"]*)"', text)[1]))
+    found = {slider["label"]: (slider["turns"], slider["low"], slider["high"]) for slider in controls["joints"]}
+    assert found["jaw open"] == ([["jaw", 0, 1]], 0, 0.5)
+    assert found["eyes down / up"] == ([["left_eye", 0, -1], ["right_eye", 0, -1]], -0.35, 0.35)
+    assert len(found) == 7 and (controls["coefficients"], controls["largest"]) == (10, 3)
 
 
 def test_the_avatar_may_be_in_the_folder_already(avatar, tmp_path):

@@ -30,17 +30,17 @@ def test_a_table_may_name_expressions_and_face_units(trained, tmp_path):
 def test_a_video_is_tracked_with_the_avatars_head_and_keeps_its_sound(trained, tmp_path, monkeypatch):
     video, asked = tmp_path / "Me.MOV", []
 
-    def motion_of_video(options, **others):
-        asked.append((options, others))
+    def track_motion(options, n_expression):
+        asked.append((options, n_expression))
         return HeadParameters(torch.zeros(2, 50), torch.zeros(2, 15)), [3, 4], tmp_path / "Me-1234"
 
-    monkeypatch.setattr("imavatar.preprocessing.driving.motion_of_video", motion_of_video)
+    monkeypatch.setattr("imavatar.preprocessing.video_motion.track_motion", track_motion)
     monkeypatch.setattr("imavatar.workflows.driving.find_head_file", lambda config: Path("head.npz"))
     found = read_driving(str(video), trained, n_frames=5, fps=30.0, tracked=tmp_path / "tracked")
     assert found.numbers == [3, 4] and found.video == video and len(found.motion) == 2
-    ((options, others),) = asked
+    ((options, n_expression),) = asked
     assert (options.videos, options.fps, options.out) == ((video,), 30.0, tmp_path / "tracked")
-    assert options.head == Path("head.npz") and others["n_expression"] == 50
+    assert options.head == Path("head.npz") and n_expression == 50
 
 
 def test_the_built_in_motion_has_as_many_frames_as_asked_for(trained, tmp_path):

@@ -66,5 +66,5 @@ def _find_landmarks(path: Path, target: Path) -> None:
 
     print("finding the landmarks on the head ...", flush=True)
     head = load_head(path)
-    detector = single_image_detector(landmarker("mediapipe", assets.assets_dir()))
+    detector = single_image_detector(landmarker("mediapipe"))
     save_embedding(target, compute_embedding(head, detector), head)

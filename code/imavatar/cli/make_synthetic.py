@@ -14,10 +14,11 @@ from imavatar.cli.arguments import (
     plain_name,
     whole,
 )
-from imavatar.cli.common import ProgressLine, TaskProgress, command
+from imavatar.cli.common import ProgressLine, command
 from imavatar.cli.track_images import FILE as TRACKED
 from imavatar.data.workplace import alone, remove_leftovers
 from imavatar.files.locks import LOCK_FILE
+from imavatar.paths import data_dir
 
 MOST_SAMPLES, MOST_SUBJECTS = 100_000, 10_000
 
@@ -29,7 +30,7 @@ def make_synthetic_main(argv: list[str] | None = None) -> None:
         description="Render a synthetic subject with exact parameters, or with --subjects a data set of several for "
         "comparisons (docs/data_format.md)."
     )
-    parser.add_argument("--out", type=Path, default=assets.project_dir() / "data" / "datasets", help="data folder")
+    parser.add_argument("--out", type=Path, default=data_dir() / "datasets", help="data folder")
     parser.add_argument(
         "--size", type=whole(8, MOST_SIDE), help="image side in pixels (default: 128, of several subjects 256)"
     )
@@ -95,8 +96,7 @@ def _one_subject(args: argparse.Namespace) -> None:
 
 
 def _several_subjects(args: argparse.Namespace) -> None:
-    from imavatar.head.assets import find_head
-    from imavatar.preprocessing.retrack import retrack
+    from imavatar.preprocessing.track_images import track_images
     from imavatar.synthetic.data_card import count_faces, write_contact_sheet, write_data_card
     from imavatar.synthetic.population import expected_cost, make_population
     from imavatar.synthetic.sequences import N_FRAMES
@@ -124,14 +124,7 @@ def _several_subjects(args: argparse.Namespace) -> None:
     )
     for folder in made.folders if args.track else ():
         if not all((folder / name / TRACKED).is_file() for name in frames):
-            found = retrack(
-                folder,
-                list(frames),
-                assets_dir=assets.assets_dir(),
-                head_path=find_head("open"),
-                json_name=TRACKED,
-                progress=TaskProgress(),
-            )
+            found = track_images(folder, list(frames), TRACKED)
             n = sum(found.frames_written.values())
             print(
                 f"{folder.name}: tracked {n} of {found.frames_read} frames, {found.errors['error_px']:.2f} pixels off"

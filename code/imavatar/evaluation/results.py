@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from imavatar.data.dataset import FaceDataset, Frame
 from imavatar.data.images import read_colour, write_png
 from imavatar.data.mesh_file import write_ply
+from imavatar.data.subject_table import Frame, SubjectTable
 from imavatar.data.video_file import write_video
 from imavatar.evaluation.metrics import METRICS, PSNR_CAP, MetricInfo
 from imavatar.evaluation.protocols import PROTOCOLS
@@ -117,7 +117,7 @@ class Evaluation:
 
 def evaluate(
     character: Character,
-    dataset: FaceDataset,
+    dataset: SubjectTable,
     renderer: SurfaceRenderer,
     out: Path,
     *,
@@ -160,7 +160,7 @@ def evaluate(
     return evaluation
 
 
-def image_name(dataset: FaceDataset, frame: Frame) -> str:
+def image_name(dataset: SubjectTable, frame: Frame) -> str:
     """The file of a frame's rendering; frames of several recordings may have the same name."""
     several = len({record.sub_dir for record in dataset.records}) > 1
     return f"{frame.sub_dir}_{frame.name}.png" if several else f"{frame.name}.png"
@@ -193,7 +193,7 @@ def _side_by_side(scores: Mapping[str, Sequence[FrameScores]]) -> Iterator[Frame
         yield replace(frames[0], values={c.name: own[c.protocol][c.metric] for c in had})
 
 
-def _notes(dataset: FaceDataset, metrics: Sequence[MetricSummary], networks: Networks) -> Iterator[str]:
+def _notes(dataset: SubjectTable, metrics: Sequence[MetricSummary], networks: Networks) -> Iterator[str]:
     """Why numbers are missing."""
     if dataset.only_json:
         yield "no image metrics: the test sequence was read without its images"

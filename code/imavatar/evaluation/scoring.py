@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from imavatar.anatomy import MM_PER_METRE, MM_PER_UNIT, Joint, pose_slice
-from imavatar.data.dataset import FaceDataset, Frame
+from imavatar.data.subject_table import Frame, SubjectTable
 from imavatar.evaluation.flip import flip_available, flip_map
 from imavatar.evaluation.keypoints import Detector, keypoint_error
 from imavatar.evaluation.metrics import (
@@ -68,7 +68,7 @@ class FrameScores:
 
 def score(
     character: Character,
-    dataset: FaceDataset,
+    dataset: SubjectTable,
     renderer: SurfaceRenderer,
     protocols: Sequence[Protocol],
     *,
@@ -115,7 +115,7 @@ def score(
     return scores
 
 
-def _sequences(dataset: FaceDataset) -> str:
+def _sequences(dataset: SubjectTable) -> str:
     return "+".join(dict.fromkeys(record.sub_dir for record in dataset.records))
 
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -32,7 +33,7 @@ Part = Callable[[Float[Tensor, " n"]], HeadParameters]
 
 def sweep_motion(
     n_expression: int,
-    named_expressions: Mapping[str, Float[Tensor, " e"]] | None = None,
+    named_expressions: Mapping[str, Float[np.ndarray, " e"]] | None = None,
     *,
     seed: int = 0,
     n_frames: int = 250,
@@ -69,7 +70,7 @@ def sweep_motion(
 
 
 def _expression_directions(
-    n_expression: int, named: Mapping[str, Float[Tensor, " e"]] | None
+    n_expression: int, named: Mapping[str, Float[np.ndarray, " e"]] | None
 ) -> list[Float[Tensor, " e"]]:
     """The expressions that are shown one by one."""
     if not named:

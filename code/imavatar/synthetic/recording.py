@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from imavatar.data.ground_truth import read_ground_truth, write_ground_truth
 from imavatar.data.images import read_colour, read_grey
-from imavatar.data.subject_writer import JSON_NAME, SubjectWriter
+from imavatar.data.subject import JSON_NAME
+from imavatar.data.subject_writer import SubjectWriter, TrackedFrame
 from imavatar.errors import DataError
 from imavatar.synthetic.processes import work_in_processes
 from imavatar.synthetic.renderer import SCALAR
@@ -77,11 +78,13 @@ def _write(
             photograph.image,
             photograph.mask,
             photograph.labels,
-            world_mat=studio.camera_of(shot).world_mat,
-            expression=take.expression[k],
-            pose=take.pose[k],
-            keypoints=landmarks.keypoints,
-            bbox=landmarks.bbox,
+            TrackedFrame(
+                world_mat=studio.camera_of(shot).world_mat,
+                expression=take.expression[k],
+                pose=take.pose[k],
+                keypoints=landmarks.keypoints,
+                bbox=landmarks.bbox,
+            ),
         )
         write_ground_truth(take.folder, name, photograph.truth)
         yield k + 1

@@ -6,7 +6,6 @@ from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
-from imavatar import assets
 from imavatar.build import find_head_file
 from imavatar.data.subject import load_recording
 from imavatar.motion.recorded import EXTRAPOLATE, INTERPOLATE, motion_from_frames, motion_from_json
@@ -63,15 +62,13 @@ def read_driving(source: str, trained: TrainedAvatar, *, n_frames: int, fps: flo
 def _tracked(video: Path, trained: TrainedAvatar, fps: float, out: Path) -> Driving:
     """The motion of a video's face."""
     # Its models are an extra of the installation.
-    from imavatar.preprocessing.driving import motion_of_video
-    from imavatar.preprocessing.pipeline import PreprocessOptions
+    from imavatar.preprocessing.options import PreprocessOptions
+    from imavatar.preprocessing.video_motion import track_motion
 
     options = PreprocessOptions(
         subject=video.stem, videos=(video,), out=out, fps=fps, head=find_head_file(trained.config)
     )
-    motion, numbers, folder = motion_of_video(
-        options, assets_dir=assets.assets_dir(), n_expression=trained.n_expression
-    )
+    motion, numbers, folder = track_motion(options, trained.n_expression)
     logger.info("tracked: %s (overlay.mp4 there shows how well)", folder)
     return Driving(motion, numbers, video)
 

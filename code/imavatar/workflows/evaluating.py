@@ -8,7 +8,8 @@ from pathlib import Path
 
 from imavatar import build
 from imavatar.baselines.names import TEXTURED_HEAD
-from imavatar.data.dataset import FaceDataset, Frame
+from imavatar.data.dataset import Frame
+from imavatar.data.subject_table import SubjectTable
 from imavatar.data.workplace import alone, remove_all_leftovers
 from imavatar.errors import ConfigError
 from imavatar.evaluation.fitting import fitted_poses
@@ -78,7 +79,7 @@ def evaluate_run(trained: TrainedAvatar, *, only_json: bool = False, optimised: 
 
 
 def _evaluate_sequence(
-    trained: TrainedAvatar, name: str, dataset: FaceDataset, pose: Pose | None, networks: Networks
+    trained: TrainedAvatar, name: str, dataset: SubjectTable, pose: Pose | None, networks: Networks
 ) -> Evaluation:
     config = trained.config
     return evaluate(
@@ -92,7 +93,7 @@ def _evaluate_sequence(
     )
 
 
-def _test_sequences(trained: TrainedAvatar, only_json: bool) -> Iterator[tuple[str, FaceDataset, None]]:
+def _test_sequences(trained: TrainedAvatar, only_json: bool) -> Iterator[tuple[str, SubjectTable, None]]:
     config = trained.config
     for name in config.dataset.test.sub_dir:
         dataset = build.build_dataset(build.with_test_dir(config, name), "test", only_json=only_json)
@@ -101,7 +102,7 @@ def _test_sequences(trained: TrainedAvatar, only_json: bool) -> Iterator[tuple[s
         yield name, dataset, None
 
 
-def _optimised_frames(trained: TrainedAvatar, only_json: bool) -> tuple[str, FaceDataset, Pose]:
+def _optimised_frames(trained: TrainedAvatar, only_json: bool) -> tuple[str, SubjectTable, Pose]:
     """The training frames as training left them, each with its own latent code."""
     config = trained.config
     dataset = build.build_dataset(config, "train", only_json=only_json)
@@ -121,7 +122,7 @@ def _optimised_frames(trained: TrainedAvatar, only_json: bool) -> tuple[str, Fac
     return name, dataset.with_parameters(*frames.all_frames(dataset.camera())), pose
 
 
-def _check_search(trained: TrainedAvatar, dataset: FaceDataset) -> SearchAgreement:
+def _check_search(trained: TrainedAvatar, dataset: SubjectTable) -> SearchAgreement:
     """The renderer's search against the paper's, on a grid of rays of the first frame."""
     return compare_searches(
         trained.character.avatar,

@@ -8,8 +8,8 @@ import torch
 
 from imavatar import build
 from imavatar.config import Config, load_config
-from imavatar.data.dataset import FaceDataset
 from imavatar.data.subject import N_SHAPE
+from imavatar.data.subject_table import SubjectTable
 from imavatar.errors import ConfigError
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
@@ -55,7 +55,7 @@ class TrainedAvatar:
         """How many expression coefficients move it."""
         return self.config.model.deformer_network.num_exp
 
-    def dataset(self, split: str = "test", *, only_json: bool = True) -> FaceDataset:
+    def dataset(self, split: str = "test", *, only_json: bool = True) -> SubjectTable:
         """The recorded frames of a split, `train` or `test`.
 
         Raises:

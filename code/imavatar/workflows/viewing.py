@@ -7,15 +7,14 @@ from imavatar import build
 from imavatar.errors import ImavatarError
 from imavatar.paths import data_dir
 from imavatar.viewer.controls import controls_of
+from imavatar.viewer.scene import Scene, ViewerSettings
 from imavatar.workflows.baking import MESH_FACES, bake, check_bakeable
-from imavatar.workflows.exporting import REST, named_motions
+from imavatar.workflows.exporting import named_motions
 from imavatar.workflows.trained import TrainedAvatar
 
 if TYPE_CHECKING:
     from imavatar.viewer.app import Viewer
 
-HOST, PORT = "127.0.0.1", 8080
-IMAGE_SIDE = 512
 DRAWN_RESOLUTION = 160
 """Cells along the longest side of the mesh that is drawn while something moves."""
 
@@ -34,11 +33,11 @@ class ViewerOptions:
     """
 
     motions: tuple[str, ...] = ()
-    size: int = IMAGE_SIDE
+    size: int = ViewerSettings.size
     resolution: int = DRAWN_RESOLUTION
     faces: int = MESH_FACES
-    host: str = HOST
-    port: int = PORT
+    host: str = ViewerSettings.host
+    port: int = ViewerSettings.port
 
 
 def view(trained: TrainedAvatar, options: ViewerOptions = ViewerOptions()) -> "Viewer":
@@ -50,7 +49,7 @@ def view(trained: TrainedAvatar, options: ViewerOptions = ViewerOptions()) -> "V
     """
     check_viewer(options)
     from imavatar.viewer.app import Viewer
-    from imavatar.viewer.stage import Stage
+    from imavatar.viewer.renderer import LiveRenderer
 
     check_bakeable(trained)
     config, character = trained.config, trained.character
@@ -61,19 +60,16 @@ def view(trained: TrainedAvatar, options: ViewerOptions = ViewerOptions()) -> "V
     ]
     motions = named_motions(trained, options.motions, data_dir() / "tracked")
     first = trained.view()
-    return Viewer(
-        Stage(baked, character.flame, renderers, character.latent, config.plot.silhouette_blur),
+    scene = Scene(
         controls_of(trained.n_expression, trained.head.named_expressions, trained.head.face_units),
         motions,
-        motions.pop(REST),
+        rest,
         camera=first.camera,
         height=first.height,
         centre=character.flame.canonical_vertices.mean(dim=0).double().cpu().numpy(),
-        fps=config.plot.fps,
-        size=options.size,
-        host=options.host,
-        port=options.port,
     )
+    renderer = LiveRenderer(character, baked, renderers, config.plot.silhouette_blur)
+    return Viewer(renderer, scene, ViewerSettings(config.plot.fps, options.size, options.host, options.port))
 
 
 def check_viewer(options: ViewerOptions) -> None:

@@ -8,14 +8,14 @@ from torch import Tensor
 from imavatar.preprocessing.feature_tracks import FeatureTracks
 
 
-class TrackTerm:
+class FeatureReprojection:
     """Reprojection of features that are rigidly attached to the head.
 
-    A feature lies on the ray through its pixel in the frame where it was found; its depth is unknown. `relief` is how
-    much nearer to the camera it is there than the head's origin, model units.
+    A feature lies on the ray through its pixel in the frame where it was found; its depth is unknown. `depth_offset` is
+    how much nearer to the camera it is there than the head's origin, model units.
     """
 
-    def __init__(self, tracks: FeatureTracks, like: Tensor):
+    def __init__(self, tracks: FeatureTracks, like: Float[Tensor, "*_"]):
         def tensor(array):
             return torch.as_tensor(np.asarray(array)).to(like)
 
@@ -26,8 +26,8 @@ class TrackTerm:
     def project(
         self,
         head: Float[Tensor, "n 3 4"],
-        relief: Float[Tensor, " t"],
-        focal: Tensor,
+        depth_offset: Float[Tensor, " t"],
+        focal: Float[Tensor, ""],
         centre: Float[Tensor, " 2"],
         track: Int[Tensor, " m"],
         frame: Int[Tensor, " m"],
@@ -40,9 +40,9 @@ class TrackTerm:
             centre: the principal point, continuous pixels.
         """
         flip = centre.new_tensor([1.0, -1.0])
-        rays = torch.cat([(self.start - centre) / focal * flip, -torch.ones_like(relief)[:, None]], dim=1)
+        rays = torch.cat([(self.start - centre) / focal * flip, -torch.ones_like(depth_offset)[:, None]], dim=1)
         start = head[self.start_frame]
-        depth = -start[:, 2, 3] - relief
+        depth = -start[:, 2, 3] - depth_offset
         offset = rays * depth[:, None] - start[..., 3]
         at_rest = (start[..., :3].transpose(1, 2) @ offset[..., None])[..., 0]
         here = head[frame]
@@ -50,7 +50,13 @@ class TrackTerm:
         scale = focal / (-points[:, 2]).clamp(min=0.05)
         return centre + points[:, :2] * flip * scale[:, None]
 
-    def distances(self, head, relief, focal, centre) -> Float[Tensor, " m"]:
-        """Distances of all sightings from where the fit puts them, pixels."""
-        difference = self.project(head, relief, focal, centre, self.track, self.frame) - self.points
+    def distances(
+        self,
+        head: Float[Tensor, "n 3 4"],
+        depth_offset: Float[Tensor, " t"],
+        focal: Float[Tensor, ""],
+        centre: Float[Tensor, " 2"],
+    ) -> Float[Tensor, " m"]:
+        """Distances of all sightings from where the fit puts them, pixels; arguments as of `project`."""
+        difference = self.project(head, depth_offset, focal, centre, self.track, self.frame) - self.points
         return (difference.square().sum(dim=-1) + 1e-12).sqrt()

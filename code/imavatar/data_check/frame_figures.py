@@ -1,24 +1,27 @@
 """Pictures of a frame for the eye: the image, the head over it, landmarks and box, mask and semantics."""
 
+from typing import TypeAlias
+
 import cv2
 import numpy as np
+import torch
 from jaxtyping import Float, UInt8
 
 from imavatar.anatomy import SemanticClass
 from imavatar.data.dataset import Frame
+from imavatar.data.drawing import draw_mesh
+from imavatar.data_check.head_view import TrackedHead, landmark_pairs
 from imavatar.head.flame import Flame
-from imavatar.inspection.head_view import TrackedHead, landmark_pairs
-from imavatar.numerics.rasterize import rasterize, vertex_normals
-from imavatar.rendering.camera import project, view_depth
+from imavatar.rendering.camera import project
+
+Image: TypeAlias = UInt8[np.ndarray, "h w 3"]
 
 RECORDED = (255, 60, 60)
 PROJECTED = (60, 230, 60)
 BOX = (255, 210, 0)
 EDGE = (255, 0, 255)
-MESH = np.array([215.0, 195.0, 175.0])
-OPACITY = 0.65
-LIGHT = np.array([0.35, 0.4, 0.85])
 LEAST_SIDE = 256
+"""Pixels; smaller images are enlarged by a whole factor."""
 CLASS_COLOURS = {
     SemanticClass.SKIN: (230, 190, 160),
     SemanticClass.EYES: (40, 90, 255),
@@ -31,7 +34,7 @@ CLASS_COLOURS = {
 }
 
 
-def frame_sheet(frame: Frame, head: TrackedHead, flame: Flame) -> UInt8[np.ndarray, "h w 3"]:
+def frame_figure(frame: Frame, head: TrackedHead, flame: Flame) -> Image:
     """Three pictures beside each other: image; head, landmarks and box over it; mask's edge and semantic classes."""
     image = np.round((frame.image.numpy() + 1) * 127.5).astype(np.uint8)
     scale = max(1, -(-LEAST_SIDE // min(image.shape[:2])))
@@ -40,29 +43,25 @@ def frame_sheet(frame: Frame, head: TrackedHead, flame: Flame) -> UInt8[np.ndarr
     _draw_landmarks(panels[1], frame, head, scale)
     _draw_mask(panels[2], frame, scale)
     _draw_legend(panels[2], frame)
-    sheet = np.concatenate(panels, axis=1)
-    _label(sheet, f"{frame.sub_dir}/{frame.name}", 14, (0, 0, 0))
-    return sheet
+    figure = np.concatenate(panels, axis=1)
+    _label(figure, f"{frame.sub_dir}/{frame.name}", 14, (0, 0, 0))
+    return figure
 
 
-def contact_sheet(sheets: list[UInt8[np.ndarray, "h w 3"]]) -> UInt8[np.ndarray, "h w 3"]:
-    """All sheets below each other."""
-    return np.concatenate(sheets, axis=0)
+def contact_sheet(figures: list[UInt8[np.ndarray, "_ _ 3"]]) -> Image:
+    """All figures below each other."""
+    return np.concatenate(figures, axis=0)
 
 
-def _with_mesh(image: np.ndarray, frame: Frame, head: TrackedHead, flame: Flame) -> np.ndarray:
-    depth = view_depth(frame.camera, head.vertices[None])[0].numpy()
+def _with_mesh(image: Image, frame: Frame, head: TrackedHead, flame: Flame) -> Image:
+    camera_from_world = torch.linalg.inv(frame.camera.world_from_camera)[0].numpy()
+    vertices = head.vertices.numpy() @ camera_from_world[:3, :3].T + camera_from_world[:3, 3]
     pixels = project(frame.camera, head.vertices[None])[0].numpy()
-    faces = flame.faces_tensor.cpu().numpy()
-    raster = rasterize(pixels, depth, faces, image.shape[:2])
-    rotation = frame.camera.world_from_camera[0, :3, :3].numpy()
-    normal = raster.interpolate(vertex_normals(head.vertices.numpy() @ rotation, faces), faces)
-    shade = 0.25 + 0.75 * np.clip(normal @ LIGHT, 0, 1)
-    opacity = OPACITY * raster.covered[..., None]
-    return (image * (1 - opacity) + shade[..., None] * MESH * opacity).astype(np.uint8)
+    # A camera that mirrors is what a check may find.
+    return draw_mesh(image, vertices, pixels, flame.faces_tensor.cpu().numpy(), cull=False)
 
 
-def _draw_landmarks(panel: np.ndarray, frame: Frame, head: TrackedHead, scale: int) -> None:
+def _draw_landmarks(panel: Image, frame: Frame, head: TrackedHead, scale: int) -> None:
     pairs = landmark_pairs(head, frame)
     projected = project(frame.camera, pairs.points[None])[0].numpy()
     for points, colour in ((frame.keypoints.numpy(), RECORDED), (projected, PROJECTED)):
@@ -76,7 +75,7 @@ def _draw_landmarks(panel: np.ndarray, frame: Frame, head: TrackedHead, scale: i
         _label(panel, text, 14 * (row + 2), colour)
 
 
-def _with_classes(image: np.ndarray, frame: Frame) -> np.ndarray:
+def _with_classes(image: Image, frame: Frame) -> Image:
     if frame.semantics is None:
         return image.copy()
     classes = frame.semantics.argmax(dim=-1).numpy()
@@ -86,14 +85,14 @@ def _with_classes(image: np.ndarray, frame: Frame) -> np.ndarray:
     return (0.35 * image + 0.65 * colours[classes]).astype(np.uint8)
 
 
-def _draw_mask(panel: np.ndarray, frame: Frame, scale: int) -> None:
+def _draw_mask(panel: Image, frame: Frame, scale: int) -> None:
     mask = frame.foreground.numpy().astype(np.uint8)
     mask = np.repeat(np.repeat(mask, scale, axis=0), scale, axis=1)
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(panel, contours, -1, EDGE, 1)
 
 
-def _draw_legend(panel: np.ndarray, frame: Frame) -> None:
+def _draw_legend(panel: Image, frame: Frame) -> None:
     _label(panel, "mask", 14, EDGE)
     if frame.semantics is None:
         return
@@ -101,17 +100,17 @@ def _draw_legend(panel: np.ndarray, frame: Frame) -> None:
         _label(panel, part.name.lower().replace("_", " "), 14 * (row + 2), colour)
 
 
-def _dots(panel: np.ndarray, points: Float[np.ndarray, "n 2"], colour: tuple[int, int, int]) -> None:
+def _dots(panel: Image, points: Float[np.ndarray, "n 2"], colour: tuple[int, int, int]) -> None:
     for point in points:
         cv2.circle(panel, _corner(point), 1, colour, -1, cv2.LINE_AA)
 
 
-def _corner(point: np.ndarray) -> tuple[int, int]:
+def _corner(point: Float[np.ndarray, " 2"]) -> tuple[int, int]:
     limit = 1 << 14
     u, v = np.clip(np.nan_to_num(point, posinf=limit, neginf=-limit), -limit, limit).round().astype(int)
     return int(u), int(v)
 
 
-def _label(panel: np.ndarray, text: str, baseline: int, colour: tuple[int, int, int]) -> None:
+def _label(panel: Image, text: str, baseline: int, colour: tuple[int, int, int]) -> None:
     for thickness, tint in ((3, (255, 255, 255)), (1, colour)):
         cv2.putText(panel, text, (4, baseline), cv2.FONT_HERSHEY_SIMPLEX, 0.4, tint, thickness, cv2.LINE_AA)

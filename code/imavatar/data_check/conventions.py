@@ -8,7 +8,7 @@ import torch
 
 from imavatar.anatomy import HEAD_SCALE
 from imavatar.data.dataset import Frame
-from imavatar.inspection.head_view import (
+from imavatar.data_check.head_view import (
     Agreement,
     Pairs,
     TrackedHead,
@@ -35,7 +35,7 @@ class Convention:
 
     name: str
     remedy: str
-    read: Callable[[Camera], Camera]
+    apply: Callable[[Camera], Camera]
 
 
 def _intrinsics(factors: tuple[float, float, float, float]) -> Callable[[Camera], Camera]:
@@ -141,26 +141,26 @@ class Finding:
         )
 
 
-def judge(heads: Sequence[TrackedHead], frames: Sequence[Frame]) -> Finding:
+def diagnose_cameras(heads: Sequence[TrackedHead], frames: Sequence[Frame]) -> Finding:
     """Which reading of the cameras puts the tracked heads onto the recorded frames: medians over the frames.
 
     Landmarks tell it; where they fit under none, because they are not in iBUG's order, the semantic maps' eyes do.
     """
-    finding = _judge(heads, [landmark_pairs(head, frame) for head, frame in zip(heads, frames, strict=True)], frames)
+    finding = _diagnose(heads, [landmark_pairs(head, frame) for head, frame in zip(heads, frames, strict=True)], frames)
     if finding.fits is not None:
         return finding
     pairs = [semantic_pairs(head, frame) for head, frame in zip(heads, frames, strict=True)]
     seen = [row for row, pair in enumerate(pairs) if pair is not None]
     if not seen:
         return finding
-    by_eyes = _judge([heads[row] for row in seen], [pairs[row] for row in seen], [frames[row] for row in seen])
+    by_eyes = _diagnose([heads[row] for row in seen], [pairs[row] for row in seen], [frames[row] for row in seen])
     return finding if by_eyes.fits is None else replace(by_eyes, by_semantics=True)
 
 
-def _judge(heads: Sequence[TrackedHead], pairs: Sequence[Pairs], frames: Sequence[Frame]) -> Finding:
+def _diagnose(heads: Sequence[TrackedHead], pairs: Sequence[Pairs], frames: Sequence[Frame]) -> Finding:
     errors, on_mask, within = {}, {}, {}
     for convention in (RECORDED, *MISTAKES):
-        views = [agreement(h, p, convention.read(f.camera), f) for h, p, f in zip(heads, pairs, frames, strict=True)]
+        views = [agreement(h, p, convention.apply(f.camera), f) for h, p, f in zip(heads, pairs, frames, strict=True)]
         errors[convention.name] = float(np.median([view.relative_error for view in views]))
         on_mask[convention.name] = _median_on_mask(views)
         within[convention.name] = float(np.median([view.face_within for view in views]))

@@ -2,31 +2,28 @@
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from imavatar.data.subject import FrameRecord, load_recording
-from imavatar.preprocessing.pipeline import PreprocessOptions, check_options, head_path_of, preprocess
+from imavatar.preprocessing.options import PreprocessOptions
+from imavatar.preprocessing.pipeline import preprocess
 from imavatar.preprocessing.report import describe_request
 from imavatar.types import HeadParameters
 
-Progress = Callable[[str, int, int | None], None]
 
-
-def motion_of_video(
-    options: PreprocessOptions, *, assets_dir: Path, n_expression: int, progress: Progress | None = None
-) -> tuple[HeadParameters, list[int], Path]:
+def track_motion(options: PreprocessOptions, n_expression: int) -> tuple[HeadParameters, list[int], Path]:
     """The motion of a video's face from its first tracked frame to its last, one row for every frame of the video.
 
     Frames between that could not be tracked are interpolated, so that the motion stays in step with the video.
 
     Args:
         options: with one video; `subject` is the beginning of the folder's name, which also tells requests apart.
+        n_expression: how many expression coefficients the motion has.
 
     Returns:
         The motion, the frames' numbers in the video at `options.fps`, and the folder that holds the tracked recording.
@@ -34,12 +31,10 @@ def motion_of_video(
     Raises:
         DataError: the video cannot be read or tracked.
     """
-    check_options(options)
-    request = describe_request(options, head_path_of(options, assets_dir))
-    digest = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+    options.check()
+    digest = hashlib.sha256(json.dumps(describe_request(options), sort_keys=True).encode()).hexdigest()
     options = replace(options, subject=f"{options.subject}-{digest[:8]}", overwrite=False)
-    report = preprocess(options, assets_dir=assets_dir, progress=progress)
-    folder = options.out / options.subject
+    report, folder = preprocess(options), options.target
     frames = [
         frame
         for sub_dir in report.frames_written
@@ -59,7 +54,9 @@ def without_gaps(frames: list[FrameRecord], n_expression: int) -> tuple[HeadPara
     return HeadParameters(_between(numbers, known, expression), _between(numbers, known, pose)), numbers.tolist()
 
 
-def _between(numbers: np.ndarray, known: np.ndarray, values: Float[np.ndarray, "k c"]) -> Float[torch.Tensor, "n c"]:
+def _between(
+    numbers: Int[np.ndarray, " n"], known: Int[np.ndarray, " k"], values: Float[np.ndarray, "k c"]
+) -> Float[torch.Tensor, "n c"]:
     """Rows at `numbers`, linear between the known ones; poses change little over the few frames of a gap."""
     columns = [np.interp(numbers, known, column) for column in values.T]
     return torch.tensor(np.stack(columns, axis=1), dtype=torch.float32)

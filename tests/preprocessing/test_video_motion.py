@@ -8,10 +8,10 @@ import pytest
 
 from imavatar.data.subject import FrameRecord
 from imavatar.errors import DataError
-from imavatar.preprocessing import driving
-from imavatar.preprocessing.driving import motion_of_video, without_gaps
-from imavatar.preprocessing.pipeline import PreprocessOptions
+from imavatar.preprocessing import video_motion
+from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.report import PreprocessReport
+from imavatar.preprocessing.video_motion import track_motion, without_gaps
 
 
 def frame(number: int) -> FrameRecord:
@@ -45,22 +45,22 @@ def test_what_is_tracked_is_found_again_and_apart_from_other_requests(tmp_path, 
     video.write_bytes(b"a video")
     asked = []
 
-    def preprocess(options, *, assets_dir, progress):
+    def preprocess(options):
         asked.append(options)
         return PreprocessReport(4, 4, {"train": 3, "test": 1}, [], {}, 100.0, 500.0, True)
 
     parts = {"train": [frame(0), frame(1), frame(2)], "test": [frame(4)]}
-    monkeypatch.setattr(driving, "preprocess", preprocess)
+    monkeypatch.setattr(video_motion, "preprocess", preprocess)
     monkeypatch.setattr(
-        driving, "load_recording", lambda folder: type("Recording", (), {"frames": tuple(parts[folder.name])})
+        video_motion, "load_recording", lambda folder: type("Recording", (), {"frames": tuple(parts[folder.name])})
     )
     options = PreprocessOptions("clip", (video,), tmp_path / "out")
-    motion, numbers, folder = motion_of_video(options, assets_dir=tmp_path, n_expression=50)
+    motion, numbers, folder = track_motion(options, n_expression=50)
     assert numbers == [0, 1, 2, 3, 4] and len(motion) == 5
-    motion_of_video(options, assets_dir=tmp_path, n_expression=50)
-    motion_of_video(replace(options, fps=30.0), assets_dir=tmp_path, n_expression=50)
+    track_motion(options, n_expression=50)
+    track_motion(replace(options, fps=30.0), n_expression=50)
     video.write_bytes(b"another video")
-    motion_of_video(options, assets_dir=tmp_path, n_expression=50)
+    track_motion(options, n_expression=50)
     names = [own.subject for own in asked]
     assert names[0] == names[1] == folder.name and len(set(names)) == 3
     assert all(name.startswith("clip-") for name in names)
@@ -69,4 +69,4 @@ def test_what_is_tracked_is_found_again_and_apart_from_other_requests(tmp_path, 
 def test_a_video_that_is_not_there_is_named(tmp_path):
     options = PreprocessOptions("none", (tmp_path / "none.mp4",), tmp_path)
     with pytest.raises(DataError, match=r"none\.mp4: no such video file"):
-        motion_of_video(options, assets_dir=tmp_path, n_expression=50)
+        track_motion(options, n_expression=50)

@@ -10,7 +10,7 @@ from imavatar.errors import DataError
 
 
 @dataclass(frozen=True)
-class SpooledFrame:
+class CachedFrame:
     """What the subject folder will hold of a frame."""
 
     image: UInt8[np.ndarray, "h w 3"]
@@ -18,7 +18,7 @@ class SpooledFrame:
     semantic: UInt8[np.ndarray, "h w"]
 
 
-class FrameSpool:
+class FrameCache:
     """A file of square frames of the same size, appended to and read back by number."""
 
     def __init__(self, path: Path, size: int):
@@ -29,10 +29,10 @@ class FrameSpool:
         except OSError as error:
             raise DataError(f"{path}: cannot be written ({error.strerror})") from error
 
-    def __enter__(self) -> "FrameSpool":
+    def __enter__(self) -> "FrameCache":
         return self
 
-    def __exit__(self, *_) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
         self.path.unlink(missing_ok=True)
 
@@ -43,11 +43,11 @@ class FrameSpool:
     def _frame_bytes(self) -> int:
         return 5 * self.size**2
 
-    def append(self, frame: SpooledFrame) -> None:
+    def append(self, frame: CachedFrame) -> None:
         """Keep a frame; its number is the count before."""
         layers = np.dstack([frame.image, frame.mask, frame.semantic])
         if layers.shape != (self.size, self.size, 5):
-            raise ValueError(f"a frame of {layers.shape[:2]} in a spool of {self.size}")
+            raise ValueError(f"a frame of {layers.shape[:2]} in a cache of {self.size}")
         try:
             self._file.seek(self._count * self._frame_bytes)
             self._file.write(layers.astype(np.uint8).tobytes())
@@ -58,11 +58,11 @@ class FrameSpool:
             ) from error
         self._count += 1
 
-    def __getitem__(self, index: int) -> SpooledFrame:
+    def __getitem__(self, index: int) -> CachedFrame:
         if not 0 <= index < self._count:
             raise IndexError(index)
         self._file.seek(index * self._frame_bytes)
         content = self._file.read(self._frame_bytes)
         layers = np.frombuffer(content, np.uint8).reshape(self.size, self.size, 5)
         image = np.ascontiguousarray(layers[..., :3])
-        return SpooledFrame(image, layers[..., 3].copy(), layers[..., 4].copy())
+        return CachedFrame(image, layers[..., 3].copy(), layers[..., 4].copy())

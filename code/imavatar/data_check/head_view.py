@@ -122,7 +122,7 @@ def within(pixels: Float[np.ndarray, "n 2"], height: int, width: int) -> Bool[np
     return ((pixels >= 0) & (pixels <= [width - 1, height - 1])).all(axis=-1)
 
 
-def _in_box(points: np.ndarray, corners: np.ndarray, margin: float) -> float:
+def _in_box(points: Float[np.ndarray, "n 2"], corners: Float[np.ndarray, "k 2"], margin: float) -> float:
     """Share of points in the bounding box of others."""
     if len(corners) == 0:
         return 0.0
@@ -130,7 +130,9 @@ def _in_box(points: np.ndarray, corners: np.ndarray, margin: float) -> float:
     return float(((points >= low) & (points <= high)).all(axis=-1).mean())
 
 
-def _on_mask(foreground: np.ndarray, pixels: np.ndarray, inside: np.ndarray) -> float | None:
+def _on_mask(
+    foreground: Bool[np.ndarray, "h w"], pixels: Float[np.ndarray, "n 2"], inside: Bool[np.ndarray, " n"]
+) -> float | None:
     """Share of the vertices in the image that are on the foreground."""
     if not foreground.any():
         return None
