@@ -157,11 +157,23 @@ def _squares(value: Tensor, target: Tensor, rows: Bool[Tensor, " m"]) -> Tensor:
 
 
 def flame_distance_loss(
-    squared_distance: Float[Tensor, " m"], semantics: Float[Tensor, "m 9"], count: Count = float
+    squared_distance: Float[Tensor, " m"],
+    semantics: Float[Tensor, "m 9"],
+    count: Count = float,
+    more: int = 0,
 ) -> Tensor:
-    """Mean squared (squared distance) to the head's vertices over surface points on skin."""
-    skin = semantics[:, SemanticClass.SKIN] == 1
-    return _mean(squared_distance[skin].square(), count)
+    """Mean squared (squared distance) to the head's vertices over surface points on skin.
+
+    Args:
+        more: further points on skin that count as zero, and so lower the mean.
+    """
+    values = squared_distance[on_skin(semantics)].square()
+    return _sum_over(values, count(len(values) + more))
+
+
+def on_skin(semantics: Float[Tensor, "m 9"]) -> Bool[Tensor, " m"]:
+    """Which points lie on skin alone."""
+    return semantics[:, SemanticClass.SKIN] == 1
 
 
 def eikonal_loss(gradient: Float[Tensor, "n 3"], count: Count = float) -> Tensor:
@@ -175,8 +187,12 @@ def distance_loss(sdf: Float[Tensor, " n"], distance: Float[Tensor, " n"], count
 
 
 def _mean(values: Float[Tensor, " n"], count: Count) -> Tensor:
+    return _sum_over(values, count(len(values)))
+
+
+def _sum_over(values: Float[Tensor, " n"], n: float) -> Tensor:
     """Zero where there is nothing."""
-    return values.sum() / max(count(len(values)), torch.finfo(values.dtype).tiny)
+    return values.sum() / max(n, torch.finfo(values.dtype).tiny)
 
 
 def head_fields_loss(

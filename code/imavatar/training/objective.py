@@ -93,7 +93,8 @@ class Objective:
             values["head_distance"] = self._head_distance(avatar, latent, generator, processes)
             table["head_distance"] = weights.head_distance
         if weights.mouth_interior > 0:
-            values["mouth_interior"] = self._mouth_interior(avatar, batch, latent, generator, processes)
+            expression = (batch.head if head is None else head).expression[:1]
+            values["mouth_interior"] = self._mouth_interior(avatar, expression, latent, generator, processes)
             table["mouth_interior"] = weights.mouth_interior
         for name, value in deviations.items():
             values[name], table[name] = value, getattr(weights, name)
@@ -112,7 +113,10 @@ class Objective:
             table["posedirs"] = weights.lbs * losses.BLENDSHAPES_FACTOR
             table["shapedirs"] = weights.lbs * losses.BLENDSHAPES_FACTOR
         if weights.flame_distance > 0 and semantics is not None:
-            values["flame_distance"] = losses.flame_distance_loss(squared_distance, semantics, count)
+            # The authors' mean is over all rays that hit skin; those outside the mask add nothing to its sum.
+            outside = render.hits.hit & ~batch.foreground
+            more = int((outside & losses.on_skin(batch.semantics)).sum()) if self.compat else 0
+            values["flame_distance"] = losses.flame_distance_loss(squared_distance, semantics, count, more)
             table["flame_distance"] = weights.flame_distance
 
     def _head_distance(self, avatar, latent, generator, processes=ALONE) -> Tensor:
@@ -120,7 +124,7 @@ class Objective:
         face, own = self.face.draw(self.head_points, generator), processes.own
         return losses.distance_loss(avatar.geometry.sdf(face.points[own], latent), face.distances[own], processes.count)
 
-    def _mouth_interior(self, avatar, batch, latent, generator, processes=ALONE) -> Tensor:
+    def _mouth_interior(self, avatar, expression, latent, generator, processes=ALONE) -> Tensor:
         """Difference of the colours inside the mouth from its shadow, the jaw opened by a random angle.
 
         A recording in which nobody opens the mouth wide leaves the texture there to chance. Only the texture learns
@@ -131,7 +135,7 @@ class Objective:
             _, features, gradient = avatar.geometry.with_gradient(points, latent)
         opening = WIDEST_JAW * torch.rand(1, generator=generator).to(points)
         jaw = torch.cat([opening, opening.new_zeros(2)])[None]
-        condition = torch.cat([batch.head.expression[:1], jaw], dim=1)
+        condition = torch.cat([expression, jaw], dim=1)
         rgb = avatar.texture(points, F.normalize(gradient, dim=1), condition, features)
         return losses.mouth_interior_loss(rgb, processes.count)
 
