@@ -1,6 +1,6 @@
-"""See --help, or `imavatar.cli.benchmark`."""
+"""See --help, or `imavatar_lab.cli.benchmark`."""
 
-from imavatar.cli import benchmark_main
+from imavatar_lab.cli import benchmark_main
 
 if __name__ == "__main__":
     benchmark_main()

@@ -1,6 +1,6 @@
-"""See --help, or `imavatar.cli.check_parity`."""
+"""See --help, or `imavatar_lab.cli.check_parity`."""
 
-from imavatar.cli import check_parity_main
+from imavatar_lab.cli import check_parity_main
 
 if __name__ == "__main__":
     check_parity_main()

@@ -10,7 +10,7 @@ for argument in "$@"; do
     fi
     previous="$argument"
 done
-setup_env preprocess,openhead,synthetic,log
+setup_env preprocess,synthetic,log
 "$python" "$root/scripts/fetch_assets.py"
 "$python" "$root/scripts/build_head.py"
 exec "$python" "$root/scripts/preprocess.py" "$@"

@@ -55,7 +55,7 @@ step() {
 trap 'echo "error: step $number stopped; the message above says why. Calling this again goes on from here" >&2' ERR
 
 step "environment"
-setup_env preprocess,openhead,synthetic,log,evaluation
+setup_env preprocess,synthetic,log,evaluation
 step "assets"
 "$python" scripts/fetch_assets.py
 step "head model"
@@ -91,7 +91,7 @@ metrics:                                         $root/$results/metrics.json
 report of the whole run, for a browser:          $root/$run/report.html
 
 Next: scripts/view.py shows the avatar live, scripts/export_web.py writes a page of it, scripts/export_avatar.py a file
-for Blender and game engines; README.md, "Take your avatar elsewhere".
+for Blender and game engines: docs/export.md.
 TEXT
 if [ -n "$video" ]; then
     echo "tracking overlay:                                $root/data/datasets/$subject/overlay.mp4"

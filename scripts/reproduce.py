@@ -1,6 +1,6 @@
-"""See --help, or `imavatar.cli.reproduce`."""
+"""See --help, or `imavatar_lab.cli.reproduce`."""
 
-from imavatar.cli import reproduce_main
+from imavatar_lab.cli import reproduce_main
 
 if __name__ == "__main__":
     reproduce_main()

@@ -6,7 +6,7 @@ set -Eeuo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup_env.sh"
 out="$PWD"
 cd "$root"
-setup_env preprocess,openhead,synthetic,log,evaluation,comparison
+setup_env preprocess,synthetic,log,evaluation,lab
 "$python" scripts/fetch_assets.py
 "$python" scripts/build_head.py
 cd "$out"

@@ -47,7 +47,7 @@ pip_install() {
 setup_env() {
     local extras="$1" stamp="$venv/.installed" wanted
     # What is installed is known by the files that say so: a second call installs nothing.
-    wanted="$(cat "$root/setup.py" "$root/constraints.txt" | cksum) $extras"
+    wanted="$(cat "$root/pyproject.toml" "$root/constraints.txt" | cksum) $extras"
     if [ -x "$python" ] && [ -f "$stamp" ] && grep -qxF "$wanted" "$stamp"; then
         return
     fi

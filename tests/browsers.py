@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import pytest
 
-from imavatar.assets import project_dir
+from imavatar.paths import project_dir
 
 WORK = project_dir() / "build" / "viewers"
 """Pictures and npm's modules."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import torch
 
+from imavatar.head.flame import Flame
+from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.image import RenderedImage
 from imavatar.rendering.surface_mesh import avatar_mesh
 from imavatar.types import HeadParameters, PosedHead
@@ -11,14 +13,15 @@ from imavatar.types import HeadParameters, PosedHead
 RADIUS = 0.6
 
 
-class RecordingFlame:
+class RecordingFlame(Flame):
     """Stands for the head model: the bone transforms shift the head by the first expression coefficient."""
 
     def __init__(self):
-        self.v_template = torch.zeros(4, 3)
+        torch.nn.Module.__init__(self)
+        self.register_buffer("v_template", torch.zeros(4, 3))
         self.seen: list[HeadParameters] = []
 
-    def __call__(self, head: HeadParameters, latent=None) -> PosedHead:
+    def forward(self, head: HeadParameters, latent=None) -> PosedHead:
         self.seen.append(head)
         transforms = torch.eye(4).repeat(len(head), 1, 1, 1)
         transforms[:, 0, 0, 3] = head.expression[:, 0]
@@ -38,12 +41,16 @@ class Shading:
     rgb: torch.Tensor
 
 
-class SphereAvatar:
+class SphereAvatar(Avatar):
     """A sphere in canonical space; its deformer applies the first bone; its colour is 2 x_c / 3 radii."""
 
     def __init__(self, radius: float = RADIUS):
+        torch.nn.Module.__init__(self)
         self.radius = radius
-        self.deformer = self
+
+    @property
+    def deformer(self):
+        return self
 
     def field(self, posed):
         return lambda x: x.norm(dim=-1) - self.radius

@@ -1,4 +1,4 @@
-"""A subject whose truth is known: a coloured sphere, rendered in closed form, in the layout of SPEC section 11.
+"""A subject whose truth is known: a coloured sphere, rendered in closed form, in the layout of docs/data_format.md.
 
 The sphere is in the canonical pose with a neutral expression in every frame, where a deformer is the identity whatever
 its weights are; only the camera moves. Everything here follows from the specification, not from the package.

@@ -1,11 +1,19 @@
 """Runs of a few seconds on the rendered sphere: their configuration, and what they leave behind."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from imavatar.cli.exp_runner import exp_runner_main
+from imavatar.config import load_config
+from imavatar.head.flame import Flame
+from imavatar.rendering.character import Character
 from imavatar.training.checkpoints import load_part
+from imavatar.training.run_folder import RunFolder
+from imavatar.workflows.trained import TrainedAvatar
+from oracles_ellipsoid_head import ellipsoid_head
 
 CONFIG = """
 train {{ exps_folder = "{root}/runs", methodname = tiny, nepoch = 4, num_pixels = 96, learning_rate = 1.0e-3
@@ -27,6 +35,17 @@ def write_config(root: Path, *, search="proxy", semantics=True, ghost=True, late
     path = root / "tiny.conf"
     path.write_text(text + extra)
     return str(path)
+
+
+def untrained(root: Path, **head: object) -> TrainedAvatar:
+    """A trained avatar without networks: what motions and exports ask about a run.
+
+    Args:
+        head: fields of the head model's file instead of the ellipsoid head's.
+    """
+    assets = replace(ellipsoid_head(), **head)
+    character = Character(torch.nn.Identity(), Flame(assets, torch.zeros(100)), torch.zeros(1, 0))
+    return TrainedAvatar(load_config(write_config(root)), RunFolder(root), root, "latest", assets, character, 1)
 
 
 def run_folder(root: Path) -> Path:

@@ -40,7 +40,7 @@ def pose_slice(joint: Joint) -> slice:
 
 
 class SemanticClass(IntEnum):
-    """Channels of the soft semantic maps (SPEC section 9)."""
+    """Channels of the soft semantic maps (docs/data_format.md, section 6)."""
 
     SKIN = 0
     EYES = 1

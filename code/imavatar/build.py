@@ -6,7 +6,6 @@ from pathlib import Path
 
 import torch
 
-from imavatar import assets
 from imavatar.baselines.conditioning import ConditionedFlame, condition_size
 from imavatar.baselines.methods import METHODS
 from imavatar.baselines.names import IMAVATAR, TEXTURED_HEAD
@@ -14,6 +13,7 @@ from imavatar.baselines.textured_head import TexturedHead, TexturedHeadRenderer
 from imavatar.config import Config, resolve_path
 from imavatar.config.schema import HashGridConfig
 from imavatar.data.dataset import FaceDataset
+from imavatar.data.subject_table import SubjectTable
 from imavatar.errors import ConfigError
 from imavatar.fields.geometry import Geometry
 from imavatar.fields.hash_grid import HashGrid
@@ -29,14 +29,14 @@ from imavatar.rendering.image import ImageRenderer
 from imavatar.rendering.paper_search import PaperSearch
 from imavatar.rendering.preview import PreviewRenderer
 from imavatar.rendering.proxy_search import ProxySearch
-from imavatar.training.frame_parameters import FrameParameters, Optimised
+from imavatar.training.distributed import SINGLE_PROCESS, Processes
+from imavatar.training.frame_parameters import FrameParameters, OptimisedInputs
+from imavatar.training.hair_offset import offset_head_by_masks
 from imavatar.training.head_samples import HeadSurface, sample_face_distances
 from imavatar.training.learning_rates import parameter_groups
 from imavatar.training.loop import LoopSettings, Schedule
 from imavatar.training.objective import LossWeights, Objective
-from imavatar.training.processes import ALONE, Processes
 from imavatar.training.run_folder import RunFolder
-from imavatar.training.standoff import dress
 from imavatar.training.step import Run
 
 logger = logging.getLogger(__name__)
@@ -84,26 +84,25 @@ def build_run_folder(config: Config) -> RunFolder:
 
 def build_dataset(
     config: Config, split: str, *, only_json: bool = False, use_semantics: bool | None = None
-) -> FaceDataset:
+) -> FaceDataset | SubjectTable:
     """The frames of one split, `train` or `test`.
 
     Args:
+        only_json: without their images, as a `SubjectTable`.
         use_semantics: whether frames carry semantics; else those of training do that is supervised by them.
     """
     if use_semantics is None:
         use_semantics = config.loss.gt_w_seg and split == "train"
     part = getattr(config.dataset, split)
-    return FaceDataset(
-        resolve_path(config.dataset.data_folder),
-        config.dataset.subject_name,
-        part.sub_dir,
-        part.img_res,
-        subsample=part.subsample,
-        json_name=config.dataset.json_name,
-        use_semantics=use_semantics,
-        n_expression=config.model.deformer_network.num_exp,
-        only_json=only_json,
-    )
+    folder, subject = resolve_path(config.dataset.data_folder), config.dataset.subject_name
+    options = {
+        "subsample": part.subsample,
+        "json_name": config.dataset.json_name,
+        "n_expression": config.model.deformer_network.num_exp,
+    }
+    if only_json:
+        return SubjectTable(folder, subject, part.sub_dir, part.img_res, **options)
+    return FaceDataset(folder, subject, part.sub_dir, part.img_res, use_semantics=use_semantics, **options)
 
 
 def build_head_assets(config: Config) -> HeadAssets:
@@ -113,7 +112,7 @@ def build_head_assets(config: Config) -> HeadAssets:
 
 def find_head_file(config: Config) -> Path:
     """The file of the head model that the configuration names."""
-    return find_head(config.model.head_model, assets.assets_dir(), assets.project_dir() / "flame")
+    return find_head(config.model.head_model)
 
 
 def find_embedding(config: Config, head: HeadAssets) -> LandmarkEmbedding | None:
@@ -276,18 +275,18 @@ def build_warm_start_surface(config: Config, flame: Flame, head: HeadSurface, da
         )
         return head
     rows = torch.linspace(0, len(dataset) - 1, n).round().long().tolist()
-    vertices = dress(flame, (dataset.frame(row) for row in rows))
+    vertices = offset_head_by_masks(flame, (dataset.frame(row) for row in rows))
     return replace(head, supervision=HeadSupervision(vertices, head.supervision.fields))
 
 
-def build_frame_parameters(config: Config, dataset: FaceDataset) -> FrameParameters:
+def build_frame_parameters(config: Config, dataset: SubjectTable) -> FrameParameters:
     """Parameters of the training frames, as tracked."""
     train = config.train
     indices = list(range(len(dataset)))
     return FrameParameters(
         dataset.head(indices),
         dataset.camera(indices),
-        optimised=Optimised(train.optimize_expression, train.optimize_camera, train.optimize_latent_code),
+        optimised=OptimisedInputs(train.optimize_expression, train.optimize_camera, train.optimize_latent_code),
         latent_size=config.model.geometry_network.condition_in,
         generator=torch.Generator().manual_seed(train.seed),
     )
@@ -299,7 +298,7 @@ def build_run(
     flame: Flame,
     dataset: FaceDataset,
     device: torch.device,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> Run:
     """Networks, per-frame parameters and their optimisers."""
     train = config.train
@@ -366,10 +365,10 @@ def build_schedule(config: Config) -> Schedule:
         rate_factor=train.sched_factor,
         rate_decay=train.lr_decay,
         warmup_steps=train.warmup_steps,
-        texture_first_steps=train.texture_first_steps,
+        texture_only_steps=train.texture_only_steps,
         gradient_limit=train.gradient_limit,
         condition_noise=train.condition_noise,
-        centred_frames=train.centred_frames,
+        recentre_frame_params=train.recentre_frame_params,
         anneal_bands=config.model.geometry_network.use_freq_band,
     )
 

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import TextIO, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from tqdm import tqdm
 
@@ -14,10 +14,21 @@ COUNTED = "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
 UNCOUNTED = "{desc}: {n_fmt} [{elapsed}, {rate_fmt}]"
 
 
+@runtime_checkable
+class Stream(Protocol):
+    """What text is written to."""
+
+    def write(self, text: str, /) -> object:
+        """Write some text."""
+
+    def flush(self) -> None:
+        """See that it is written."""
+
+
 class _Lines:
     """What would redraw a bar becomes a line of its own."""
 
-    def __init__(self, stream: TextIO):
+    def __init__(self, stream: Stream):
         self._stream = stream
 
     def write(self, text: str) -> None:

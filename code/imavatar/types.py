@@ -53,13 +53,29 @@ def concatenate(records: list):
 
 @dataclass(frozen=True)
 class Camera(TensorRecord):
-    """Pinhole cameras that look along -z, x right, y up (SPEC section 11).
+    """Pinhole cameras that look along -z, x right, y up (docs/data_format.md, section 4).
 
     `intrinsics` holds fx, fy, cx, cy in pixels, fx negative; pixels are at integer coordinates.
     """
 
     intrinsics: Float[Tensor, "b 4"]
     world_from_camera: Float[Tensor, "b 4 4"]
+
+
+@dataclass(frozen=True)
+class View:
+    """What a picture is taken with: a camera (one row, or a row a frame) and the picture's size in pixels."""
+
+    camera: Camera
+    height: int
+    width: int
+
+    def resized(self, height: int, width: int) -> "View":
+        """The same view in another size: a pixel's middle has integer coordinates before and after."""
+        down, across = height / self.height, width / self.width
+        fx, fy, cx, cy = self.camera.intrinsics.unbind(dim=-1)
+        scaled = [across * fx, down * fy, across * (cx + 0.5) - 0.5, down * (cy + 0.5) - 0.5]
+        return View(replace(self.camera, intrinsics=torch.stack(scaled, dim=-1)), height, width)
 
 
 @dataclass(frozen=True)
@@ -131,7 +147,7 @@ class SurfaceHits(TensorRecord):
 class SolutionQuality(TensorRecord):
     """How well the points with an implicit gradient solve their equations: what a diagnosis of a run needs.
 
-    `residual` is in model units; a `singular` point has no gradient (SPEC section 7).
+    `residual` is in model units; a `singular` point has no gradient (docs/method.md, section 7).
     """
 
     residual: Float[Tensor, " k"]
@@ -143,9 +159,9 @@ class RenderOutput:
     """Per ray: colour [-1, 1], deformed-space normal, signed distance, hits. Per surface point: the fields.
 
     `surface_index` holds the rays that have a surface point; `rgb` is 1 (white) and `normal` 0 on the others. `sdf` is
-    the signed distance that the mask loss uses, with its implicit gradient (SPEC section 7). `geometry_gradient` is
-    the gradient of the signed distance at the surface points. `quality` is of the points with an implicit
-    gradient, none where gradients are off.
+    the signed distance that the mask loss uses, with its implicit gradient (docs/method.md, section 7).
+    `geometry_gradient` is the gradient of the signed distance at the surface points. `quality` is of the points with
+    an implicit gradient, none where gradients are off.
     """
 
     rgb: Float[Tensor, "n 3"]

@@ -11,13 +11,14 @@ from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.config import load_config
 from imavatar.config.schema import ModelConfig
 from imavatar.head.assets import save_head
+from imavatar.paths import project_dir
 from imavatar.types import Camera, HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head
 from oracles_subject import write_subject
 from tiny_runs import losses, model_state, run_folder, write_config
 
 BASELINES = [name for name in METHODS if name != "IMavatar"]
-CONFS = build.assets.project_dir() / "confs" / "baselines"
+CONFS = project_dir() / "confs" / "baselines"
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-import imavatar.cli
+from commands import main_of
 from imavatar.cli import arguments
 
 REQUIRED = {
@@ -66,7 +66,7 @@ REFUSED = [
 def test_impossible_arguments_are_refused(name, option, text, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:
-        getattr(imavatar.cli, f"{name}_main")([*REQUIRED.get(name, []), f"{option}={text}"])
+        main_of(name)([*REQUIRED.get(name, []), f"{option}={text}"])
     assert stop.value.code == 2
     line = capsys.readouterr().err.rstrip("\n").split("\n")[-1]
     assert f"error: argument {option}: " in line and len(line) < 400 and line.isprintable()
@@ -96,5 +96,5 @@ def test_every_number_of_these_commands_has_bounds(monkeypatch):
     monkeypatch.setattr(argparse._ActionsContainer, "add_argument", add)
     for name in sorted({name for name, _, _ in REFUSED}):
         with pytest.raises(SystemExit):
-            getattr(imavatar.cli, f"{name}_main")(["--help"])
+            main_of(name)(["--help"])
     assert not unbounded

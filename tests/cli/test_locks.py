@@ -6,12 +6,13 @@ import re
 import pytest
 
 import imavatar.cli
+from commands import main_of
 from imavatar.files.locks import locked
 
 
 def message_of(name: str, arguments: list[str], capsys) -> str:
     with pytest.raises(SystemExit) as stop:
-        getattr(imavatar.cli, f"{name}_main")(arguments)
+        main_of(name)(arguments)
     assert stop.value.code == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1

@@ -1,4 +1,4 @@
-"""Face-parsing labels to soft channels, against the table of SPEC section 9 written out once more."""
+"""Face-parsing labels to soft channels, against the table of docs/data_format.md, section 6, written out once more."""
 
 import numpy as np
 import pytest

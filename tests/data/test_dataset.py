@@ -14,6 +14,7 @@ import oracles_subject as oracle
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.ground_truth import GroundTruth, write_ground_truth
 from imavatar.data.sampling import generator_for
+from imavatar.data.subject_table import SubjectTable
 from imavatar.errors import DataError
 from oracles_subject import write_subject
 
@@ -184,12 +185,26 @@ def test_with_only_the_json_no_image_is_needed(tmp_path):
     data = write_subject(tmp_path)
     for path in (data / "sphere/sphere/train").glob("*/*.png"):
         path.unlink()
-    dataset = load(data, only_json=True)
-    frame = dataset.frame(0)
+    table = SubjectTable(data, "sphere", ["train"], (32, 32))
+    frame = table.frame(0)
     assert frame.image is None and frame.foreground is None
-    assert len(dataset.head()) == len(dataset.camera()) == 4
-    with pytest.raises(ValueError, match="no batches"):
-        dataset.batch([0], 10, generator_for(0, 0, 0))
+    assert len(table.head()) == len(table.camera()) == 4
+    with pytest.raises(DataError, match="the image of frame 1"):
+        load(data)
+
+
+def test_a_table_and_a_data_set_say_the_same_of_heads_and_cameras(tmp_path):
+    data = write_subject(tmp_path, n_frames=6)
+    options = {"subsample": 2, "n_expression": 20}
+    table, dataset = (
+        SubjectTable(data, "sphere", ["train"], (20, 40), **options),
+        load(data, img_res=(20, 40), **options),
+    )
+    assert table.names == dataset.names and torch.equal(table.shape_params, dataset.shape_params)
+    assert torch.equal(table.head().expression, dataset.head().expression)
+    assert torch.equal(table.camera().intrinsics, dataset.camera().intrinsics)
+    for name in ("keypoints", "bbox"):
+        assert torch.equal(getattr(table.frame(1), name), getattr(dataset.frame(1), name))
 
 
 KINDS = ["image", "mask", "semantic"]
@@ -216,7 +231,6 @@ def test_what_is_not_read_may_lie_anywhere(tmp_path):
     semantic.rename(tmp_path / "semantic")
     semantic.symlink_to(tmp_path / "semantic")
     assert load(data).frame(0).semantics is None
-    assert load(data, use_semantics=True, only_json=True).frame(0).image is None
 
 
 def test_a_link_that_is_made_later_is_not_followed_either(tmp_path):

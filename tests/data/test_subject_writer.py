@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imavatar.data.dataset import FaceDataset
-from imavatar.data.subject_writer import SubjectWriter
+from imavatar.data.subject_writer import SubjectWriter, TrackedFrame
 from imavatar.errors import DataError
 
 INTRINSICS = np.array([-2.5, 2.5, 0.48, 0.51])
@@ -35,7 +35,7 @@ def test_a_written_recording_is_read_back(tmp_path):
     writer = SubjectWriter(tmp_path / "ada" / "ada" / "train")
     shape = rng.normal(size=100)
     written = [(pictures(rng), parameters(rng)) for _ in range(2)]
-    names = [writer.add_frame(*images, **values) for images, values in written]
+    names = [writer.add_frame(*images, TrackedFrame(**values)) for images, values in written]
     writer.finish(INTRINSICS, shape)
     dataset = FaceDataset(tmp_path, "ada", ["train"], (12, 16), use_semantics=True)
 
@@ -55,7 +55,7 @@ def test_a_written_recording_is_read_back(tmp_path):
 def test_the_json_appears_only_when_the_recording_is_complete(tmp_path):
     rng = np.random.default_rng(0)
     writer = SubjectWriter(tmp_path)
-    writer.add_frame(*pictures(rng), **parameters(rng))
+    writer.add_frame(*pictures(rng), TrackedFrame(**parameters(rng)))
     assert not (tmp_path / "flame_params.json").exists()
     writer.finish(INTRINSICS, np.zeros(100))
     assert (tmp_path / "flame_params.json").exists()
@@ -68,7 +68,7 @@ def test_values_that_could_not_be_read_are_not_written(tmp_path):
     writer = SubjectWriter(tmp_path)
     values = parameters(rng)
     values["expression"][3] = np.nan
-    writer.add_frame(*pictures(rng), **values)
+    writer.add_frame(*pictures(rng), TrackedFrame(**values))
     with pytest.raises(DataError, match=r"frame 0.*expression\[3\] is nan"):
         writer.finish(INTRINSICS, np.zeros(100))
     assert not (tmp_path / "flame_params.json").exists()
@@ -78,7 +78,7 @@ def test_pictures_of_different_sizes_are_refused(tmp_path):
     rng = np.random.default_rng(0)
     image, _, labels = pictures(rng)
     with pytest.raises(ValueError, match="differ in size"):
-        SubjectWriter(tmp_path).add_frame(image, np.zeros((5, 5), np.uint8), labels, **parameters(rng))
+        SubjectWriter(tmp_path).add_frame(image, np.zeros((5, 5), np.uint8), labels, TrackedFrame(**parameters(rng)))
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):

@@ -1,35 +1,39 @@
 """The command that scores runs: results that are there, damaged, or being made by another process."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from imavatar.cli import evaluate, trained
-from imavatar.cli.evaluate import evaluate_main
+from imavatar import build
+from imavatar.cli.evaluate import PROTOCOL_NAMES, evaluate_main
 from imavatar.errors import DataError
-from imavatar.evaluation.protocol_scores import MEASURES
-from imavatar.evaluation.protocol_table import read_results
+from imavatar.evaluation.metrics import METRICS
+from imavatar.evaluation.protocols import PROTOCOLS
+from imavatar.evaluation.scoring import Networks
+from imavatar.evaluation.tables import read_protocol
 from imavatar.files.locks import locked
+from imavatar.training.run_folder import RunFolder
+from imavatar.workflows import evaluating, trained
+from tiny_runs import untrained
 
 RESULTS = {
     "protocol": "paper",
     "pixels": "the face",
     "size": [64, 48],
     "fitted": "nothing",
-    "mean": dict.fromkeys(MEASURES, 0.25) | {"lpips": None},
+    "frames": 3,
+    "mean": dict.fromkeys(METRICS, 0.25) | {"lpips": None},
 }
 
 
 @pytest.fixture
 def run(tmp_path, monkeypatch) -> Path:
     """A run with results of sequence a, and none of b."""
-    config = SimpleNamespace(
-        dataset=SimpleNamespace(test=SimpleNamespace(sub_dir=["a"]), subject_name="me"),
-        model=SimpleNamespace(method="imavatar"),
-    )
-    monkeypatch.setattr(trained, "load_trained", lambda *_, **__: SimpleNamespace(config=config, epoch=7))
+    made = untrained(tmp_path)
+    config = build.with_subject(build.with_test_dir(made.config, "a"), "me")
+    monkeypatch.setattr(trained, "load", lambda run, _: replace(made, config=config, epoch=7, folder=RunFolder(run)))
     folder = tmp_path / "runs" / "me" / "fast" / "train"
     file(folder, "a").parent.mkdir(parents=True)
     (folder / "config.conf").touch()
@@ -49,7 +53,7 @@ def test_results_that_are_there_need_no_lock(run, capsys):
 
 def test_of_a_run_that_another_process_evaluates_the_others_are_scored(run, capsys, monkeypatch):
     other = run.with_name("other")
-    monkeypatch.setattr(evaluate, "_score", lambda *_: pytest.fail("scored"))
+    monkeypatch.setattr(evaluating, "_score_sequence", lambda *_: pytest.fail("scored"))
     run.rename(other)
     file(run, "a").parent.mkdir(parents=True)
     (run / "config.conf").touch()
@@ -65,17 +69,18 @@ def test_leftovers_are_removed_and_what_another_process_has_just_made_is_taken(r
     for path in left:
         path.touch()
 
-    def score(trained, dataset, folder, tools, names, args):
+    def score(*_):
         assert not any(path.exists() for path in left) and (run / "eval" / ".lock").read_text()
         file(run, "a").write_text(json.dumps({**RESULTS, "pixels": "new"}))
 
-    monkeypatch.setattr(evaluate, "_score", score)
-    monkeypatch.setattr("imavatar.build.build_dataset", lambda *_, **__: None)
-    monkeypatch.setattr("imavatar.build.with_test_dir", lambda *_: None)
-    monkeypatch.setattr(trained, "keypoint_detector", lambda: None)
-    monkeypatch.setattr("imavatar.evaluation.lpips.load_lpips", lambda: None)
+    monkeypatch.setattr(evaluating, "_score_sequence", score)
+    monkeypatch.setattr(evaluating, "load_networks", Networks)
     evaluate_main([str(run), "--again"])
     assert "(new)" in capsys.readouterr().out
+
+
+def test_the_command_offers_every_protocol():
+    assert list(PROTOCOL_NAMES) == list(PROTOCOLS)
 
 
 DAMAGED = {
@@ -88,6 +93,7 @@ DAMAGED = {
     "text": (json.dumps({**RESULTS, "mean": {**RESULTS["mean"], "psnr": "1"}}), "mean.psnr is '1'"),
     "not finite": (json.dumps({**RESULTS, "mean": {**RESULTS["mean"], "psnr": float("nan")}}), "mean.psnr is nan"),
     "size": (json.dumps({**RESULTS, "size": [1, 2, 3]}), r"size is \[1, 2, 3\], expected height and width"),
+    "frames": (json.dumps({**RESULTS, "frames": "3"}), "frames is '3', expected how many"),
     "protocol": (json.dumps({**RESULTS, "protocol": 3}), "protocol is 3, expected text"),
 }
 
@@ -98,7 +104,7 @@ def test_damaged_results_are_refused_by_name(name, run, capsys):
     path = file(run, "a")
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(DataError, match=rf"protocol_paper.json: {message}"):
-        read_results(path)
+        read_protocol(path)
     with pytest.raises(SystemExit):
         evaluate_main([str(run)])
     error = capsys.readouterr().err

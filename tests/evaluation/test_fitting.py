@@ -12,6 +12,7 @@ from imavatar.fields.texture import Texture
 from imavatar.head.flame import Flame
 from imavatar.losses import HeadSupervision
 from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.character import Character
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.image import ImageRenderer
 from imavatar.rendering.proxy_search import ProxySearch
@@ -54,7 +55,8 @@ def test_a_fit_comes_near_the_parameters_of_the_picture():
     frame = Frame("1", "test", image.rgb, image.alpha > 0.5, None, camera, start, box, torch.zeros(68, 2))
     avatar.zero_grad()
     before = [p.clone() for p in avatar.parameters()]
-    found = fit_frame(avatar, flame, frame, None, generator)
+    character = Character(avatar, flame, torch.zeros(1, 0))
+    found = fit_frame(character, frame, generator)
     assert all(torch.equal(a, b) for a, b in zip(before, avatar.parameters(), strict=True))
     assert all(p.requires_grad and p.grad is None for p in avatar.parameters())
 
@@ -66,5 +68,5 @@ def test_a_fit_comes_near_the_parameters_of_the_picture():
     assert difference(found) < 0.75 * difference(start)
     assert (found.pose - true_pose)[0, [4, 6]].abs().max() < 0.7 * true_pose.abs().max()
     assert not found.expression.requires_grad
-    again = fit_frame(avatar, flame, replace(frame, head=truth), None, generator)
+    again = fit_frame(character, replace(frame, head=truth), generator)
     assert difference(again) < 0.5 * difference(start)

@@ -5,7 +5,8 @@ import torch
 
 flip_evaluator = pytest.importorskip("flip_evaluator", reason="flip-evaluator is not installed (extra: evaluation)")
 
-from imavatar.evaluation.flip import flip_map, flip_metrics  # noqa: E402 (needs the package)
+from imavatar.evaluation.flip import flip_map  # noqa: E402 (needs the package)
+from imavatar.evaluation.scoring import colour_scores  # noqa: E402
 
 
 def test_equal_images_do_not_differ_and_opposites_differ_most():
@@ -22,12 +23,11 @@ def test_a_small_error_is_less_than_a_large_one():
     assert 0 < small < large < 1
 
 
-def test_masked_means_do_not_see_what_is_outside():
+def test_means_over_a_region_do_not_see_what_is_outside():
     truth = torch.rand(40, 40, 3, generator=torch.Generator().manual_seed(0))
-    foreground, face = torch.zeros(40, 40, dtype=torch.bool), torch.zeros(40, 40, dtype=torch.bool)
-    foreground[5:30, 5:30], face[10:20, 10:20] = True, True
-    image = torch.where(foreground[..., None], truth, torch.zeros_like(truth))
-    values = flip_metrics(image, truth, foreground, face)
-    assert values["flip"] > 0.1
-    assert values["flip_masked"] == pytest.approx(0, abs=1e-6) and values["flip_face"] == pytest.approx(0, abs=1e-6)
-    assert flip_metrics(image, truth, ~foreground & foreground, face)["flip_face"] is None
+    region = torch.zeros(40, 40, dtype=torch.bool)
+    region[5:30, 5:30] = True
+    image = torch.where(region[..., None], truth, torch.zeros_like(truth))
+    assert colour_scores(image, truth, None, None)["flip"] > 0.1
+    assert colour_scores(image, truth, region, None)["flip"] == pytest.approx(0, abs=1e-6)
+    assert colour_scores(image, truth, ~region & region, None)["flip"] is None

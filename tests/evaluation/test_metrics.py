@@ -9,17 +9,15 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from imavatar.evaluation.keypoints import keypoint_error
 from imavatar.evaluation.metrics import (
-    METRICS,
     PSNR_CAP,
-    change_error,
     depth_error,
-    image_metrics,
     mask_iou,
     mean_absolute_error,
     mean_point_distance,
     normal_error,
     psnr,
     ssim,
+    temporal_error,
 )
 
 
@@ -30,12 +28,6 @@ def images():
     first = torch.rand(37, 29, 3, generator=generator)
     noise = torch.randn(37, 29, 3, generator=generator)
     return first, (first + 0.1 * noise).clamp(0, 1)
-
-
-def left_half(height=37, width=29):
-    mask = torch.zeros(height, width, dtype=torch.bool)
-    mask[:, : width // 2] = True
-    return mask
 
 
 @pytest.mark.parametrize("offset", [0.5, 0.1, -0.02])
@@ -95,63 +87,6 @@ def test_an_empty_mask_leaves_a_metric_undefined(metric, images):
 
 def test_an_image_smaller_than_the_window_has_no_ssim():
     assert ssim(torch.zeros(10, 40, 3), torch.zeros(10, 40, 3)) is None
-
-
-def test_masked_metrics_do_not_see_the_background(images):
-    image, truth = images
-    mask = left_half()
-    before = image_metrics(image, truth, mask, mask, None)
-    changed = torch.where(mask[..., None], image, torch.rand_like(image))
-    after = image_metrics(changed, truth, mask, mask, None)
-    for name in ("mae_masked", "psnr_masked", "ssim_masked"):
-        assert after[name] == before[name]
-    assert after["mae"] != before["mae"]
-
-
-def test_masked_errors_are_averaged_over_the_foreground_only():
-    truth = torch.full((37, 29, 3), 0.5)
-    mask = left_half()
-    image = torch.where(mask[..., None], truth + 0.25, truth)
-    found = image_metrics(image, truth, mask, mask, None)
-    assert found["mae_masked"] == pytest.approx(0.25)
-    assert found["mae"] == pytest.approx(0.25 * 14 / 29, abs=1e-6)
-    assert found["psnr_masked"] == pytest.approx(-20 * math.log10(0.25))
-
-
-def test_the_faces_errors_are_averaged_over_its_part_of_the_foreground():
-    truth = torch.full((37, 29, 3), 0.5)
-    foreground, face = left_half(), torch.zeros(37, 29, dtype=torch.bool)
-    face[:20] = True
-    image = torch.where((foreground & face)[..., None], truth + 0.25, truth - 0.125)
-    found = image_metrics(image, truth, foreground, face, None)
-    assert found["mae_face"] == pytest.approx(0.25)
-    assert found["psnr_face"] == pytest.approx(-20 * math.log10(0.25))
-    assert found["mae_masked"] == pytest.approx((20 * 0.25 + 17 * 0.125) / 37)
-
-
-def test_lpips_gets_both_images_in_its_range_and_under_the_mask_white_backgrounds(images):
-    seen = []
-
-    def distance(first, second):
-        seen.append((first, second))
-        return torch.tensor(0.5)
-
-    mask = left_half()
-    found = image_metrics(*images, mask, mask, distance)
-    assert found["lpips"] == found["lpips_masked"] == 0.5
-    torch.testing.assert_close(seen[0], tuple(2 * image - 1 for image in images))
-    for image in seen[1]:
-        assert (image[~mask] == 1).all()
-
-
-def test_without_its_network_lpips_is_undefined(images):
-    found = image_metrics(*images, left_half(), left_half(), None)
-    assert found["lpips"] is None
-    assert found["lpips_masked"] is None
-
-
-def test_every_colour_metric_is_listed_with_its_label(images):
-    assert set(image_metrics(*images, left_half(), left_half(), None)) <= set(METRICS)
 
 
 def test_the_iou_of_two_overlapping_squares_is_the_ratio_of_the_areas():
@@ -219,6 +154,7 @@ def test_depths_count_where_both_images_have_one():
 def test_a_constant_error_has_no_change_and_a_jump_has_its_size():
     truths = tuple(torch.rand(6, 5, 3) for _ in range(2))
     mask = torch.ones(6, 5, dtype=torch.bool)
-    assert change_error(tuple(truth + 0.1 for truth in truths), truths, mask) == pytest.approx(0, abs=1e-6)
-    assert change_error((truths[0], truths[1] + 0.1), truths, mask) == pytest.approx(0.1, abs=1e-6)
-    assert change_error(truths, truths, ~mask) is None
+    assert temporal_error(tuple(truth + 0.1 for truth in truths), truths, mask) == pytest.approx(0, abs=1e-6)
+    assert temporal_error((truths[0], truths[1] + 0.1), truths, mask) == pytest.approx(0.1, abs=1e-6)
+    assert temporal_error((truths[0], truths[1] + 0.1), truths, None) == pytest.approx(0.1, abs=1e-6)
+    assert temporal_error(truths, truths, ~mask) is None

@@ -5,21 +5,15 @@ import csv
 import pytest
 
 from imavatar.evaluation.metrics import METRICS
-from imavatar.evaluation.tables import (
-    FrameScores,
-    markdown_table,
-    summarise,
-    text_table,
-    write_scores,
-)
+from imavatar.evaluation.scoring import FrameScores
+from imavatar.evaluation.tables import markdown_table, summarise, text_table, write_rows
 
 
 def scores(**columns):
     """Frames 1, 2, ... of the recording `test` with the given values of metrics."""
-    length = len(next(iter(columns.values())))
-    return [
-        FrameScores("test", str(i + 1), {name: values[i] for name, values in columns.items()}) for i in range(length)
-    ]
+    lines = zip(*columns.values(), strict=True)
+    values = (dict(zip(columns, line, strict=True)) for line in lines)
+    return [FrameScores("test", str(k), 0.0, 0.0, value) for k, value in enumerate(values, 1)]
 
 
 def summary_of(name, rows):
@@ -47,8 +41,8 @@ def test_a_metric_without_any_value_has_no_mean():
 def test_the_csv_has_every_score_and_an_empty_cell_where_one_is_missing(tmp_path):
     complete = {name: 0.25 * i for i, name in enumerate(METRICS)}
     partial = {**complete, "lpips": None}
-    rows = [FrameScores("a", "1", complete), FrameScores("b", "07", partial)]
-    write_scores(tmp_path / "per_frame.csv", rows)
+    rows = [(("a", "1"), complete), (("b", "07"), partial)]
+    write_rows(tmp_path / "per_frame.csv", ("sub_dir", "frame"), rows, METRICS)
     with (tmp_path / "per_frame.csv").open(newline="") as file:
         first, second = csv.DictReader(file)
     assert (first["sub_dir"], first["frame"]) == ("a", "1")
@@ -77,6 +71,6 @@ def test_the_markdown_table_has_as_many_cells_in_every_line():
 
 def test_an_optional_metric_is_shown_where_a_frame_has_it():
     assert "normals" not in text_table(summarise(scores(psnr=[20.0, 26.0])))
-    lines = text_table(summarise(scores(normal_error_face=[4.0, None]))).splitlines()
-    (shown,) = (line for line in lines if line.startswith("normals, face"))
-    assert shown.split()[2] == "4.00" and "degrees, lower is better" in shown
+    lines = text_table(summarise(scores(normal_error=[4.0, None]))).splitlines()
+    (shown,) = (line for line in lines if line.startswith("normals"))
+    assert shown.split()[1] == "4.00" and "degrees, lower is better" in shown

@@ -5,8 +5,9 @@ import torch
 
 from imavatar.data.video_file import read_frames
 from imavatar.export.animation import render_animation
+from imavatar.rendering.character import Character
 from imavatar.rendering.image import RenderedImage
-from imavatar.types import Camera, HeadParameters
+from imavatar.types import Camera, HeadParameters, View
 from oracles_sphere import PlaybackRenderer, RecordingFlame
 
 N_FRAMES = 5
@@ -20,26 +21,23 @@ def flat_image(height, width, grey):
 
 
 @pytest.fixture
-def animated(tmp_path):
-    """The video's frames, the head model, the renderer and what progress was told."""
+def animated(tmp_path, capsys):
+    """The video's frames, the head model, the renderer and the lines about progress."""
     greys = torch.linspace(-0.8, 0.8, N_FRAMES).tolist()
     renderer = PlaybackRenderer([flat_image(33, 21, grey) for grey in greys])
-    flame, told = RecordingFlame(), []
+    flame = RecordingFlame()
     motion = HeadParameters(torch.arange(50.0).repeat(N_FRAMES, 1), torch.zeros(N_FRAMES, 15))
     motion.pose[:, 6] = torch.linspace(0, 0.3, N_FRAMES)
     camera = Camera(torch.tensor([[-30.0, 30.0, 10.0, 16.0]]), torch.eye(4)[None])
     out = render_animation(
+        Character(torch.nn.Identity(), flame, torch.zeros(1, 0)),
         renderer,
-        flame,
-        camera,
         motion,
+        View(camera, 33, 21),
         tmp_path / "new" / "a.mp4",
-        height=33,
-        width=21,
         fps=10,
-        progress=lambda done, total: told.append((done, total)),
     )
-    return list(read_frames(out)), flame, renderer, told
+    return list(read_frames(out)), flame, renderer, capsys.readouterr().err
 
 
 def test_the_video_has_a_frame_for_every_row_colours_beside_normals(animated):
@@ -59,5 +57,7 @@ def test_every_row_is_posed_once_and_seen_by_the_same_camera(animated):
     assert all(torch.equal(camera, cameras[0]) for camera in cameras)
 
 
-def test_progress_is_told_after_every_frame_of_an_animation(animated):
-    assert animated[3] == [(i, N_FRAMES) for i in range(1, N_FRAMES + 1)]
+def test_progress_of_an_animation_counts_its_frames(animated):
+    first, last = animated[3].splitlines()
+    assert first.startswith(f"frames rendered: 0/{N_FRAMES}")
+    assert last.startswith(f"frames rendered: {N_FRAMES}/{N_FRAMES}")

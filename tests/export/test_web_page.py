@@ -4,6 +4,8 @@ import base64
 import dataclasses
 import errno
 import hashlib
+import html
+import json
 import os
 import re
 from pathlib import Path
@@ -11,13 +13,11 @@ from pathlib import Path
 import pytest
 
 from imavatar.assets import catalogue
-from imavatar.cli import export_web, export_web_main
+from imavatar.cli import export_web_main
 from imavatar.errors import DataError
 from imavatar.export.web_page import AVATAR, PAGE, write_page
-from imavatar.head.assets import save_head
-from oracles_ellipsoid_head import ellipsoid_head
 from tiny_glb import tiny_glb
-from tiny_runs import write_config
+from tiny_runs import untrained
 
 THREE = b"export const THREE = '</script>';"
 
@@ -57,6 +57,15 @@ def test_the_page_holds_all_it_needs(avatar, tmp_path):
     assert base64.b64decode(module) == THREE
     assert 'href="avatar.glb"' in text and "src=" not in text and "http" not in text
     assert text.count("</script>") == 3 and not re.search(r"\{\{(?!three)", text)
+
+
+def test_the_pages_script_is_told_which_sliders_turn_joints(avatar, tmp_path):
+    text = write_page(tmp_path, avatar, THREE, "x").read_text()
+    controls = json.loads(html.unescape(re.search(r'data-controls="([^"]*)"', text)[1]))
+    found = {slider["label"]: (slider["turns"], slider["low"], slider["high"]) for slider in controls["joints"]}
+    assert found["jaw open"] == ([["jaw", 0, 1]], 0, 0.5)
+    assert found["eyes down / up"] == ([["left_eye", 0, -1], ["right_eye", 0, -1]], -0.35, 0.35)
+    assert len(found) == 7 and (controls["coefficients"], controls["largest"]) == (10, 3)
 
 
 def test_the_avatar_may_be_in_the_folder_already(avatar, tmp_path):
@@ -131,17 +140,17 @@ def test_the_command_says_what_is_to_be_fetched(avatar, tmp_path, monkeypatch, c
 
 
 def test_recordings_that_are_tracked_for_a_page_stay_out_of_its_folder(avatar, three, tmp_path, monkeypatch):
-    save_head(tmp_path / "head.npz", ellipsoid_head())
     asked = []
 
-    def export(args, tracked):
-        asked.append((args, tracked))
-        args.out.parent.mkdir()
-        args.out.write_bytes(avatar.read_bytes())
+    def export(trained, out, options):
+        asked.append((trained, out, options))
+        out.parent.mkdir()
+        out.write_bytes(avatar.read_bytes())
 
-    monkeypatch.setattr(export_web, "export_avatar", export)
-    export_web_main(["--conf", write_config(tmp_path), "--out", str(tmp_path / "page"), "--motion", "me.mp4"])
-    ((args, tracked),) = asked
-    assert args.motion == ["me.mp4"] and args.quantise and not args.arkit and not args.named
-    assert args.out == tmp_path / "page" / "avatar.glb" and tracked == tmp_path / "tracked"
+    monkeypatch.setattr("imavatar.workflows.exporting.export_avatar", export)
+    monkeypatch.setattr("imavatar.workflows.trained.load_trained", lambda *_: untrained(tmp_path))
+    export_web_main(["--conf", "some.conf", "--out", str(tmp_path / "page"), "--motion", "me.mp4"])
+    ((_, out, options),) = asked
+    assert options.motions == ("me.mp4",) and options.quantise and not options.arkit and not options.named
+    assert out == tmp_path / "page" / "avatar.glb" and options.tracked == tmp_path / "tracked"
     assert "<title>sphere</title>" in (tmp_path / "page" / "index.html").read_text()

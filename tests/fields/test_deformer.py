@@ -1,4 +1,4 @@
-"""The deformer against SPEC section 4 written naively, and its hand-written Jacobian against autograd."""
+"""The deformer against docs/method.md, section 4, written naively; its hand-written Jacobian against autograd."""
 
 from dataclasses import replace
 

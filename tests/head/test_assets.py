@@ -86,13 +86,15 @@ def test_numbers_that_are_not_finite_are_refused(head, tmp_path):
         load_head(write_pickle(tmp_path / "flame.pkl", table))
 
 
-def test_a_head_that_is_not_there_is_told_how_to_get(tmp_path):
+def test_a_head_that_is_not_there_is_told_how_to_get(tmp_path, monkeypatch):
+    monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path))
+    monkeypatch.setenv("IMAVATAR_FLAME", str(tmp_path))
     with pytest.raises(AssetError, match="build_head"):
-        find_head("open", tmp_path, tmp_path)
+        find_head("open")
     with pytest.raises(AssetError, match=r"flame/README\.md"):
-        find_head("flame2020", tmp_path, tmp_path)
+        find_head("flame2020")
     with pytest.raises(AssetError, match="known names: open, flame2020, flame2023"):
-        find_head("flaem2020", tmp_path, tmp_path)
+        find_head("flaem2020")
 
 
 def test_the_vertices_of_the_mouth_are_its_region_and_its_parts(head):

@@ -69,14 +69,17 @@ def test_a_saved_embedding_reads_back_the_same(tmp_path, assets, embedding):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda e: replace(e, faces=e.faces + 10**6), "faces holds indices"),
-        (lambda e: replace(e, faces=e.faces[:68]), r"faces has shape \(68,\), expected \(468,\)"),
-        (lambda e: replace(e, barycentric=e.barycentric * 2), "do not sum to 1"),
+        (lambda e: {"faces": e["faces"] + 10**6}, "faces holds indices"),
+        (lambda e: {"faces": e["faces"][:68]}, r"faces has shape \(68,\), expected \(468,\)"),
+        (lambda e: {"barycentric": e["barycentric"] * 2}, "do not sum to 1"),
     ],
 )
 def test_a_broken_embedding_is_refused_with_what_is_wrong(tmp_path, assets, embedding, change, message):
     path = tmp_path / "head.landmarks_with_attention.npz"
-    save_embedding(path, change(embedding), assets)
+    save_embedding(path, embedding, assets)
+    with np.load(path) as arrays:
+        content = dict(arrays)
+    np.savez(path, **{**content, **change(content)})
     with pytest.raises(AssetError, match=message):
         load_embedding(path, assets)
 

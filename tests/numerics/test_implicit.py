@@ -1,4 +1,7 @@
-"""The analytic gradient of points found by a search (SPEC section 7), against closed forms and finite differences."""
+"""The analytic gradient of points found by a search, against closed forms and finite differences.
+
+docs/method.md, section 7.
+"""
 
 from dataclasses import replace
 

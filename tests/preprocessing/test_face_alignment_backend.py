@@ -15,7 +15,7 @@ from imavatar.preprocessing.landmarks import FaceLandmarks
 
 
 class Mesh:
-    def __init__(self, folder=None):
+    def __init__(self):
         self.points = np.arange(468 * 2, dtype=float).reshape(468, 2)
 
     def detect(self, rgb):

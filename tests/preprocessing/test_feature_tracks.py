@@ -10,15 +10,15 @@ from scipy.spatial.transform import Rotation
 
 from imavatar.anatomy import ParsingLabel
 from imavatar.head.mesh_points import LEFT_BROW, LEFT_EYE, LIPS_INNER, RIGHT_EYE
+from imavatar.preprocessing.feature_reprojection import FeatureReprojection
 from imavatar.preprocessing.feature_tracks import (
     KEY_INTERVAL,
+    LOOP_INTERVAL,
     REACH,
-    REVISIT_INTERVAL,
     FeatureTracker,
     FeatureTracks,
     rigid_region,
 )
-from imavatar.preprocessing.track_term import TrackTerm
 
 SIZE = 128
 
@@ -110,7 +110,7 @@ def test_features_are_found_again_near_where_they_are_expected():
     def expected(frame, rows):
         return tracks.start[rows] + shifts[frame] - shifts[tracks.start_frame[rows]] + [1.0, 0.5]
 
-    more = features.revisit(tracks, still, expected)
+    more = features.close_loops(tracks, still, expected)
     added = slice(len(tracks.track), None)
     assert len(more.track) > len(tracks.track) + 100
     reach = np.abs(more.start_frame[more.track[added]] - more.frame[added])
@@ -123,16 +123,16 @@ def test_features_far_from_where_they_are_expected_are_not_believed():
     shifts, features = far_and_back()
     tracks = features.follow()
     still = np.tile(np.eye(3), (80, 1, 1))
-    more = features.revisit(tracks, still, lambda frame, rows: tracks.start[rows] + [15.0, 15.0])
+    more = features.close_loops(tracks, still, lambda frame, rows: tracks.start[rows] + [15.0, 15.0])
     wrong = moved(more, shifts)[len(tracks.track) :] > 1.0
-    assert wrong.sum() < 0.02 * len(tracks) * 80 / REVISIT_INTERVAL
+    assert wrong.sum() < 0.02 * len(tracks) * 80 / LOOP_INTERVAL
 
 
 def test_views_from_elsewhere_are_not_compared():
     shifts, features = far_and_back()
     tracks = features.follow()
     turned = Rotation.from_rotvec(np.linspace(0, 3, 80)[:, None] * [0, 1, 0]).as_matrix()
-    more = features.revisit(tracks, turned, lambda frame, rows: tracks.start[rows] + shifts[frame])
+    more = features.close_loops(tracks, turned, lambda frame, rows: tracks.start[rows] + shifts[frame])
     assert len(more.track) == len(tracks.track)
 
 
@@ -214,31 +214,31 @@ def relief_of(scene: Scene) -> torch.Tensor:
 
 def test_rigid_points_with_their_depths_reproject_exactly(scene):
     tracks = scene.tracks()
-    term = TrackTerm(tracks, scene.centre)
+    term = FeatureReprojection(tracks, scene.centre)
     distance = term.distances(scene.motion, relief_of(scene), torch.tensor(scene.focal), scene.centre)
     assert distance.max() < 1e-5
 
 
 def test_wrong_depths_show(scene):
-    term = TrackTerm(scene.tracks(), scene.centre)
+    term = FeatureReprojection(scene.tracks(), scene.centre)
     wrong = relief_of(scene) + 0.2
     distance = term.distances(scene.motion, wrong, torch.tensor(scene.focal), scene.centre)
     assert distance.mean() > 1.0
 
 
 def test_the_depths_can_be_found_from_the_sightings(scene):
-    term = TrackTerm(scene.tracks(), scene.centre)
-    relief = torch.zeros(len(scene.at_rest), dtype=torch.float64, requires_grad=True)
-    optimiser = torch.optim.LBFGS([relief], max_iter=100, tolerance_grad=1e-12, tolerance_change=1e-14)
+    term = FeatureReprojection(scene.tracks(), scene.centre)
+    depth_offset = torch.zeros(len(scene.at_rest), dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([depth_offset], max_iter=100, tolerance_grad=1e-12, tolerance_change=1e-14)
 
     def loss():
         optimiser.zero_grad()
-        value = term.distances(scene.motion, relief, torch.tensor(scene.focal), scene.centre).square().mean()
+        value = term.distances(scene.motion, depth_offset, torch.tensor(scene.focal), scene.centre).square().mean()
         value.backward()
         return value
 
     optimiser.step(loss)
-    assert (relief.detach() - relief_of(scene)).abs().max() < 1e-3
+    assert (depth_offset.detach() - relief_of(scene)).abs().max() < 1e-3
 
 
 def test_more_sightings_leave_the_features_as_they_were(scene):

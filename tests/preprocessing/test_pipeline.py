@@ -1,11 +1,13 @@
 """From a video file to a subject folder, with a detector that follows a known head."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
+from imavatar.assets import assets_dir
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.images import write_png
 from imavatar.data.subject import load_recording
@@ -15,10 +17,12 @@ from imavatar.files.locks import locked
 from imavatar.head.assets import load_head, save_head
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import embedding_path, flame_keypoints, load_embedding, save_embedding
-from imavatar.preprocessing import pipeline, retrack, tracking
+from imavatar.preprocessing import head_landmarks, pipeline, tracking
 from imavatar.preprocessing.frame_analysis import Crop
 from imavatar.preprocessing.landmarks import FaceLandmarks
-from imavatar.preprocessing.pipeline import PreprocessOptions, preprocess
+from imavatar.preprocessing.options import PreprocessOptions
+from imavatar.preprocessing.pipeline import preprocess
+from imavatar.preprocessing.track_images import track_images
 from imavatar.types import HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 
@@ -55,8 +59,8 @@ def workplace(tmp_path, monkeypatch):
     """An assets folder with the ellipsoid head, a video whose frame 4 is black, and options for it."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    assets_dir = tmp_path / "assets"
-    head_path = assets_dir / "open_head.npz"
+    monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path / "assets"))
+    head_path = assets_dir() / "open_head.npz"
     save_head(head_path, ellipsoid_head())
     assets = load_head(head_path)
     save_embedding(embedding_path(head_path), random_embedding(assets), assets)
@@ -65,24 +69,24 @@ def workplace(tmp_path, monkeypatch):
     write_video(tmp_path / "clip.mp4", frames, 25)
     monkeypatch.setattr(tracking, "RIGID_STEPS", 20)
     monkeypatch.setattr(tracking, "ALL_STEPS", 40)
-    see(monkeypatch, assets_dir)
-    monkeypatch.setattr(pipeline, "Matting", lambda folder: lambda rgb: np.ones(rgb.shape[:2]))
-    yield PreprocessOptions("me", (tmp_path / "clip.mp4",), tmp_path / "out", size=SIZE), assets_dir
+    see(monkeypatch)
+    monkeypatch.setattr(pipeline, "Matting", lambda: lambda rgb: np.ones(rgb.shape[:2]))
+    yield PreprocessOptions("me", (tmp_path / "clip.mp4",), tmp_path / "out", size=SIZE)
     torch.set_num_threads(threads)
 
 
-def see(monkeypatch, assets_dir, **how):
+def see(monkeypatch, **how):
     """Let the pipeline use the following detector."""
-    path = assets_dir / "open_head.npz"
+    path = assets_dir() / "open_head.npz"
     assets = load_head(path)
     detector = FollowingDetector(assets, load_embedding(embedding_path(path), assets), **how)
-    for module in (pipeline, retrack):
-        monkeypatch.setattr(module, "landmarker", lambda backend, folder: detector)
+    for module in (pipeline, head_landmarks, sys.modules["imavatar.preprocessing.track_images"]):
+        monkeypatch.setattr(module, "landmarker", lambda backend: detector)
 
 
 def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_camera_puts_them(workplace):
-    options, assets_dir = workplace
-    report = preprocess(options, assets_dir=assets_dir)
+    options = workplace
+    report = preprocess(options)
     assert (report.frames_read, report.frames_tracked) == (N, N - 1)
     assert report.left_out == [{"video": "clip.mp4", "frame": 4, "reason": "no face found"}]
     assert report.frames_written == {"train": 23, "test": 6}
@@ -94,8 +98,8 @@ def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_came
     ]
     assert numbers == [[*range(4), *range(5, 24)], [*range(24, 30)]]
     data = FaceDataset(options.out, "me", ["test"], [SIZE, SIZE])
-    assets = load_head(assets_dir / "open_head.npz")
-    embedding = load_embedding(embedding_path(assets_dir / "open_head.npz"), assets)
+    assets = load_head(assets_dir() / "open_head.npz")
+    embedding = load_embedding(embedding_path(assets_dir() / "open_head.npz"), assets)
     frame = data.frame(3)
     vertices = Flame(assets, torch.as_tensor(data.shape_params)).vertices(frame.head)
     in_world = flame_keypoints(vertices, assets, embedding)[0]
@@ -111,119 +115,129 @@ def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_came
 
 
 def test_a_second_call_does_nothing_and_another_request_is_refused_unless_asked_to_overwrite(workplace, monkeypatch):
-    options, assets_dir = workplace
-    first = preprocess(options, assets_dir=assets_dir)
+    options = workplace
+    first = preprocess(options)
     with monkeypatch.context() as patch:
-        patch.setattr(pipeline, "track", lambda *args, **kwargs: pytest.fail("was fitted again"))
-        assert preprocess(options, assets_dir=assets_dir) == first
+        patch.setattr(pipeline, "fit_head", lambda *args, **kwargs: pytest.fail("was fitted again"))
+        assert preprocess(options) == first
         with pytest.raises(DataError, match=r"exists already.*--overwrite"):
-            preprocess(replace(options, focal=200.0), assets_dir=assets_dir)
-    again = preprocess(replace(options, focal=200.0, overwrite=True), assets_dir=assets_dir)
+            preprocess(replace(options, focal=200.0))
+    again = preprocess(replace(options, focal=200.0, overwrite=True))
     assert again.focal == pytest.approx(200.0) and not again.focal_estimated
 
 
+@pytest.mark.parametrize(("video_size", "crop"), [(2 * SIZE, None), (3 * SIZE, (SIZE, SIZE // 2, 2 * SIZE))])
+def test_a_known_focal_length_is_in_pixels_of_the_video(workplace, tmp_path, video_size, crop):
+    """The camera that the detector sees with has a focal length of 2 SIZE pixels in images of SIZE pixels."""
+    video = tmp_path / "large.mp4"
+    write_video(video, np.full((N, video_size, video_size, 3), 120, np.uint8), 25)
+    report = preprocess(replace(workplace, videos=(video,), crop=crop, focal=4.0 * SIZE))
+    assert report.focal == pytest.approx(2 * SIZE) and not report.focal_estimated
+    recording = load_recording(workplace.out / "me" / "me" / "train")
+    np.testing.assert_allclose(recording.intrinsics[:2], [-2.0, 2.0], rtol=1e-6)
+    assert report.errors["error_share"] < 0.02
+
+
 def test_a_failure_leaves_nothing_behind(workplace, monkeypatch):
-    options, assets_dir = workplace
-    see(monkeypatch, assets_dir, noise=9.0)
+    options = workplace
+    see(monkeypatch, noise=9.0)
     with pytest.raises(DataError, match="does not fit the face"):
-        preprocess(options, assets_dir=assets_dir)
+        preprocess(options)
     assert [path.name for path in options.out.iterdir()] == [".me.lock"]
 
 
 def test_one_process_works_on_a_subject(workplace):
-    options, assets_dir = workplace
+    options = workplace
     options.out.mkdir()
     with (
         locked(options.out / ".me.lock", "a test"),
         pytest.raises(BusyError, match=r"out: a test \(process \d+ on .*try again"),
     ):
-        preprocess(options, assets_dir=assets_dir)
+        preprocess(options)
     assert [path.name for path in options.out.iterdir()] == [".me.lock"]
 
 
 def test_a_finished_subject_needs_no_lock_and_its_leftovers_wait(workplace):
-    options, assets_dir = workplace
-    first = preprocess(options, assets_dir=assets_dir)
+    options = workplace
+    first = preprocess(options)
     left = options.out / ".me.partial-abcdefgh"
     left.mkdir()
     with locked(options.out / ".me.lock", "a test"):
-        assert preprocess(options, assets_dir=assets_dir) == first
+        assert preprocess(options) == first
     assert left.exists()
-    preprocess(replace(options, overwrite=True), assets_dir=assets_dir)
+    preprocess(replace(options, overwrite=True))
     assert not left.exists()
 
 
 def test_a_replacement_that_was_begun_is_finished(workplace, monkeypatch):
-    options, assets_dir = workplace
-    first = preprocess(options, assets_dir=assets_dir)
+    options = workplace
+    first = preprocess(options)
     # As a process leaves it that is killed while it replaces the folder, and as it was before it did.
     for old in (".me.partial-abcdefgh.old", ".me.partial-01234567.old"):
         (options.out / "me").rename(options.out / old)
         with monkeypatch.context() as patch:
-            patch.setattr(pipeline, "track", lambda *args, **kwargs: pytest.fail("was fitted again"))
-            assert preprocess(options, assets_dir=assets_dir) == first
+            patch.setattr(pipeline, "fit_head", lambda *args, **kwargs: pytest.fail("was fitted again"))
+            assert preprocess(options) == first
         assert sorted(path.name for path in options.out.iterdir()) == [".me.lock", "me"]
 
 
 def test_one_process_finds_a_heads_landmarks(workplace):
-    options, assets_dir = workplace
-    embedding_path(assets_dir / "open_head.npz").unlink()
+    options = workplace
+    embedding_path(assets_dir() / "open_head.npz").unlink()
     with (
-        locked(assets_dir / ".lock", "fetch_assets"),
+        locked(assets_dir() / ".lock", "fetch_assets"),
         pytest.raises(BusyError, match=r"assets: fetch_assets \(process"),
     ):
-        preprocess(options, assets_dir=assets_dir)
+        preprocess(options)
 
 
 def test_recordings_are_tracked_by_one_process(workplace):
-    options, assets_dir = workplace
-    preprocess(options, assets_dir=assets_dir)
-    again = {"assets_dir": assets_dir, "head_path": assets_dir / "open_head.npz", "progress": lambda *_: None}
+    options = workplace
+    preprocess(options)
     with locked(options.out / ".me.lock", "a test"), pytest.raises(BusyError, match="a test"):
-        retrack.retrack(options.out / "me" / "me", ["train"], json_name="again.json", **again)
+        track_images(options.out / "me" / "me", ["train"], "again.json")
     with pytest.raises(DataError, match="you: does not exist, expected a subject's folder"):
-        retrack.retrack(options.out / "you" / "you", ["train"], json_name="again.json", **again)
+        track_images(options.out / "you" / "you", ["train"], "again.json")
     assert not (options.out / ".you.lock").exists()
 
 
 def test_several_videos_become_a_folder_each(workplace, tmp_path):
-    options, assets_dir = workplace
+    options = workplace
     second = tmp_path / "other.mp4"
     write_video(second, np.full((24, SIZE, SIZE, 3), 120, np.uint8), 25)
-    report = preprocess(replace(options, videos=(*options.videos, second)), assets_dir=assets_dir)
+    report = preprocess(replace(options, videos=(*options.videos, second)))
     assert report.frames_written == {"clip": N - 1, "other": 24}
 
 
 def test_recordings_that_are_there_are_tracked_again_into_a_file_of_their_own(workplace):
-    options, assets_dir = workplace
-    preprocess(options, assets_dir=assets_dir)
+    options = workplace
+    preprocess(options)
     folder = options.out / "me" / "me"
     image, given = folder / "train" / "image" / "3.png", folder / "train" / "flame_params.json"
     write_png(image, np.zeros((SIZE, SIZE, 3), np.uint8))
     before = given.read_bytes()
-    again = {"assets_dir": assets_dir, "head_path": assets_dir / "open_head.npz", "progress": lambda *_: None}
-    found = retrack.retrack(folder, ["train", "test"], json_name="again.json", **again)
+    found = track_images(folder, ["train", "test"], "again.json")
     assert (found.frames_read, found.frames_written) == (29, {"train": 22, "test": 6})
     assert found.errors["error_share"] < 0.02
     assert given.read_bytes() == before
     data = FaceDataset(options.out, "me", ["train"], [SIZE, SIZE], json_name="again.json")
     assert len(data) == 22 and "3" not in [record.name for record in data.records]
     with pytest.raises(DataError, match="choose another name"):
-        retrack.retrack(folder, ["train"], json_name="flame_params.json", **again)
+        track_images(folder, ["train"], "flame_params.json")
     for dark in (folder / "train" / "image").iterdir():
         write_png(dark, np.zeros((SIZE, SIZE, 3), np.uint8))
     with pytest.raises(DataError, match="a face was found in 6 of 29 frames"):
-        retrack.retrack(folder, ["train", "test"], json_name="again.json", **again)
+        track_images(folder, ["train", "test"], "again.json")
 
 
 @pytest.mark.parametrize(("dark", "message"), [(30, "no face found in any of its 30"), (15, "in only 15 of 30 frames")])
 def test_a_video_with_too_few_faces_is_refused(workplace, tmp_path, dark, message):
-    options, assets_dir = workplace
+    options = workplace
     frames = np.full((30, SIZE, SIZE, 3), 120, np.uint8)
     frames[:dark] = 0
     write_video(tmp_path / "dark.mp4", frames, 25)
     with pytest.raises(DataError, match=message):
-        preprocess(replace(options, videos=(tmp_path / "dark.mp4",)), assets_dir=assets_dir)
+        preprocess(replace(options, videos=(tmp_path / "dark.mp4",)))
 
 
 @pytest.mark.parametrize(
@@ -237,15 +251,15 @@ def test_a_video_with_too_few_faces_is_refused(workplace, tmp_path, dark, messag
     ],
 )
 def test_a_request_that_cannot_be_carried_out_is_refused(workplace, change, message):
-    options, assets_dir = workplace
+    options = workplace
     with pytest.raises(DataError, match=message):
-        preprocess(replace(options, **change), assets_dir=assets_dir)
+        preprocess(replace(options, **change))
 
 
 def test_a_missing_video_is_named(workplace, tmp_path):
-    options, assets_dir = workplace
+    options = workplace
     with pytest.raises(DataError, match=r"none\.mp4: no such video"):
-        preprocess(replace(options, videos=(tmp_path / "none.mp4",)), assets_dir=assets_dir)
+        preprocess(replace(options, videos=(tmp_path / "none.mp4",)))
 
 
 def test_a_crop_cuts_the_square_and_scales_it():

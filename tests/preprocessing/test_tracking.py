@@ -10,11 +10,11 @@ from scipy.spatial.transform import Rotation
 from imavatar.errors import DataError
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import N_LANDMARKS, flame_keypoints
-from imavatar.preprocessing.feature_tracks import FeatureTracks
+from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.initial_pose import orthographic_pose
 from imavatar.preprocessing.landmark_model import LandmarkModel
-from imavatar.preprocessing.tracking import check_fit, track
+from imavatar.preprocessing.tracking import check_fit, fit_head
 from imavatar.types import HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 
@@ -79,7 +79,7 @@ def observations(head, truth):
 @pytest.fixture(scope="module")
 def result(head, observations):
     """The fit to perfect detections, the focal length given."""
-    return track(observations, *head, focal=FOCAL)
+    return fit_head(observations, *head, focal=FOCAL)
 
 
 def head_rotation(pose: np.ndarray) -> Rotation:
@@ -135,14 +135,14 @@ def test_one_fit_survives_noise_and_a_missing_frame(head, observations, truth):
         video=observations.video[keep],
         time=observations.time[keep],
     )
-    result = track(noisy, *head, focal=FOCAL)
+    result = fit_head(noisy, *head, focal=FOCAL)
     assert degrees_apart(result.pose, truth[2][keep]).mean() < 3.0
     true_error = np.linalg.norm(result.landmarks - observations.landmarks[keep], axis=-1).mean()
     assert true_error < 0.6 * np.linalg.norm(noise, axis=-1).mean()
 
 
 def test_a_focal_length_is_estimated_and_the_face_still_fits(head, observations):
-    result = track(observations, *head)
+    result = fit_head(observations, *head)
     assert 0.6 * FOCAL < result.focal < 1.6 * FOCAL
     assert result.relative_error.mean() < 0.003
     check_fit(result, observations)
@@ -165,7 +165,7 @@ def test_a_head_outside_the_image_is_refused(result, observations):
         check_fit(replace(result, landmarks=result.landmarks + 400), observations)
 
 
-class TrueFeatures:
+class TrueFeatures(FeatureTracker):
     """Stands in for optical flow: points of the skull where they really are."""
 
     def __init__(self, motion: np.ndarray):
@@ -182,7 +182,7 @@ class TrueFeatures:
         start = np.zeros(60, np.int64)
         return FeatureTracks(start, self.pixels[0], track, frame, self.pixels[frame, track], np.ones(len(track)))
 
-    def revisit(self, tracks, rotation, predict) -> FeatureTracks:
+    def close_loops(self, tracks, rotation, predict) -> FeatureTracks:
         """Nothing new; what is expected must be near the truth by now."""
         expected = predict(20, np.arange(60))
         assert np.linalg.norm(expected - self.pixels[20], axis=1).mean() < 3.0
@@ -201,8 +201,8 @@ def test_features_of_the_skull_correct_landmarks_that_turn_too_little(head, obse
     parameters = HeadParameters(torch.as_tensor(expression), torch.as_tensor(pose))
     motion = Flame(assets, torch.as_tensor(shape))(parameters).bone_transforms[:, -4, :3].numpy().copy()
     motion[..., 3] += translation
-    plain = track(biased, *head, focal=FOCAL)
-    helped = track(biased, *head, focal=FOCAL, features=TrueFeatures(motion))
+    plain = fit_head(biased, *head, focal=FOCAL)
+    helped = fit_head(biased, *head, focal=FOCAL, features=TrueFeatures(motion))
 
     def pitch_error(result):
         found, true = head_rotation(result.pose).as_rotvec()[:, 0], head_rotation(pose).as_rotvec()[:, 0]

@@ -13,7 +13,7 @@ from imavatar.fields.deformer import Deformer
 from imavatar.fields.geometry import Geometry
 from imavatar.fields.texture import Texture
 from imavatar.rendering.avatar import Avatar
-from imavatar.rendering.strips import colour_bytes
+from imavatar.rendering.image_export import colour_bytes
 from imavatar.rendering.surface_mesh import avatar_mesh, extract_mesh
 from imavatar.types import HeadParameters
 from oracles_sphere import RADIUS, RecordingFlame, SphereAvatar

@@ -6,23 +6,27 @@ import os
 import numpy as np
 import pytest
 
-from imavatar import assets
 from imavatar.anatomy import ParsingLabel
 from imavatar.data.images import read_colour, read_grey
 from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
 from imavatar.data.workplace import subject_lock
 from imavatar.errors import BusyError, DataError
 from imavatar.files.locks import locked
-from imavatar.synthetic.generator import SyntheticSettings, make_synthetic
+from imavatar.synthetic.generator import make_synthetic
 from imavatar.synthetic.manifest import write_manifest
+from imavatar.synthetic.sequences import STRONG_MOTION, TEST, TRAIN
+from imavatar.synthetic.settings import SubjectSettings, random_people
 from requires_mitsuba import requires_mitsuba
 
 SIZE = 48
 
 
-def record(out, **changes):
-    settings = {"size": SIZE, "n_train": 3, "n_test": 1, "samples": 4, "seed": 0} | changes
-    return make_synthetic(out, assets_dir=assets.assets_dir(), **settings)
+def record(out, *, n_train=3, n_test=1, n_strong=0, workers=0, **changes):
+    counts = {TRAIN: n_train, TEST: n_test, STRONG_MOTION: n_strong}
+    frames = {name: count for name, count in counts.items() if count > 0}
+    settings = SubjectSettings(**{"size": SIZE, "samples": 4, "seed": 0, "frames": frames} | changes)
+    (folder,) = make_synthetic(out, [settings], workers=workers)
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -50,14 +54,17 @@ def test_the_head_fills_its_share_of_the_image(folder):
 @requires_mitsuba
 def test_landmarks_of_the_eyes_lie_on_the_eyes(folder):
     table = json.loads((folder / "train" / "flame_params.json").read_text())
+    seen = 0
     for k, frame in enumerate(table["frames"], start=1):
         semantic = images(folder / "train", k)[2]
         eyes = np.isin(semantic, (ParsingLabel.LEFT_EYE, ParsingLabel.RIGHT_EYE))
+        seen += eyes.sum() >= 4
         if eyes.sum() < 4:
             continue  # a blink
         rows, columns = np.nonzero(eyes)
         points = (np.array(frame["flame_keypoints"])[36:48] + 1) * SIZE / 2
         np.testing.assert_allclose(points.mean(axis=0), [columns.mean(), rows.mean()], atol=1.5)
+    assert seen >= 2
 
 
 @requires_mitsuba
@@ -73,7 +80,7 @@ def test_what_is_there_is_kept_and_what_is_missing_is_made_the_same(folder):
 
 @requires_mitsuba
 def test_other_processes_render_the_same_and_a_harder_sequence_leaves_the_others_as_they_are(folder, tmp_path):
-    again = record(tmp_path, n_train=2, n_harder=2, workers=1)
+    again = record(tmp_path, n_train=2, n_strong=2, workers=1)
     for k in (1, 2):
         name = f"image/{k}.png"
         assert (again / "train" / name).read_bytes() == (folder / "train" / name).read_bytes()
@@ -124,19 +131,31 @@ def test_what_killed_processes_were_writing_is_removed(folder):
 
 def test_a_folder_of_the_users_own_is_not_touched(tmp_path):
     (tmp_path / "me" / "me").mkdir(parents=True)
-    settings = SyntheticSettings("me", 64, 1, 1, 0, 1, "head")
     with pytest.raises(DataError, match="was not made by this command"):
-        write_manifest(tmp_path / "me" / "me", settings)
+        write_manifest(tmp_path / "me" / "me", {"subject": "me"})
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [({"subject": "../x"}, "not a name"), ({"size": 4}, "size is 4"), ({"n_train": 0}, "n_train is 0")],
+    [
+        ({"subject": "../x"}, "not a name"),
+        ({"size": 4}, "size is 4"),
+        ({"frames": {TRAIN: 0}}, "the sequence train has 0 frames"),
+        ({"frames": {"valid": 3}}, "there is no sequence 'valid'"),
+        ({"hair": "bald"}, "hair is 'bald', expected surface or strands"),
+    ],
 )
 def test_impossible_requests_are_refused(change, message):
-    values = {"subject": "s", "size": 64, "n_train": 1, "n_test": 1, "seed": 0, "samples": 1, "head": "h"}
     with pytest.raises(DataError, match=message):
-        SyntheticSettings(**values | change)
+        SubjectSettings(**{"subject": "s", "size": 64} | change)
+
+
+def test_people_are_numbered_and_there_is_at_least_one():
+    people = random_people(3, frames={TRAIN: 2}, size=64, seed=5)
+    assert [p.subject for p in people] == ["subject_00", "subject_01", "subject_02"]
+    assert [p.seeds for p in people] == [(5, 0), (5, 1), (5, 2)]
+    with pytest.raises(DataError, match="0 subjects asked for"):
+        random_people(0)
 
 
 @requires_mitsuba

@@ -2,11 +2,11 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from imavatar.synthetic.population import FIT_FILE, make_population
 
 from imavatar import assets
 from imavatar.anatomy import HEAD_SCALE, ParsingLabel
@@ -17,6 +17,9 @@ from imavatar.errors import DataError
 from imavatar.head.assets import load_head
 from imavatar.head.flame import Flame
 from imavatar.synthetic.data_card import count_faces, write_contact_sheet, write_data_card
+from imavatar.synthetic.generator import make_synthetic
+from imavatar.synthetic.ground_truth_files import FIT_FILE
+from imavatar.synthetic.settings import random_people
 from requires_mitsuba import requires_mitsuba
 
 SIZE = 64
@@ -24,9 +27,9 @@ FRAMES = {"train": 2, "test_extrapolation": 2, "test_views": 2}
 pytestmark = requires_mitsuba
 
 
-def make(out, n_subjects=2, **changes):
-    settings = {"size": SIZE, "samples": 4, "seed": 3, "frames": FRAMES} | changes
-    return make_population(out, n_subjects, assets_dir=assets.assets_dir(), **settings)
+def make(out, n_subjects=2, *, workers=0, **changes):
+    people = random_people(n_subjects, **{"size": SIZE, "samples": 4, "seed": 3, "frames": FRAMES} | changes)
+    return SimpleNamespace(folders=make_synthetic(out, people, workers=workers), settings=people[0])
 
 
 @pytest.fixture(scope="module")

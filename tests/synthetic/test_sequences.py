@@ -13,8 +13,10 @@ from imavatar.synthetic.sequences import (
     UNIT_LEVELS,
     VIEW_PITCH,
     VIEW_YAW,
+    extrapolation,
+    in_distribution,
     pairs_together,
-    ring_of_views,
+    ring_of_angles,
 )
 
 SIDED = ("mouthSmile", "browDown", "eyeBlink", "eyeSquint", "noseSneer", "mouthFrown", "mouthStretch", "mouthUpperUp")
@@ -68,7 +70,7 @@ def test_outside_grows_bin_by_bin_and_has_the_pairs_in_half_of_the_frames_or_mor
 
 
 def test_views_go_once_around():
-    views = ring_of_views(40)
+    views = ring_of_angles(40)
     np.testing.assert_allclose(views.min(axis=0), [-VIEW_YAW, -VIEW_PITCH])
     np.testing.assert_allclose(views.max(axis=0), [VIEW_YAW, VIEW_PITCH])
     step = np.linalg.norm(np.diff(np.concatenate([views, views[:1]]), axis=0), axis=1)

@@ -6,7 +6,7 @@ import torch
 
 from imavatar.anatomy import HEAD_SCALE
 from imavatar.data.subject import load_recording
-from imavatar.data.subject_writer import SubjectWriter
+from imavatar.data.subject_writer import SubjectWriter, TrackedFrame
 from imavatar.rendering.camera import cast_rays
 from imavatar.synthetic.renderer import StudioCamera
 from imavatar.types import Camera
@@ -66,11 +66,13 @@ def test_the_written_camera_is_read_back(tmp_path):
         image,
         image[..., 0],
         image[..., 0],
-        world_mat=camera.world_mat,
-        expression=np.zeros(50),
-        pose=np.zeros(15),
-        keypoints=np.zeros((70, 2)),
-        bbox=np.array([-0.5, -0.5, 0.5, 0.5]),
+        TrackedFrame(
+            world_mat=camera.world_mat,
+            expression=np.zeros(50),
+            pose=np.zeros(15),
+            keypoints=np.zeros((70, 2)),
+            bbox=np.array([-0.5, -0.5, 0.5, 0.5]),
+        ),
     )
     writer.finish(camera.intrinsics, np.zeros(100))
     recording = load_recording(tmp_path / "train", "flame_params.json")

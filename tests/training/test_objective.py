@@ -5,12 +5,23 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from imavatar.anatomy import SemanticClass
 from imavatar.fields.geometry import Geometry
 from imavatar.fields.texture import Texture
 from imavatar.losses import MOUTH_SHADOW, NEAR_HEAD, HeadSupervision
+from imavatar.rendering.avatar import Avatar
 from imavatar.training.head_samples import HeadSurface, jittered_vertices, mouth_points, sample_face_distances
-from imavatar.training.objective import Objective
-from imavatar.types import DeformationFields
+from imavatar.training.objective import LossWeights, Objective
+from imavatar.types import (
+    Batch,
+    Camera,
+    DeformationFields,
+    HeadParameters,
+    PosedHead,
+    RenderOutput,
+    SolutionQuality,
+    SurfaceHits,
+)
 from oracles_ellipsoid_head import ellipsoid
 
 RADIUS = 0.5
@@ -79,11 +90,11 @@ def test_mouth_points_lie_around_the_vertices_of_the_mouth():
 
 def test_points_around_a_head_have_its_fields_and_say_whether_they_lie_at_its_skin():
     head = sphere_head(mobile=lambda v: v[:, 1] > 0.1).supervision
-    points, fields, at_skin = jittered_vertices(head, 600, generator())
+    points, fields, on_skin = jittered_vertices(head, 600, generator())
     off = (points.norm(dim=1) - RADIUS).abs()
-    assert off[at_skin].max() < NEAR_HEAD**0.5
-    assert off[~at_skin].min() > 0.5 * NEAR_HEAD**0.5
-    assert 0.5 < at_skin.float().mean() < 0.9
+    assert off[on_skin].max() < NEAR_HEAD**0.5
+    assert off[~on_skin].min() > 0.5 * NEAR_HEAD**0.5
+    assert 0.5 < on_skin.float().mean() < 0.9
     upper, lower = points[:, 1] > 0.3, points[:, 1] < -0.1
     assert (fields.shapedirs[upper] == 0.01).all()
     assert (fields.shapedirs[lower] == 0.0).all()
@@ -96,8 +107,8 @@ def avatar() -> SimpleNamespace:
     return SimpleNamespace(geometry=geometry, texture=Texture((32, 32), n_features=4))
 
 
-def batch() -> SimpleNamespace:
-    return SimpleNamespace(head=SimpleNamespace(expression=torch.randn(1, 50, generator=generator())))
+def expression() -> torch.Tensor:
+    return torch.randn(1, 50, generator=generator())
 
 
 def test_the_mouth_term_darkens_the_mouth_however_far_it_opens_and_trains_the_texture_only(avatar):
@@ -106,7 +117,7 @@ def test_the_mouth_term_darkens_the_mouth_however_far_it_opens_and_trains_the_te
     optimiser = torch.optim.Adam(avatar.texture.parameters(), lr=1e-2)
     for _ in range(200):
         optimiser.zero_grad()
-        loss = objective._mouth_interior(avatar, batch(), NO_CODE, noise)
+        loss = objective._mouth_interior(avatar, expression(), NO_CODE, noise)
         loss.backward()
         optimiser.step()
     assert all(p.grad is None for p in avatar.geometry.parameters())
@@ -115,11 +126,65 @@ def test_the_mouth_term_darkens_the_mouth_however_far_it_opens_and_trains_the_te
     normal = torch.nn.functional.normalize(gradient, dim=1)
     for opening in (0.0, 0.2, 0.45):
         jaw = torch.tensor([[opening, 0.0, 0.0]])
-        rgb = avatar.texture(points, normal, torch.cat([batch().head.expression, jaw], dim=1), features)
+        rgb = avatar.texture(points, normal, torch.cat([expression(), jaw], dim=1), features)
         assert (rgb - torch.tensor(MOUTH_SHADOW)).abs().max() < 0.2
 
 
 def test_the_mouth_term_of_a_head_that_names_no_mouth_is_nothing(avatar):
-    loss = Objective(sphere_head())._mouth_interior(avatar, batch(), NO_CODE, generator())
+    loss = Objective(sphere_head())._mouth_interior(avatar, expression(), NO_CODE, generator())
     loss.backward()
     assert float(loss.detach()) == 0.0
+
+
+class Fields(Avatar):
+    """An avatar that is never deformed."""
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)
+        self.geometry_network = Geometry((16, 16), n_features=4, skip_in=())
+        self.rendering_network = Texture((32, 32), n_features=4)
+
+
+def step(*, compat: bool = False, mouth: float = 0.0, optimised: torch.Tensor | None = None):
+    """The loss terms of six rays: 0 to 2 have surface points at 0.1, 0.2 and 0.3 from the head, 3 and 4 hit outside of
+    the mask, 5 misses; all but 4 lie on skin alone. Returns them and the avatar.
+    """
+    torch.manual_seed(0)
+    surface = sphere_head(mouth=lambda v: v[:, 2] > 0.45)
+    avatar = Fields()
+    vertex, index = surface.vertices[[5, 300, 900]], torch.arange(3)
+    hit = torch.tensor([True] * 5 + [False])
+    hits = SurfaceHits(torch.ones(6), hit, torch.zeros(6, 3), torch.zeros(6), torch.ones(6, dtype=torch.bool))
+    fields = DeformationFields(torch.zeros(3, 3, 50), torch.zeros(3, 36, 3), torch.ones(3, 6) / 6)
+    x_c = vertex * (1 + torch.tensor([[0.1], [0.2], [0.3]]) / RADIUS)
+    quality = SolutionQuality(torch.zeros(0), torch.zeros(0, dtype=torch.bool))
+    render = RenderOutput(torch.ones(6, 3), torch.zeros(6, 3), torch.ones(6), hits, index, x_c, x_c, fields, quality)
+    semantics = torch.zeros(6, 9)
+    semantics[:, SemanticClass.SKIN] = 1
+    semantics[4] = torch.eye(9)[SemanticClass.HAIR]
+    head = HeadParameters(expression(), torch.zeros(1, 15))
+    camera = Camera(torch.tensor([[-30.0, 30.0, 8.0, 8.0]]), torch.eye(4)[None])
+    rows, foreground = torch.zeros(6, dtype=torch.long), torch.tensor([True, True, True, False, False, False])
+    batch = Batch(rows[:1], camera, head, torch.zeros(6, 2), rows, torch.ones(6, 3), foreground, semantics)
+    posed = PosedHead(
+        head.expression if optimised is None else optimised,
+        torch.zeros(1, 53), torch.zeros(1, 36), torch.eye(4).repeat(1, 6, 1, 1), NO_CODE,
+    )  # fmt: skip
+    weights = LossWeights(lbs=0.0, flame_distance=1.0, mouth_interior=mouth)
+    objective = Objective(surface, compat=compat)
+    return objective.terms(avatar, render, batch, {}, weights, generator(), posed).values, avatar
+
+
+@pytest.mark.parametrize(("compat", "counted"), [(False, 3), (True, 4)])
+def test_the_authors_mean_distance_counts_skin_that_is_hit_outside_of_the_mask_as_zero(compat, counted):
+    found = float(step(compat=compat)[0]["flame_distance"])
+    assert found == pytest.approx((0.1**4 + 0.2**4 + 0.3**4) / counted, rel=1e-4)
+
+
+def test_the_mouth_is_darkened_under_the_expression_that_the_step_uses():
+    tracked, other = step(mouth=1.0)[0], step(mouth=1.0, optimised=expression() + 1.0)[0]
+    assert float(tracked["mouth_interior"].detach()) != float(other["mouth_interior"].detach())
+    terms, avatar = step(mouth=1.0, optimised=expression() + 1.0)
+    surface = sphere_head(mouth=lambda v: v[:, 2] > 0.45)
+    expected = Objective(surface)._mouth_interior(avatar, expression() + 1.0, NO_CODE, generator())
+    torch.testing.assert_close(terms["mouth_interior"], expected)

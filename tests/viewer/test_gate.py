@@ -32,6 +32,8 @@ from imavatar.viewer.app import Viewer
 from imavatar.viewer.controls import controls_of
 from imavatar.viewer.gate import MOST_BROWSERS
 from imavatar.viewer.messages import LARGEST_MESSAGE
+from imavatar.viewer.renderer import LiveRenderer
+from imavatar.viewer.scene import Scene, ViewerSettings
 
 # A browser may leave while a picture is on its way.
 pytestmark = pytest.mark.filterwarnings("ignore:Queued a .* on a closed connection:UserWarning")
@@ -52,10 +54,13 @@ CAMERA = {
 }
 
 
-class Stage:
+class Renderer(LiveRenderer):
     """Draws images that tell the jaw's angle, and remembers their largest side."""
 
     largest = 0
+
+    def __init__(self):
+        """Without an avatar."""
 
     def draw(self, head, camera, height, width):
         self.largest = max(self.largest, height, width)
@@ -77,17 +82,16 @@ def serving(**place):
     world = torch.eye(4)[None].clone()
     world[0, 2, 3] = 5.0
     viewer = Viewer(
-        Stage(),
-        controls_of(4, {}, {}),
-        {"talk": HeadParameters(torch.zeros(20, 4), torch.zeros(20, 15))},
-        HeadParameters(torch.zeros(1, 4), torch.zeros(1, 15)),
-        camera=Camera(torch.tensor([[-300.0, 300.0, 128.0, 128.0]]), world),
-        height=256,
-        centre=np.zeros(3),
-        fps=25.0,
-        size=SIZE,
-        port=free_port(),
-        **place,
+        Renderer(),
+        Scene(
+            controls_of(4, {}, {}),
+            {"talk": HeadParameters(torch.zeros(20, 4), torch.zeros(20, 15))},
+            HeadParameters(torch.zeros(1, 4), torch.zeros(1, 15)),
+            camera=Camera(torch.tensor([[-300.0, 300.0, 128.0, 128.0]]), world),
+            height=256,
+            centre=np.zeros(3),
+        ),
+        ViewerSettings(size=SIZE, port=free_port(), **place),
     )
     try:
         yield viewer
@@ -290,7 +294,7 @@ def test_a_size_that_is_not_offered_is_not_drawn(viewer, browser):
         browser.set("pixels", size)
         browser.shows(0.25)
         browser.shows(0.0)
-    assert viewer.stage.largest <= 2 * SIZE and browser.images[-1].shape[0] == SIZE
+    assert viewer.renderer.largest <= 2 * SIZE and browser.images[-1].shape[0] == SIZE
     browser.set("pixels", "512")
     browser.wait_for(lambda: browser.images[-1].shape[0] == 512)
 
@@ -373,7 +377,7 @@ def test_a_camera_that_is_none_harms_nothing(viewer, browser, wrong):
     # The camera can still be moved.
     browser.say(**CAMERA | {"image_width": 600})
     browser.wait_for(lambda: browser.images[-1].shape[1] > 1.5 * browser.images[-1].shape[0])
-    assert viewer.stage.largest <= 512
+    assert viewer.renderer.largest <= 512
 
 
 @pytest.mark.parametrize("wrong", [{"look_at": CAMERA["position"]}, {"up_direction": [0.0] * 3}], ids=str)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from browsers import PATIENCE, WORK, chromium, shows_something
-from imavatar.assets import project_dir
+from imavatar.paths import project_dir
 
 pytest.importorskip("viser", reason="viser is not installed; scripts/test_viewers.sh does it")
 

@@ -7,13 +7,11 @@ again when they are used.
 
 from imavatar.assets.catalogue import ASSETS, Asset, Package
 from imavatar.assets.fetching import check, fetch
-from imavatar.assets.places import ENVIRONMENT_VARIABLE, FETCH, assets_dir, project_dir
 from imavatar.assets.use import asset_bytes, asset_path
+from imavatar.paths import assets_dir, project_dir
 
 __all__ = [
     "ASSETS",
-    "ENVIRONMENT_VARIABLE",
-    "FETCH",
     "Asset",
     "Package",
     "asset_bytes",

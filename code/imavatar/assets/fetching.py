@@ -11,12 +11,13 @@ from imavatar.assets import catalogue
 from imavatar.assets.archives import open_archive
 from imavatar.assets.catalogue import Asset, Package, named
 from imavatar.assets.pip_download import pip_download
-from imavatar.assets.places import ENVIRONMENT_VARIABLE, assets_dir
 from imavatar.assets.sums import digest, sha256, sha256_of_file
 from imavatar.assets.wholeness import LISTING, State, listing, state_of
 from imavatar.errors import AssetError, BusyError
 from imavatar.files import atomic
 from imavatar.files.locks import LOCK_FILE, locked
+from imavatar.paths import ASSETS as ENVIRONMENT_VARIABLE
+from imavatar.paths import assets_dir
 
 logger = logging.getLogger(__name__)
 

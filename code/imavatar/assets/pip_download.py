@@ -13,8 +13,9 @@ import sys
 from pathlib import Path
 
 from imavatar.assets.catalogue import Package
-from imavatar.assets.places import ENVIRONMENT_VARIABLE, FETCH, assets_dir
 from imavatar.errors import AssetError
+from imavatar.paths import ASSETS as ENVIRONMENT_VARIABLE
+from imavatar.paths import assets_dir, command
 
 RUN_PIP = """
 import sys
@@ -100,6 +101,6 @@ def _reason(package: Package, said: str, code: int, folder: Path) -> str:
 
 def _by_hand() -> str:
     return (
-        f"or run {FETCH} where there is a network and copy its folder {assets_dir()} here, or set "
+        f"or run {command('fetch_assets')} where there is a network and copy its folder {assets_dir()} here, or set "
         f"{ENVIRONMENT_VARIABLE}"
     )

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from imavatar.assets.catalogue import Asset, named
-from imavatar.assets.places import ENVIRONMENT_VARIABLE, FETCH, assets_dir
 from imavatar.assets.sums import remembered_sha256, sha256
 from imavatar.assets.wholeness import Damage, State, state_of
 from imavatar.errors import AssetError
+from imavatar.paths import ASSETS as ENVIRONMENT_VARIABLE
+from imavatar.paths import assets_dir, command
 
 
 def asset_path(name: str, folder: Path | None = None) -> Path:
@@ -48,7 +49,7 @@ def _complaint(state: State, folder: Path) -> str:
         return _damaged(asset, state.damaged[0], folder)
     missing = folder / (state.missing[0] if state.present else asset.target)
     return (
-        f"{missing} is missing ({asset.purpose}); run: {FETCH} --only {asset.name}, or set "
+        f"{missing} is missing ({asset.purpose}); run: {command('fetch_assets')} --only {asset.name}, or set "
         f"{ENVIRONMENT_VARIABLE} to a folder that has it"
     )
 
@@ -57,5 +58,5 @@ def _damaged(asset: Asset, damage: Damage, folder: Path) -> str:
     of = " over its files" if asset.folders and damage.file == asset.target else ""
     return (
         f"{folder / damage.file} ({asset.purpose}) has the SHA-256 {damage.found}{of}, expected {damage.expected}: it "
-        f"was damaged or replaced and is not used; run: {FETCH} --only {asset.name}"
+        f"was damaged or replaced and is not used; run: {command('fetch_assets')} --only {asset.name}"
     )

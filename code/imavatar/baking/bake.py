@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from imavatar.anatomy import HEAD_SCALE, MM_PER_UNIT
@@ -13,11 +13,11 @@ from imavatar.baking.baked import BakedAvatar, skeleton_of
 from imavatar.baking.clean_mesh import MeshReport, decimate, relevant_parts, report, without_degenerate
 from imavatar.baking.shown import Shown, without_hidden
 from imavatar.fields.deformer import Deformer
-from imavatar.head.flame import Flame
 from imavatar.numerics.linalg import transform_points
 from imavatar.numerics.mesh import vertex_normals
 from imavatar.numerics.skinning import blend_transforms
 from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.character import Character
 from imavatar.rendering.surface_mesh import extract_mesh
 from imavatar.types import DeformationFields, PosedHead, RayBundle
 
@@ -37,11 +37,30 @@ class MeshError:
     largest: float
 
 
+@dataclass(frozen=True)
+class CanonicalMesh:
+    """The canonical surface as a light mesh, vertices in model units; what it is made of, and how far it is off."""
+
+    vertices: Float[np.ndarray, "v 3"]
+    faces: Int[np.ndarray, "f 3"]
+    report: MeshReport
+    error: MeshError
+
+    def describe(self) -> str:
+        """A line of text."""
+        made, error = self.report, self.error
+        return (
+            f"mesh: {made.vertices} vertices, {made.faces} faces in {made.parts} part(s), {made.open_edges} open "
+            f"edges, {made.shared_edges} edges of more than two faces; off the surface by {error.mean:.3f} mm on "
+            f"average, {error.quantile_99:.3f} mm at 99 %, {error.largest:.2f} mm at most"
+        )
+
+
 @torch.no_grad()
 def bake_mesh(
     avatar: Avatar, posed: PosedHead, *, resolution: int, n_faces: int, bound: float, shown: Shown | None = None
-) -> tuple[Float[np.ndarray, "v 3"], np.ndarray, MeshReport, MeshError]:
-    """The canonical surface as a light mesh (vertices in model units), what it is made of, and how far it is off.
+) -> CanonicalMesh:
+    """The canonical surface as a light mesh.
 
     Args:
         posed: the frame (one row) whose latent code the surface has.
@@ -61,7 +80,7 @@ def bake_mesh(
     middles = torch.as_tensor(light[light_faces].mean(axis=1)).to(vertices)
     off = MM_PER_UNIT * torch.cat([_distance(field, part) for part in torch.cat([points, middles]).split(CHUNK)])
     error = MeshError(float(off.mean()), float(off.double().quantile(0.99)), float(off.max()))
-    return light, light_faces, report(light, light_faces), error
+    return CanonicalMesh(light, light_faces, report(light, light_faces), error)
 
 
 def _towards_surface(field, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
@@ -81,8 +100,7 @@ def _distance(field, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
 
 @torch.no_grad()
 def bake_avatar(
-    avatar: Avatar,
-    flame: Flame,
+    character: Character,
     canonical: Float[np.ndarray, "v 3"],
     faces: np.ndarray,
     frames: Sequence[PosedHead],
@@ -93,7 +111,7 @@ def bake_avatar(
         frames: each of one row; colours are the mean of those that vertices have in them.
     """
     x_c = torch.as_tensor(canonical).to(frames[0].bone_transforms)
-    deformer = avatar.deformer
+    deformer, flame = character.avatar.deformer, character.flame
     parts = [_rest_and_fields(deformer, part) for part in x_c.split(CHUNK)]
     rest = torch.cat([part for part, _ in parts])
     expression, correctives, weights = (
@@ -110,7 +128,7 @@ def bake_avatar(
         correctives=_numpy(correctives.transpose(0, 1) / HEAD_SCALE),
         weights=_numpy(weights),
         skeleton=skeleton_of(_numpy(joints), flame.ghost_bone),
-        colours=mean_colours(avatar, x_c, frames),
+        colours=mean_colours(character.avatar, x_c, frames),
     )
 
 

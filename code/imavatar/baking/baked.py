@@ -61,6 +61,18 @@ class BakedAvatar:
         blended = np.einsum("vj,jm->vm", weights, transforms[:, :3].reshape(len(transforms), 12)).reshape(-1, 3, 4)
         return np.einsum("vmn,vn->vm", blended[..., :3], moved) + blended[..., 3]
 
+    def vertices_in(
+        self, posed: PosedHead, frame: int = 0, weights: Float[np.ndarray, "v j"] | None = None
+    ) -> Float[np.ndarray, "v 3"]:
+        """Vertices (metres) in one of the frames that the head model has posed, as `posed` gives them.
+
+        Coefficients beyond the mesh's own expressions are left out.
+        """
+        expression, feature = (
+            values[frame].detach().double().cpu().numpy() for values in (posed.expression, posed.pose_feature)
+        )
+        return self.posed(expression[: len(self.expression)], feature, frame_transforms(posed, frame), weights)
+
     def reindexed(self, source: Int[np.ndarray, " n"], faces: Int[np.ndarray, "f 3"], **changes) -> "BakedAvatar":
         """The avatar with vertices taken from `source`, as a texture's seams ask for."""
         return BakedAvatar(

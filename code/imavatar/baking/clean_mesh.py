@@ -16,6 +16,8 @@ LEAST_QUALITY = 1e-6
 
 Vertices = Float[np.ndarray, "v 3"]
 Faces = Int[np.ndarray, "f 3"]
+Mesh = tuple[Float[np.ndarray, "w 3"], Int[np.ndarray, "g 3"]]
+"""Other vertices and faces than those that were given."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ def report(vertices: Vertices, faces: Faces) -> MeshReport:
     )
 
 
-def relevant_parts(vertices: Vertices, faces: Faces) -> tuple[Vertices, Faces]:
+def relevant_parts(vertices: Vertices, faces: Faces) -> Mesh:
     """The connected parts of a mesh that are no specks."""
     if len(faces) == 0:
         return vertices, faces
@@ -59,7 +61,7 @@ def relevant_parts(vertices: Vertices, faces: Faces) -> tuple[Vertices, Faces]:
     return _compact(vertices, faces[(area >= RELEVANT * area.max())[label[faces[:, 0]]]])
 
 
-def decimate(vertices: Vertices, faces: Faces, n_faces: int) -> tuple[Vertices, Faces]:
+def decimate(vertices: Vertices, faces: Faces, n_faces: int) -> Mesh:
     """At most about `n_faces` faces, by quadric error; a mesh that has no more stays as it is.
 
     Raises:
@@ -77,7 +79,7 @@ def decimate(vertices: Vertices, faces: Faces, n_faces: int) -> tuple[Vertices, 
     return without_degenerate(found.astype(vertices.dtype), kept.astype(np.int64))
 
 
-def without_degenerate(vertices: Vertices, faces: Faces) -> tuple[Vertices, Faces]:
+def without_degenerate(vertices: Vertices, faces: Faces) -> Mesh:
     """Faces with an area, and the vertices that they have."""
     return _compact(vertices, faces[~_degenerate(vertices, faces)])
 
@@ -89,6 +91,6 @@ def _degenerate(vertices: Vertices, faces: Faces) -> np.ndarray:
     return ~(area > LEAST_QUALITY * longest**2)
 
 
-def _compact(vertices: Vertices, faces: Faces) -> tuple[Vertices, Faces]:
+def _compact(vertices: Vertices, faces: Faces) -> Mesh:
     used, index = np.unique(faces, return_inverse=True)
     return vertices[used], index.reshape(-1, 3)

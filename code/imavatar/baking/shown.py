@@ -9,7 +9,7 @@ from torch import Tensor
 
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import project
-from imavatar.types import Camera, PosedHead
+from imavatar.types import PosedHead, View
 
 CHUNK = 8192
 LEAST_SHARE = 0.25
@@ -21,14 +21,12 @@ Shown = Callable[[Float[Tensor, "n 3"]], Bool[np.ndarray, " n"]]
 """Canonical points (model units) to whether they are shown."""
 
 
-def shown_in_pictures(
-    avatar: Avatar, frames: Sequence[PosedHead], camera: Camera, height: int, width: int, below: float
-) -> Shown:
+def shown_in_pictures(avatar: Avatar, frames: Sequence[PosedHead], view: View, below: float) -> Shown:
     """Tells points that are inside the pictures of at least LEAST_SHARE of the frames; what hides them does not count.
 
     Args:
         frames: each of one row.
-        camera: a row a frame.
+        view: a camera a frame.
         below: height in the canonical head (y, model units) above which everything counts as shown.
     """
 
@@ -38,9 +36,9 @@ def shown_in_pictures(
         for k, posed in enumerate(frames):
             bound = avatar.bind(posed)
             x_d = torch.cat([bound(part) for part in points.split(CHUNK)])
-            u, v = project(camera[k : k + 1].to(x_d.device), x_d[None])[0].unbind(dim=-1)
-            inside_u = (u + 0.5 > -MARGIN * width) & (u + 0.5 < (1 + MARGIN) * width)
-            count += inside_u & (v + 0.5 > -MARGIN * height) & (v + 0.5 < (1 + MARGIN) * height)
+            u, v = project(view.camera[k : k + 1].to(x_d.device), x_d[None])[0].unbind(dim=-1)
+            inside_u = (u + 0.5 > -MARGIN * view.width) & (u + 0.5 < (1 + MARGIN) * view.width)
+            count += inside_u & (v + 0.5 > -MARGIN * view.height) & (v + 0.5 < (1 + MARGIN) * view.height)
         kept = (count >= LEAST_SHARE * len(frames)) | (points[:, 1] > below)
         return kept.cpu().numpy()
 

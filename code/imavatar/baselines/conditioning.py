@@ -17,7 +17,7 @@ def condition_size(n_expression: int) -> int:
 
 
 class ConditionedFlame(Flame):
-    """A `Flame` whose frames have their expression and pose feature (SPEC section 2) after their latent code."""
+    """A `Flame` whose frames have expression and pose feature (docs/method.md, section 1) after their latent code."""
 
     def forward(self, head: HeadParameters, latent: Float[Tensor, "b l"] | None = None) -> PosedHead:
         """As `Flame.forward`."""

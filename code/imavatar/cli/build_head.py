@@ -9,7 +9,6 @@ from imavatar.cli.arguments import MOST_SEED, whole
 from imavatar.cli.common import command
 from imavatar.files.locks import LOCK_FILE
 
-FLAME_DIR = "flame"
 OPEN_HEAD = "open"
 
 
@@ -33,7 +32,7 @@ def build_head(name: str, seed: int) -> None:
     folder = assets.assets_dir()
     if name == OPEN_HEAD:
         _make(folder / "open_head.npz", lambda path: _build_open_head(path, seed))
-    path = find_head(name, folder, assets.project_dir() / FLAME_DIR)
+    path = find_head(name)
     print(f"head: {path}")
     target = embedding_path(path)
     _make(target, lambda target: _find_landmarks(path, target))
@@ -67,5 +66,5 @@ def _find_landmarks(path: Path, target: Path) -> None:
 
     print("finding the landmarks on the head ...", flush=True)
     head = load_head(path)
-    detector = single_image_detector(landmarker("mediapipe", assets.assets_dir()))
+    detector = single_image_detector(landmarker("mediapipe"))
     save_embedding(target, compute_embedding(head, detector), head)

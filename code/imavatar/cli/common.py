@@ -19,8 +19,8 @@ from imavatar.cli.output import (
 )
 from imavatar.cli.signals import Stopped, chain, signals_raise
 from imavatar.cli.unexpected import describe
-from imavatar.comparison.lifeline import end_with_parent
 from imavatar.errors import ImavatarError
+from imavatar.files.lifeline import end_with_parent
 
 Result = TypeVar("Result")
 

@@ -5,6 +5,7 @@ import argparse
 from imavatar import assets
 from imavatar.cli.common import command
 from imavatar.errors import AssetError
+from imavatar.paths import command as command_of
 
 
 @command
@@ -36,6 +37,7 @@ def check_assets(names: list[str] | None) -> None:
     broken = [state.asset.name for state in states if not state.whole]
     if broken:
         raise AssetError(
-            f"{assets.assets_dir()}: {len(broken)} of {len(states)} assets not whole; run: {assets.FETCH} "
+            f"{assets.assets_dir()}: {len(broken)} of {len(states)} assets not whole; run: "
+            f"{command_of('fetch_assets')} "
             f"--only {' '.join(broken)}"
         )

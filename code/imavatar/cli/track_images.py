@@ -3,9 +3,9 @@
 import argparse
 from pathlib import Path
 
-from imavatar import assets
 from imavatar.cli.arguments import plain_name
-from imavatar.cli.common import TaskProgress, command
+from imavatar.cli.common import command
+from imavatar.paths import data_dir
 
 FILE = "flame_params_tracked.json"
 
@@ -20,7 +20,7 @@ def track_images_main(argv: list[str] | None = None) -> None:
     parser.add_argument(
         "--sub_dirs", type=_names, default="train,test", help="its recordings, with commas (%(default)s)"
     )
-    parser.add_argument("--data", type=Path, default=assets.project_dir() / "data" / "datasets", help="data folder")
+    parser.add_argument("--data", type=Path, default=data_dir() / "datasets", help="data folder")
     parser.add_argument("--json", type=plain_name, default=FILE, help="name of the file that is written (%(default)s)")
     parser.add_argument("--head", default="open", help="open, flame2020, flame2023, or a path")
     _track(parser.parse_args(argv))
@@ -32,20 +32,10 @@ def _names(text: str) -> list[str]:
 
 def _track(args: argparse.Namespace) -> None:
     from imavatar.head.assets import find_head
-    from imavatar.preprocessing.retrack import retrack
+    from imavatar.preprocessing.track_images import track_images
 
     folder = args.data / args.subject / args.subject
-    found = retrack(
-        folder,
-        args.sub_dirs,
-        assets_dir=assets.assets_dir(),
-        head_path=find_head(args.head, assets.assets_dir(), assets.project_dir() / "flame"),
-        json_name=args.json,
-        progress=TaskProgress(),
-    )
+    found = track_images(folder, args.sub_dirs, args.json, find_head(args.head))
     for sub_dir, count in found.frames_written.items():
         print(f"{folder / sub_dir / args.json}: {count} frames")
-    print(
-        f"{found.frames_read} frames read; landmarks off by {found.errors['error_px']:.2f} pixels, "
-        f"{100 * found.errors['error_share']:.2f} % of the face's height; focal length {found.focal:.0f} pixels"
-    )
+    print(found.summary())

@@ -5,15 +5,16 @@ import threading
 from pathlib import Path
 
 from imavatar.cli.common import command
-from imavatar.cli.driving import MOTION_HELP, SWEEP, clip_name, read_driving
-from imavatar.errors import ImavatarError
-
-SWEEP_FRAMES = 250
 
 
 @command
 def view_main(argv: list[str] | None = None) -> None:
     """Serve the viewer's page until interrupted."""
+    from imavatar.workflows.driving import MOTION_HELP
+    from imavatar.workflows.trained import load_trained
+    from imavatar.workflows.viewing import ViewerOptions, check_viewer, view
+
+    defaults = ViewerOptions()
     parser = argparse.ArgumentParser(description="Look at a trained avatar in a browser and move it by sliders.")
     parser.add_argument("--conf", type=Path, required=True, help="configuration of the run")
     parser.add_argument("--subject", help="instead of dataset.subject_name")
@@ -23,74 +24,28 @@ def view_main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument(
         "--host",
-        default="127.0.0.1",
-        help="interface to listen at (default: 127.0.0.1, for this machine only; 0.0.0.0: all, without encryption)",
+        default=defaults.host,
+        help=f"interface to listen at (default: {defaults.host}, for this machine only; 0.0.0.0: all, unencrypted)",
     )
-    parser.add_argument("--port", type=int, default=8080, help="(default: 8080)")
-    parser.add_argument("--size", type=int, default=512, help="side of the images, pixels (default: 512)")
-    parser.add_argument("--resolution", type=int, default=160, help="cells along the mesh's longest side")
-    parser.add_argument("--faces", type=int, default=30000, help="faces of the mesh at most (default: 30000)")
+    parser.add_argument("--port", type=int, default=defaults.port, help=f"(default: {defaults.port})")
+    parser.add_argument(
+        "--size", type=int, default=defaults.size, help=f"side of the images, pixels (default: {defaults.size})"
+    )
+    parser.add_argument(
+        "--resolution", type=int, default=defaults.resolution, help="cells along the mesh's longest side"
+    )
+    parser.add_argument(
+        "--faces", type=int, default=defaults.faces, help=f"faces of the mesh at most (default: {defaults.faces})"
+    )
     args = parser.parse_args(argv)
     for name, least in (("size", 64), ("resolution", 8), ("faces", 100)):
         if getattr(args, name) < least:
             parser.error(f"--{name} is {getattr(args, name)}, expected at least {least}")
-    view(args)
-
-
-def view(args: argparse.Namespace) -> None:
-    """Bake the avatar, say where it is shown, and wait."""
-    viewer = make_viewer(args)
+    options = ViewerOptions(tuple(args.motion), args.size, args.resolution, args.faces, args.host, args.port)
+    check_viewer(options)
+    viewer = view(load_trained(args.conf, args.subject, args.checkpoint), options)
     print("open " + " or, from another machine, ".join(viewer.addresses()), flush=True)
     try:
         threading.Event().wait()
     finally:
         viewer.stop()
-
-
-def make_viewer(args: argparse.Namespace):
-    """The viewer, serving.
-
-    Raises:
-        ConfigError: the run's method has no fields to bake.
-        ImavatarError: the extra `viewer` is not installed or its viser not known, or the port is taken.
-    """
-    from imavatar import assets, build
-    from imavatar.cli.baking import bake, check_bakeable, colour_frames, rest_head
-    from imavatar.cli.trained import load_trained
-    from imavatar.viewer.controls import controls_of
-
-    try:
-        from imavatar.viewer.app import Viewer
-        from imavatar.viewer.gate import check_viser
-        from imavatar.viewer.listening import check_free
-        from imavatar.viewer.stage import Stage
-    except ImportError as error:
-        raise ImavatarError(f"the viewer needs the extra `viewer` (pip install -e '.[viewer]'): {error}") from error
-    check_viser()
-    check_free(args.host, args.port)
-    trained = load_trained(args.conf, args.subject, args.checkpoint)
-    config = trained.config
-    check_bakeable(config, args.conf)
-    baked = bake(trained, colour_frames(trained), resolution=args.resolution, n_faces=args.faces)
-    dataset = build.build_dataset(config, "test", only_json=True)
-    supersample = sorted({1, config.plot.supersample})
-    renderers = [build.build_renderer(config, trained.avatar, supersample=n, silhouette_blur=0.0) for n in supersample]
-    fps, motions = config.plot.fps, {}
-    tracked = assets.project_dir() / "data" / "tracked"
-    for source in (SWEEP, *args.motion):
-        driving = read_driving(source, trained, n_frames=SWEEP_FRAMES, fps=fps, tracked=tracked)
-        motions[clip_name(source, motions)] = driving.motion
-    n_expression = config.model.deformer_network.num_exp
-    return Viewer(
-        Stage(baked, trained.flame, renderers, trained.latent, config.plot.silhouette_blur),
-        controls_of(n_expression, trained.head.named_expressions, trained.head.face_units),
-        motions,
-        rest_head(trained),
-        camera=dataset.camera([0]),
-        height=dataset.height,
-        centre=trained.flame.canonical_vertices.mean(dim=0).double().cpu().numpy(),
-        fps=fps,
-        size=args.size,
-        host=args.host,
-        port=args.port,
-    )

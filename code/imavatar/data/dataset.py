@@ -1,19 +1,18 @@
 """Frames of a subject as records and training batches. Knows files, not networks."""
 
-import copy
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 
-from imavatar.data.ground_truth import DEPTH, EXACT, read_depth
+from imavatar.data.ground_truth import DEPTH, EXACT, read_depth, read_exact
 from imavatar.data.images import (
-    FOREGROUND_THRESHOLD,
     check_png_size,
     foreground_of,
     on_white,
@@ -25,58 +24,37 @@ from imavatar.data.images import (
 from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
 from imavatar.data.sampling import sample_pixels
 from imavatar.data.semantics import one_hot, soft_channels
-from imavatar.data.subject import FrameRecord, Inside, load_recording
+from imavatar.data.subject import FrameRecord, Inside
+from imavatar.data.subject_table import Frame, SubjectTable
 from imavatar.errors import DataError
 from imavatar.names import shown
-from imavatar.types import Batch, Camera, HeadParameters
-
-
-@dataclass(frozen=True)
-class Frame:
-    """One frame of a recording: colours in [-1, 1] on white, `bbox` and `keypoints` in pixels.
-
-    Image and foreground are None where only the JSON was asked for; semantics also where they are not used. Normals
-    (unit, world space, 0 where there is no surface), depth (metres along the viewing direction, 0 likewise) and where
-    both are exact are None where a recording does not come with them. The camera and the head have one row.
-    """
-
-    name: str
-    sub_dir: str
-    image: Float[Tensor, "h w 3"] | None
-    foreground: Bool[Tensor, "h w"] | None
-    semantics: Float[Tensor, "h w 9"] | None
-    camera: Camera
-    head: HeadParameters
-    bbox: Float[Tensor, " 4"]
-    keypoints: Float[Tensor, "k 2"]
-    normals: Float[Tensor, "h w 3"] | None = None
-    depth: Float[Tensor, "h w"] | None = None
-    exact: Bool[Tensor, "h w"] | None = None
+from imavatar.types import Batch
 
 
 @dataclass(frozen=True)
 class _Pixels:
     """What is kept of a frame's files after the first read: bytes. Labels stay at their file's size."""
 
-    image: Tensor
-    foreground: Tensor
-    labels: np.ndarray | None
+    image: UInt8[Tensor, "h w 3"]
+    foreground: Bool[Tensor, "h w"]
+    labels: UInt8[np.ndarray, "_ _"] | None
 
 
-class FaceDataset:
-    """The frames of one or several recordings of a subject, all at one image size.
+class FaceDataset(SubjectTable):
+    """The frames of recordings with their images, all at one size.
 
-    With several recordings, the shape and the intrinsics of the *last* one hold for all (SPEC section 11). Intrinsics
-    are in units of the image size, so another `img_res` changes nothing else. Everything that can be checked without
-    decoding an image is checked here.
+    Everything that can be checked without decoding an image is checked here. What is not named below is as of
+    `SubjectTable`.
 
     Args:
-        img_res: height and width of the images, pixels.
-        subsample: n takes every n-th frame; two numbers are a range; more are indices.
         use_semantics: whether batches and frames carry semantics.
-        n_expression: how many of a frame's expression coefficients are used.
-        only_json: images are neither needed nor read.
+        options: `subsample`, `json_name` and `n_expression`, as of `SubjectTable`.
+
+    Raises:
+        DataError: as `SubjectTable`, or a frame's image, mask or semantic map is missing.
     """
+
+    only_json: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -85,80 +63,44 @@ class FaceDataset:
         sub_dirs: Sequence[str],
         img_res: Sequence[int],
         *,
-        subsample: int | Sequence[int] = 1,
-        json_name: str = "flame_params.json",
         use_semantics: bool = False,
-        n_expression: int = 50,
-        only_json: bool = False,
+        **options: Any,
     ):
-        if not sub_dirs:
-            raise DataError(f"{data_folder}: no sub_dir of subject {subject_name} is named")
-        self.height, self.width = img_res
+        super().__init__(data_folder, subject_name, sub_dirs, img_res, **options)
         self.use_semantics = use_semantics
-        self.only_json = only_json
-        folder = Path(data_folder) / subject_name / subject_name
-        recordings = [load_recording(folder / sub_dir, json_name) for sub_dir in sub_dirs]
-        everything = [frame for recording in recordings for frame in recording.frames]
-        self.records = _subsample(everything, subsample, folder)
         self._inside = Inside()
-        if not only_json:
-            _require_files(self.records, use_semantics, self._inside)
-        self.shape_params = _tensor(recordings[-1].shape_params)
-        self._camera = _cameras(self.records, recordings[-1].intrinsics, self.height, self.width)
-        self._head = _heads(self.records, n_expression, folder)
+        _require_files(self.records, use_semantics, self._inside)
         self._pixels: dict[int, _Pixels] = {}
 
-    def __len__(self) -> int:
-        return len(self.records)
-
-    @property
-    def names(self) -> list[str]:
-        """`<sub_dir>/<name>` of every frame."""
-        return [f"{record.sub_dir}/{record.name}" for record in self.records]
-
-    def camera(self, indices: Sequence[int] | None = None) -> Camera:
-        """Cameras of frames, a row each; of all frames without indices."""
-        return self._camera if indices is None else self._camera[_rows(indices)]
-
-    def head(self, indices: Sequence[int] | None = None) -> HeadParameters:
-        """Expressions and poses of frames, a row each; of all frames without indices."""
-        return self._head if indices is None else self._head[_rows(indices)]
-
-    def with_parameters(self, head: HeadParameters, camera: Camera) -> "FaceDataset":
-        """The same frames with other expressions, poses and cameras, a row each."""
-        other = copy.copy(self)
-        other._head, other._camera = head, camera
-        return other
-
     def frame(self, index: int) -> Frame:
-        """Everything known of one frame."""
+        """Everything known of one frame, with its images.
+
+        Raises:
+            DataError: a file cannot be read.
+        """
         index = range(len(self))[index]
-        record = self.records[index]
-        pixels, semantics = None if self.only_json else self._read(index), None
-        if pixels is not None and pixels.labels is not None:
+        pixels, semantics = self._read(index), None
+        if pixels.labels is not None:
             semantics = torch.from_numpy(soft_channels(pixels.labels, self.height, self.width))
-        return Frame(
-            name=record.name,
-            sub_dir=record.sub_dir,
-            image=None if pixels is None else to_signed_range(pixels.image),
-            foreground=None if pixels is None else pixels.foreground,
+        return replace(
+            super().frame(index),
+            image=to_signed_range(pixels.image),
+            foreground=pixels.foreground,
             semantics=semantics,
-            camera=self.camera([index]),
-            head=self.head([index]),
-            bbox=self._to_pixels(record.bbox.reshape(2, 2)).flatten(),
-            keypoints=self._to_pixels(record.keypoints),
-            **({} if pixels is None else self._truth(record)),
+            **self._truth(self.records[index]),
         )
 
     def batch(self, indices: Sequence[int], n_pixels: int, generator: torch.Generator) -> Batch:
-        """`n_pixels` pixels of each frame with their targets (fewer where a face's box is small)."""
-        if self.only_json:
-            raise ValueError("a data set without images has no batches")
+        """`n_pixels` pixels of each frame with their targets (fewer where a face's box is small).
+
+        Raises:
+            DataError: a file cannot be read.
+        """
         parts = [self._targets(index, n_pixels, generator) for index in indices]
         pixels, rgb, foreground, semantics = zip(*parts, strict=True)
         sizes = torch.tensor([len(part) for part in pixels])
         return Batch(
-            frame=_rows(indices),
+            frame=torch.as_tensor(indices, dtype=torch.long),
             camera=self.camera(indices),
             head=self.head(indices),
             pixels=torch.cat(pixels).to(torch.float32),
@@ -168,16 +110,19 @@ class FaceDataset:
             semantics=torch.cat(semantics) if self.use_semantics else None,
         )
 
-    def _targets(self, index: int, n_pixels: int, generator: torch.Generator):
+    def _targets(
+        self, index: int, n_pixels: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Pixels of one frame with colours, foreground and semantics."""
         stored = self._read(index)
-        bbox = self._to_pixels(self.records[index].bbox.reshape(2, 2)).flatten()
-        pixels = sample_pixels(n_pixels, self.height, self.width, bbox, generator)
+        pixels = sample_pixels(n_pixels, self.height, self.width, self._bbox(index), generator)
         u, v = pixels.unbind(dim=-1)
         semantics = None if stored.labels is None else self._semantics_at(stored.labels, u, v)
         return pixels, to_signed_range(stored.image[v, u]), stored.foreground[v, u], semantics
 
-    def _semantics_at(self, labels: np.ndarray, u: Tensor, v: Tensor) -> Float[Tensor, "n 9"]:
+    def _semantics_at(
+        self, labels: UInt8[np.ndarray, "_ _"], u: Int[Tensor, " n"], v: Int[Tensor, " n"]
+    ) -> Float[Tensor, "n 9"]:
         if labels.shape == (self.height, self.width):
             return torch.from_numpy(one_hot(labels[v.numpy(), u.numpy()]))
         return torch.from_numpy(soft_channels(labels, self.height, self.width))[v, u]
@@ -202,7 +147,7 @@ class FaceDataset:
         readers = {
             "normals": (NORMALS, lambda path: decode_normals(read_normals_file(path))),
             "depth": (DEPTH, read_depth),
-            "exact": (EXACT, lambda path: read_grey(path, "mask of what is exact") > FOREGROUND_THRESHOLD),
+            "exact": (EXACT, read_exact),
         }
         found = {}
         for name, (folder, read) in readers.items():
@@ -217,28 +162,6 @@ class FaceDataset:
                 if values.shape[:2] == (self.height, self.width):
                     found[name] = torch.from_numpy(values)
         return found
-
-    def _to_pixels(self, points: Float[np.ndarray, "k 2"]) -> Float[Tensor, "k 2"]:
-        """Points of the files, in [-1, 1], as pixels."""
-        return (_tensor(points) + 1) / 2 * torch.tensor([self.width, self.height])
-
-
-def _subsample(frames: list[FrameRecord], subsample: int | Sequence[int], folder: Path) -> list[FrameRecord]:
-    """Every n-th frame, a range of two numbers, or the named indices, over all recordings."""
-    if isinstance(subsample, int):
-        indices = range(0, len(frames), subsample)
-    elif len(subsample) == 2:
-        indices = range(*subsample)
-    else:
-        indices = list(subsample)
-    outside = [index for index in indices if not 0 <= index < len(frames)]
-    if outside or not indices:
-        found = f"frame {outside[0]}" if outside else "no frame"
-        raise DataError(
-            f"{folder}: subsample = {subsample} asks for {found}, "
-            f"but the recordings have the frames 0 to {len(frames) - 1}"
-        )
-    return [frames[index] for index in indices]
 
 
 def _files_of(record: FrameRecord, use_semantics: bool) -> dict[str, Path]:
@@ -258,35 +181,3 @@ def _require_files(records: list[FrameRecord], use_semantics: bool, inside: Insi
                     f"{hint if kind == 'semantic map' else ''}restore the file, or remove the frame from the JSON"
                 )
             inside.check(path, record.folder)
-
-
-def _cameras(records: list[FrameRecord], intrinsics: Float[np.ndarray, " 4"], height: int, width: int) -> Camera:
-    """Cameras with intrinsics in pixels; `world_mat` is inverted as a general matrix."""
-    world_mat = np.tile(np.eye(4), (len(records), 1, 1))
-    world_mat[:, :3] = [record.world_mat for record in records]
-    in_pixels = intrinsics * [width, height, width, height]
-    return Camera(
-        intrinsics=_tensor(in_pixels).repeat(len(records), 1),
-        world_from_camera=_tensor(np.linalg.inv(world_mat)),
-    )
-
-
-def _heads(records: list[FrameRecord], n_expression: int, folder: Path) -> HeadParameters:
-    for record in records:
-        if len(record.expression) < n_expression:
-            raise DataError(
-                f"{folder / record.sub_dir}: frame {record.name} has {len(record.expression)} expression values, "
-                f"expected at least the {n_expression} of num_exp"
-            )
-    return HeadParameters(
-        expression=_tensor(np.stack([record.expression[:n_expression] for record in records])),
-        pose=_tensor(np.stack([record.pose for record in records])),
-    )
-
-
-def _rows(indices: Sequence[int]) -> Tensor:
-    return torch.as_tensor(indices, dtype=torch.long)
-
-
-def _tensor(values) -> Tensor:
-    return torch.tensor(np.asarray(values), dtype=torch.float32)

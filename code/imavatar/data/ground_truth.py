@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float
 
-from imavatar.data.images import read_grey, write_png
+from imavatar.data.images import FOREGROUND_THRESHOLD, read_grey, write_png
 from imavatar.data.normals import (
     NORMALS,
     decode_normals,
@@ -52,7 +52,7 @@ def read_ground_truth(recording: Path, name: str) -> GroundTruth:
     """
     normals = decode_normals(read_normals_file(recording / NORMALS / f"{name}.png"))
     depth = read_depth(recording / DEPTH / f"{name}.png")
-    exact = read_grey(recording / EXACT / f"{name}.png", "mask of what is exact") > 127
+    exact = read_exact(recording / EXACT / f"{name}.png")
     if not normals.shape[:2] == depth.shape == exact.shape:
         raise DataError(
             f"{recording}: the ground truth of frame {name} differs in size: normals {normals.shape[:2]}, depth "
@@ -71,3 +71,12 @@ def read_depth(path: Path) -> Float[np.ndarray, "h w"]:
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 2:
         raise DataError(f"{path}: is missing or not a 16-bit grey image, as depths are")
     return pixels.astype(np.float32) * DEPTH_STEP
+
+
+def read_exact(path: Path) -> Bool[np.ndarray, "h w"]:
+    """Where normals and depth are exact.
+
+    Raises:
+        DataError: the file is missing or no image.
+    """
+    return read_grey(path, "mask of what is exact") > FOREGROUND_THRESHOLD

@@ -13,10 +13,11 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
 from imavatar.errors import DataError
+from imavatar.files.atomic import write_bytes
 from imavatar.names import shown
 
 FOREGROUND_THRESHOLD = 127.5
-"""Grey value above which a mask's pixel is foreground (SPEC section 11)."""
+"""Grey value above which a mask's pixel is foreground (docs/data_format.md, section 5)."""
 
 PNG_SIGNATURE = b"\x89PNG"
 PNG_SIZE_AT = 16
@@ -80,13 +81,17 @@ def _check_size(content: bytes, path: Path, described_as: str) -> None:
 
 
 def write_png(path: Path, pixels: UInt8[np.ndarray, "h w *c"]) -> None:
-    """Write a grey or RGB image; a path that cannot be written is a DataError."""
+    """Write a grey or RGB image in one step.
+
+    Raises:
+        DataError: it cannot be written.
+    """
     if pixels.dtype != np.uint8:
         raise ValueError(f"PNG files hold bytes, not {pixels.dtype}")
     stored = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
     encoded = cv2.imencode(".png", stored)[1]
     try:
-        path.write_bytes(encoded.tobytes())
+        write_bytes(path, encoded.tobytes())
     except OSError as error:
         raise DataError(
             f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"

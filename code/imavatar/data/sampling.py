@@ -1,4 +1,4 @@
-"""Which pixels of a frame a training step sees (SPEC section 10)."""
+"""Which pixels of a frame a training step sees (docs/method.md, section 10)."""
 
 import hashlib
 

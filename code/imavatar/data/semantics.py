@@ -1,4 +1,4 @@
-"""Face-parsing labels to the nine soft channels of the method (SPEC section 9)."""
+"""Face-parsing labels to the nine soft channels of the method (docs/data_format.md, section 6)."""
 
 import numpy as np
 from jaxtyping import Float, UInt8

@@ -1,17 +1,34 @@
-"""Writes recordings in the layout that `data.subject` reads (SPEC section 11)."""
+"""Writes recordings in the layout that `data.subject` reads (docs/data_format.md)."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
+from numpy.typing import ArrayLike
 
 from imavatar.data.images import write_png
-from imavatar.data.subject import parse_recording
+from imavatar.data.subject import JSON_NAME, parse_recording
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
 
-JSON_NAME = "flame_params.json"
+
+@dataclass(frozen=True)
+class TrackedFrame:
+    """What a recording's file says of a frame besides its images.
+
+    `world_mat` maps world to camera, model units. Expression and pose (radians) are the head model's. `keypoints` and
+    `bbox` (x_min, y_min, x_max, y_max) are in [-1, 1]. `video_frame` is the frame's number in the video that it is
+    from, from 0 on; None where it is from none.
+    """
+
+    world_mat: Float[np.ndarray, "3 4"]
+    expression: Float[np.ndarray, " e"]
+    pose: Float[np.ndarray, " 15"]
+    keypoints: Float[np.ndarray, "k 2"]
+    bbox: Float[np.ndarray, " 4"]
+    video_frame: int | None = None
 
 
 class SubjectWriter:
@@ -46,24 +63,24 @@ class SubjectWriter:
         image: UInt8[np.ndarray, "h w 3"],
         mask: UInt8[np.ndarray, "_ _"],
         semantic: UInt8[np.ndarray, "_ _"],
-        world_mat: Float[np.ndarray, "3 4"],
-        expression: Float[np.ndarray, " e"],
-        pose: Float[np.ndarray, " 15"],
-        keypoints: Float[np.ndarray, "k 2"],
-        bbox: Float[np.ndarray, " 4"],
-        video_frame: int | None = None,
+        tracked: TrackedFrame,
     ) -> str:
         """Write a frame's images and remember its parameters; returns its name, counted from 1.
 
-        The mask is 0...255, the semantics are face-parsing labels; keypoints and bbox are in [-1, 1]; `world_mat` maps
-        world to camera in model units. `video_frame` is the frame's number in the video that it is from, from 0 on.
+        Args:
+            mask: 0...255.
+            semantic: face-parsing labels.
+
+        Raises:
+            ValueError: the images differ in size.
+            DataError: one cannot be written.
         """
         if not image.shape[:2] == mask.shape == semantic.shape:
             raise ValueError(f"image {image.shape}, mask {mask.shape} and semantic {semantic.shape} differ in size")
         name = str(len(self._frames) + 1)
         for kind, pixels in (("image", image), ("mask", mask), ("semantic", semantic)):
             write_png(self.folder / kind / f"{name}.png", pixels)
-        self._frames.append(frame_entry(name, world_mat, expression, pose, keypoints, bbox, video_frame))
+        self._frames.append(frame_entry(name, tracked))
         return name
 
     def finish(self, intrinsics: Float[np.ndarray, " 4"], shape_params: Float[np.ndarray, " 100"]) -> Path:
@@ -76,24 +93,16 @@ class SubjectWriter:
         return self.json_path
 
 
-def frame_entry(
-    name: str,
-    world_mat: Float[np.ndarray, "3 4"],
-    expression: Float[np.ndarray, " e"],
-    pose: Float[np.ndarray, " 15"],
-    keypoints: Float[np.ndarray, "k 2"],
-    bbox: Float[np.ndarray, " 4"],
-    video_frame: int | None = None,
-) -> dict:
-    """A frame of the JSON file; values as in `SubjectWriter.add_frame`."""
-    of_video = {} if video_frame is None else {"video_frame": int(video_frame)}
+def frame_entry(name: str, tracked: TrackedFrame) -> dict:
+    """A frame of the JSON file."""
+    of_video = {} if tracked.video_frame is None else {"video_frame": int(tracked.video_frame)}
     return {
         "file_path": f"./image/{name}",
-        "world_mat": _listed(world_mat),
-        "expression": _listed(expression),
-        "pose": _listed(pose),
-        "bbox": _listed(bbox),
-        "flame_keypoints": _listed(keypoints),
+        "world_mat": _listed(tracked.world_mat),
+        "expression": _listed(tracked.expression),
+        "pose": _listed(tracked.pose),
+        "bbox": _listed(tracked.bbox),
+        "flame_keypoints": _listed(tracked.keypoints),
         **of_video,
     }
 
@@ -117,6 +126,6 @@ def write_recording(
         ) from error
 
 
-def _listed(values) -> list:
+def _listed(values: ArrayLike) -> list:
     """Nested lists of Python numbers, from an array or anything that becomes one."""
     return np.asarray(values, dtype=np.float64).tolist()

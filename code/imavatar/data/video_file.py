@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.container import InputContainer, OutputContainer
 from jaxtyping import UInt8
 
 from imavatar.data.unfinished import replacing_slowly
@@ -33,7 +34,7 @@ def read_frames(path: Path, *, fps: float | None = None) -> Iterator[UInt8[np.nd
     n_decoded, n_given, start = 0, 0, None
     with _open(path) as container:
         announced = _announced(container.streams.video[0])
-        for frame in _decode(path, container):
+        for frame in _decode(container):
             n_decoded += 1
             if fps is None or frame.time is None:
                 yield _upright(frame)
@@ -82,7 +83,9 @@ def write_video(
         raise DataError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
-def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, audio_of: Path | None, audio_from: float) -> int:
+def _encode(
+    path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: float, audio_of: Path | None, audio_from: float
+) -> int:
     n_written = 0
     with (
         _sound(audio_of) as sound,
@@ -108,7 +111,7 @@ def _encode(path: Path, frames: Iterable[np.ndarray], fps: float, audio_of: Path
 
 
 @contextmanager
-def _sound(path: Path | None):
+def _sound(path: Path | None) -> Iterator[av.AudioStream | None]:
     """The audio stream of a video; None without one."""
     if path is None:
         yield None
@@ -117,7 +120,9 @@ def _sound(path: Path | None):
         yield next(iter(container.streams.audio), None)
 
 
-def _encode_sound(container, stream, source, begin: float, seconds: float) -> None:
+def _encode_sound(
+    container: OutputContainer, stream: av.AudioStream, source: av.AudioStream, begin: float, seconds: float
+) -> None:
     """So many seconds of a sound."""
     resampler = av.AudioResampler(format="fltp", layout=source.layout.name, rate=stream.rate)
     fifo = av.AudioFifo()
@@ -146,7 +151,7 @@ def _encoder() -> str:
     return next(name for name in ENCODERS if name in av.codecs_available)
 
 
-def _open(path: Path):
+def _open(path: Path) -> InputContainer:
     path = Path(path)
     if path.is_dir():
         raise DataError(f"{path} is a folder, expected a video file")
@@ -164,7 +169,7 @@ def _open(path: Path):
     return container
 
 
-def _decode(path: Path, container) -> Iterator[av.VideoFrame]:
+def _decode(container: InputContainer) -> Iterator[av.VideoFrame]:
     """Frames until the end or the first one that is damaged; the caller counts them."""
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
@@ -186,7 +191,7 @@ def _upright(frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
     return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
 
 
-def _announced(stream) -> int:
+def _announced(stream: av.VideoStream) -> int:
     """Frames that the file says it has; 0 where it does not say."""
     if stream.frames:
         return int(stream.frames)

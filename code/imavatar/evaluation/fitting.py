@@ -3,15 +3,16 @@
 Several methods do this before they publish numbers, which makes these incomparable with those of methods that do not.
 """
 
+from collections.abc import Callable
+
 import torch
 
 from imavatar import losses
 from imavatar.data.dataset import Frame
 from imavatar.data.sampling import sample_pixels
-from imavatar.head.flame import Flame
-from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays
-from imavatar.types import Batch, HeadParameters
+from imavatar.rendering.character import Character
+from imavatar.types import Batch, HeadParameters, PosedHead
 
 STEPS = 40
 RAYS = 1024
@@ -23,14 +24,23 @@ PRIOR_WEIGHT = 1e-3
 """On squared differences of the expression from the frame's own: what the picture does not show stays as it was."""
 
 
-def fit_frame(
-    avatar: Avatar, flame: Flame, frame: Frame, latent: torch.Tensor | None, generator: torch.Generator
-) -> HeadParameters:
+def fitted_poses(character: Character, seed: int) -> Callable[[Frame], PosedHead]:
+    """Poses frames with the parameters that are fitted to their pictures, one after the other."""
+    generator = torch.Generator().manual_seed(seed)
+    return lambda frame: character.pose(fit_frame(character, frame, generator))
+
+
+@torch.enable_grad()
+def fit_frame(character: Character, frame: Frame, generator: torch.Generator) -> HeadParameters:
     """The parameters under which the avatar looks most like a frame: colours and mask, from the frame's own on.
 
     The avatar's weights do not change.
+
+    Args:
+        frame: one with a picture.
+        generator: chooses the rays.
     """
-    device = flame.v_template.device
+    device, avatar = character.device, character.avatar
     start = (frame.head.expression, frame.head.pose)
     expression, pose = (value.clone().to(device).requires_grad_() for value in start)
     groups = [{"params": [expression], "lr": EXPRESSION_RATE}, {"params": [pose], "lr": POSE_RATE}]
@@ -44,7 +54,7 @@ def fit_frame(
             for group, rate in zip(optimiser.param_groups, (EXPRESSION_RATE, POSE_RATE), strict=True):
                 group["lr"] = rate * FINAL_RATE ** (step / STEPS)
             optimiser.zero_grad(set_to_none=True)
-            loss = _difference(avatar, flame, batch, HeadParameters(expression, pose), latent)
+            loss = _difference(character, batch, HeadParameters(expression, pose))
             loss = loss + PRIOR_WEIGHT * (expression - start[0].to(device)).square().sum()
             if not torch.isfinite(loss) or not loss.requires_grad:
                 break
@@ -56,7 +66,7 @@ def fit_frame(
     return HeadParameters(expression.detach(), pose.detach())
 
 
-def _batch(frame: Frame, device, generator: torch.Generator) -> Batch:
+def _batch(frame: Frame, device: torch.device, generator: torch.Generator) -> Batch:
     """Rays of the frame, the same for all steps: the difference is then a function of the parameters alone."""
     height, width = frame.foreground.shape
     pixels = sample_pixels(RAYS, height, width, frame.bbox, generator)
@@ -73,9 +83,9 @@ def _batch(frame: Frame, device, generator: torch.Generator) -> Batch:
     )
 
 
-def _difference(avatar, flame, batch: Batch, head: HeadParameters, latent) -> torch.Tensor:
+def _difference(character: Character, batch: Batch, head: HeadParameters) -> torch.Tensor:
     """Colour and mask loss of the rays."""
-    posed = flame(head, latent)
+    avatar, posed = character.avatar, character.pose(head)
     rays = cast_rays(batch.camera, batch.pixels, batch.rays_frame)
     hits = avatar.find_surface(rays.detach(), posed.detach(), batch.foreground)
     render = avatar.shade(rays, posed, hits, hits.hit & batch.foreground)

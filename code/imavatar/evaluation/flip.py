@@ -3,10 +3,8 @@
 import importlib.util
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor
-
-from imavatar.evaluation.metrics import on_white
 
 
 def flip_available() -> bool:
@@ -21,19 +19,3 @@ def flip_map(image: Float[Tensor, "h w 3"], truth: Float[Tensor, "h w 3"]) -> Fl
     reference, test = (part.float().cpu().contiguous().numpy() for part in (truth, image))
     found, _, _ = flip_evaluator.evaluate(reference, test, "LDR", applyMagma=False, computeMeanError=False)
     return torch.from_numpy(found.copy())[..., 0]
-
-
-def flip_metrics(
-    image: Float[Tensor, "h w 3"],
-    truth: Float[Tensor, "h w 3"],
-    foreground: Bool[Tensor, "h w"],
-    face: Bool[Tensor, "h w"],
-) -> dict[str, float | None]:
-    """Means over all pixels, the foreground's and the face's, the latter two with everything else white."""
-    values: dict[str, float | None] = {"flip": float(flip_map(image, truth).mean())}
-    for protocol, mask in (("masked", foreground), ("face", face & foreground)):
-        if mask.any():
-            values[f"flip_{protocol}"] = float(flip_map(on_white(image, mask), on_white(truth, mask))[mask].mean())
-        else:
-            values[f"flip_{protocol}"] = None
-    return values

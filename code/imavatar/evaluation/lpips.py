@@ -88,7 +88,7 @@ class Lpips:
             distance = distance + torch.einsum("c,bchw->bhw", head, difference).mean()
         return float(distance)
 
-    def _features(self, image: Float[Tensor, "h w 3"]) -> list[Float[Tensor, "1 c h w"]]:
+    def _features(self, image: Float[Tensor, "h w 3"]) -> list[Float[Tensor, "1 _ _ _"]]:
         x = image.detach().cpu().float().permute(2, 0, 1)[None]
         shorter = min(x.shape[-2:])
         if shorter < SMALLEST_SIDE:

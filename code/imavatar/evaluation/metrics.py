@@ -1,9 +1,6 @@
 """Differences between a rendering and the truth: pure functions of images in [0, 1].
 
-The full-image protocol compares everything; the truth has a white background. The masked protocol makes both images
-white outside the true foreground and averages over the foreground's pixels (SPEC section 12); the face protocol does
-the same with the part of the foreground that is the face's interior.
-A metric that is undefined (no foreground, an image smaller than a window) is None, never a stand-in number.
+A metric that is undefined (no pixel that counts, an image smaller than a window) is None, never a stand-in number.
 """
 
 import math
@@ -26,39 +23,45 @@ Distance = Callable[[Float[Tensor, "h w 3"], Float[Tensor, "h w 3"]], float]
 """A distance of two images with colours in [-1, 1], such as LPIPS."""
 
 
+MESH_EVERY = 5
+"""Surfaces are compared in every so many-th frame: a mesh takes as long as an image."""
+
+
 @dataclass(frozen=True)
 class MetricInfo:
-    """How a metric is shown; an optional one only where some frame has it."""
+    """How a metric is shown, and what it means; an optional one is in a summary only where some frame has it."""
 
     label: str
     unit: str
     higher_is_better: bool
-    digits: int = 4
+    digits: int
+    meaning: str
     optional: bool = False
 
 
 METRICS = {
-    "psnr": MetricInfo("PSNR", "dB", True, 2),
-    "ssim": MetricInfo("SSIM", "", True),
-    "mae": MetricInfo("MAE", "of the range 0 to 1", False),
-    "lpips": MetricInfo("LPIPS", "", False),
-    "flip": MetricInfo("FLIP", "", False, optional=True),
-    "psnr_masked": MetricInfo("PSNR, foreground", "dB", True, 2),
-    "ssim_masked": MetricInfo("SSIM, foreground", "", True),
-    "mae_masked": MetricInfo("MAE, foreground", "of the range 0 to 1", False),
-    "lpips_masked": MetricInfo("LPIPS, foreground", "", False),
-    "flip_masked": MetricInfo("FLIP, foreground", "", False, optional=True),
-    "psnr_face": MetricInfo("PSNR, face", "dB", True, 2),
-    "ssim_face": MetricInfo("SSIM, face", "", True),
-    "mae_face": MetricInfo("MAE, face", "of the range 0 to 1", False),
-    "lpips_face": MetricInfo("LPIPS, face", "", False),
-    "flip_face": MetricInfo("FLIP, face", "", False, optional=True),
-    "change_error": MetricInfo("change between frames, foreground", "of the range 0 to 1", False, optional=True),
-    "mask_iou": MetricInfo("mask IoU", "", True),
-    "normal_error_face": MetricInfo("normals, face", "degrees", False, 2, optional=True),
-    "depth_error_face": MetricInfo("depth, face", "mm", False, 2, optional=True),
-    "keypoint_error": MetricInfo("keypoint error", "pixels", False, 2),
+    "mae": MetricInfo("MAE", "", False, 4, "mean absolute difference of colours in [0, 1] over the protocol's pixels"),
+    "psnr": MetricInfo("PSNR", "dB", True, 2, "over the protocol's pixels"),
+    "ssim": MetricInfo("SSIM", "", True, 4, "11 x 11 Gaussian window, sigma 1.5, windows centred on these pixels"),
+    "lpips": MetricInfo("LPIPS", "", False, 4, "AlexNet, of the whole image with everything else white"),
+    "flip": MetricInfo("FLIP", "", False, 4, "mean over the protocol's pixels, 67 pixels a degree", optional=True),
+    "expression_error": MetricInfo(
+        "expression", "px", False, 2, "68 landmarks detected on the rendering against those detected on the picture"
+    ),
+    "keypoint_error": MetricInfo(
+        "landmarks", "px", False, 2, "68 landmarks detected on the rendering against the projected ones"
+    ),
+    "normal_error": MetricInfo("normals", "degrees", False, 2, "on the face, where the truth is exact", optional=True),
+    "depth_error": MetricInfo("depth", "mm", False, 2, "on the face, where the truth is exact", optional=True),
+    "surface_distance": MetricInfo(
+        "surface", "mm", False, 2, f"two-way distance of what is seen of the face, every {MESH_EVERY}th frame"
+    ),
+    "mask_iou": MetricInfo("mask IoU", "", True, 4, "rendered coverage above one half against the true mask"),
+    "change_error": MetricInfo(
+        "change", "", False, 4, "difference of the changes since the frame before", optional=True
+    ),
 }
+"""Of a frame under one protocol, by the names that files have. The lower ones, but the last, are the same under all."""
 
 
 def mean_absolute_error(
@@ -139,10 +142,10 @@ def normal_error(
     return float(torch.rad2deg(angle).mean())
 
 
-def change_error(
+def temporal_error(
     images: tuple[Float[Tensor, "h w 3"], Float[Tensor, "h w 3"]],
     truths: tuple[Float[Tensor, "h w 3"], Float[Tensor, "h w 3"]],
-    mask: Bool[Tensor, "h w"],
+    mask: Bool[Tensor, "h w"] | None,
 ) -> float | None:
     """How far the change between two consecutive renderings is off the true one: the mean absolute difference.
 
@@ -166,39 +169,6 @@ def mean_point_distance(found: Float[Tensor, "k 2"], truth: Float[Tensor, "k 2"]
 def on_white(image: Float[Tensor, "h w 3"], foreground: Bool[Tensor, "h w"]) -> Float[Tensor, "h w 3"]:
     """The image with everything but the foreground white."""
     return torch.where(foreground[..., None], image, torch.ones_like(image))
-
-
-def image_metrics(
-    image: Float[Tensor, "h w 3"],
-    truth: Float[Tensor, "h w 3"],
-    foreground: Bool[Tensor, "h w"],
-    face: Bool[Tensor, "h w"],
-    lpips: Distance | None,
-) -> dict[str, float | None]:
-    """All colour metrics under the three protocols; LPIPS is None without its network."""
-    return {
-        "mae": mean_absolute_error(image, truth),
-        "psnr": psnr(image, truth),
-        "ssim": ssim(image, truth),
-        "lpips": _perceptual(lpips, image, truth),
-        **_within(image, truth, foreground, lpips, "masked"),
-        **_within(image, truth, face & foreground, lpips, "face"),
-    }
-
-
-def _within(image, truth, mask: Bool[Tensor, "h w"], lpips: Distance | None, protocol: str) -> dict[str, float | None]:
-    """The colour metrics over a mask's pixels, everything else white."""
-    image, truth = on_white(image, mask), on_white(truth, mask)
-    return {
-        f"mae_{protocol}": mean_absolute_error(image, truth, mask),
-        f"psnr_{protocol}": psnr(image, truth, mask),
-        f"ssim_{protocol}": ssim(image, truth, mask),
-        f"lpips_{protocol}": _perceptual(lpips if mask.any() else None, image, truth),
-    }
-
-
-def _perceptual(lpips: Distance | None, image: Float[Tensor, "h w 3"], truth: Float[Tensor, "h w 3"]) -> float | None:
-    return None if lpips is None else float(lpips(2 * image - 1, 2 * truth - 1))
 
 
 def _mean(values: Float[Tensor, "h w 3"], mask: Bool[Tensor, "h w"] | None) -> float | None:

@@ -1,32 +1,61 @@
 """Which pixels count: the protocols under which methods of this field publish numbers (docs/baselines.md)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from jaxtyping import Bool
+import cv2
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from imavatar.anatomy import SemanticClass
 from imavatar.data.dataset import Frame
-from imavatar.errors import DataError
-from imavatar.evaluation.face_interior import face_interior
+from imavatar.errors import ConfigError, DataError
+from imavatar.evaluation.keypoints import N_IBUG
+from imavatar.names import shown
 
 PAPER_SIZE = (256, 256)
 """Of the images that the paper's numbers are of."""
 
+Region = Bool[Tensor, "h w"] | None
+"""The pixels that count, everything else being white in both images; None: all, as they are."""
+
 
 @dataclass(frozen=True)
 class Protocol:
-    """A named choice of pixels; everything else is white in both images."""
+    """A named choice of pixels of a frame that has a picture."""
 
     name: str
     description: str
-    pixels: Callable[[Frame], Bool[Tensor, "h w"]]
+    pixels: Callable[[Frame], Region]
+    needs_semantics: bool = False
+
+
+def face_interior(keypoints: Float[Tensor, "k 2"], height: int, width: int) -> Bool[Tensor, "h w"]:
+    """Pixels in the convex hull of the 68 landmarks.
+
+    Args:
+        keypoints: pixel coordinates (x, y), pixel centres at whole numbers; points beyond the first 68 do not count.
+    """
+    points = keypoints[:N_IBUG].detach().cpu().numpy().astype(np.float32)
+    hull = cv2.convexHull(points)
+    mask = np.zeros((height, width), np.uint8)
+    cv2.fillConvexPoly(mask, np.rint(hull).astype(np.int32), 1)
+    return torch.from_numpy(mask.astype(bool))
 
 
 def face_of(frame: Frame) -> Bool[Tensor, "h w"]:
-    """The foreground inside the hull of the 68 landmarks."""
+    """The foreground inside the hull of the 68 landmarks, where the paper measures."""
     return face_interior(frame.keypoints, *frame.foreground.shape) & frame.foreground
+
+
+def _everything(frame: Frame) -> None:
+    return None
+
+
+def _foreground(frame: Frame) -> Bool[Tensor, "h w"]:
+    return frame.foreground
 
 
 def _without_cloth(frame: Frame) -> Bool[Tensor, "h w"]:
@@ -38,11 +67,28 @@ def _without_cloth(frame: Frame) -> Bool[Tensor, "h w"]:
     return frame.foreground & ~cloth
 
 
+FACE, MASK = "the face's interior: the hull of the 68 landmarks, within the mask", "the true mask"
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
-        Protocol("paper", "the face's interior: the hull of the 68 landmarks, within the mask", face_of),
-        Protocol("foreground", "the true mask", lambda frame: frame.foreground),
-        Protocol("no-cloth", "the true mask without clothes", _without_cloth),
+        Protocol("paper", FACE, face_of),
+        Protocol("foreground", MASK, _foreground),
+        Protocol("no-cloth", "the true mask without clothes", _without_cloth, needs_semantics=True),
+        Protocol("full", "all; the truth is white outside its mask, the rendering where nothing is hit", _everything),
+        Protocol("mask", MASK, _foreground),
+        Protocol("face", FACE, face_of),
     )
 }
+"""By name. `mask` and `face` are the pixels of `foreground` and `paper`, by the names of an evaluation's columns."""
+
+
+def protocols_of(names: Sequence[str]) -> list[Protocol]:
+    """Protocols by their names.
+
+    Raises:
+        ConfigError: there is no such protocol.
+    """
+    for name in names:
+        if name not in PROTOCOLS:
+            raise ConfigError(f"there is no protocol {shown(name)}; there are {', '.join(PROTOCOLS)}")
+    return [PROTOCOLS[name] for name in names]

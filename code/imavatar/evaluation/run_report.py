@@ -9,7 +9,7 @@ from pathlib import Path
 from imavatar.errors import DataError
 from imavatar.evaluation.html_page import data_url, facts_table, page, picture
 from imavatar.evaluation.line_plot import line_plot
-from imavatar.evaluation.metrics import METRICS
+from imavatar.evaluation.results import COLUMNS
 from imavatar.files.atomic import write_text
 
 STEP, TOTAL = "step", "loss"
@@ -63,7 +63,7 @@ def _evaluation(folder: Path, page_folder: Path) -> list[str]:
     rows = _read_csv(folder / "per_frame.csv")
     number = list(range(1, len(rows) + 1))
     plots = [
-        line_plot(f"{METRICS[name].label} by frame", number, [_number(row.get(name)) for row in rows])
+        line_plot(f"{COLUMNS[name].info.label} by frame", number, [_number(row.get(name)) for row in rows])
         for name in PER_FRAME
         if any(_number(row.get(name)) is not None for row in rows)
     ]

@@ -10,14 +10,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from imavatar.anatomy import HEAD_SCALE
+from imavatar.anatomy import HEAD_SCALE, MM_PER_UNIT
 from imavatar.data.dataset import Frame
+from imavatar.data.subject import Inside
 from imavatar.errors import DataError
 from imavatar.rendering.camera import project
 from imavatar.rendering.mesh_queries import MeshIndex, distance_to_mesh
 
-MILLIMETRES = 1000.0 / HEAD_SCALE
-"""Of a model unit."""
 SAME_DEPTH = 0.01
 """Model units by which what a ray meets first may lie before a vertex that is still seen."""
 
@@ -47,6 +46,17 @@ class TrueMeshes:
         self.vertices = torch.from_numpy(vertices.astype(np.float32)) * HEAD_SCALE
         self.faces = torch.from_numpy(faces.astype(np.int64))
 
+    @classmethod
+    def find(cls, recording: Path) -> "TrueMeshes | None":
+        """The meshes of a recording; None where it has none.
+
+        Raises:
+            DataError: they cannot be read, or a link leads out of the recording.
+        """
+        path = recording / "ground_truth" / "vertices.npz"
+        Inside().check(path, recording)
+        return cls(path) if path.is_file() else None
+
     def of(self, frame: Frame) -> Mesh:
         """The mesh of a frame, which is named by its number from 1 on.
 
@@ -73,7 +83,7 @@ def surface_distance(found: Mesh, truth: Mesh, frame: Frame, region: Bool[Tensor
         if len(points) == 0 or len(target.faces) == 0:
             return None
         distance = distance_to_mesh(target.vertices, target.faces, points)
-        ways.append(float(distance.mean()) * MILLIMETRES)
+        ways.append(float(distance.mean()) * MM_PER_UNIT)
     return sum(ways) / 2
 
 

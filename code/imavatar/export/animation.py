@@ -1,77 +1,78 @@
 """Videos of an avatar in motion."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
-from torch import Tensor
+from jaxtyping import UInt8
 
 from imavatar.data.video_file import write_video
 from imavatar.errors import DataError
-from imavatar.export.motion import motion_from_json, sweep_motion
-from imavatar.head.flame import Flame
-from imavatar.rendering.image import ImageRenderer
-from imavatar.rendering.preview import PreviewRenderer
-from imavatar.rendering.strips import comparison_strip, video_frame
-from imavatar.types import Camera, HeadParameters
+from imavatar.progress import track
+from imavatar.rendering.character import Character
+from imavatar.rendering.image import Renderer
+from imavatar.rendering.image_export import comparison_strip, video_frame
+from imavatar.types import HeadParameters, View
 
-__all__ = ["motion_from_json", "render_animation", "sweep_motion"]
+Picture = UInt8[np.ndarray, "h w 3"]
+
+
+@dataclass(frozen=True)
+class Companion:
+    """What a video shows and plays besides the avatar.
+
+    Attributes:
+        pictures: shown to the left, one for every frame, scaled to the frames' height; None: nothing is shown.
+        sound_of: the video whose sound is put under the frames.
+        sound_from: its second at which the first frame is.
+    """
+
+    pictures: Iterable[Picture] | None = None
+    sound_of: Path | None = None
+    sound_from: float = 0.0
 
 
 def render_animation(
-    renderer: ImageRenderer | PreviewRenderer,
-    flame: Flame,
-    camera: Camera,
+    character: Character,
+    renderer: Renderer,
     motion: HeadParameters,
+    view: View,
     out: Path,
     *,
-    height: int,
-    width: int,
     fps: float = 25.0,
-    latent: Float[Tensor, "1 l"] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-    beside: Iterable[UInt8[np.ndarray, "h w 3"]] | None = None,
-    audio_of: Path | None = None,
-    audio_from: float = 0.0,
+    companion: Companion = Companion(),
 ) -> Path:
-    """Write a video of the avatar, colours beside normals, under one camera; returns its path.
+    """Write a video of the avatar, colours beside normals; returns its path.
 
     Frames are rendered as they are written. Small ones are enlarged by a whole factor.
 
     Args:
-        camera: one row, or one for every frame.
         motion: a frame a row.
-        latent: the code of unseen frames, for avatars that have one.
-        beside: pictures to be shown to the left, one for every frame, scaled to the frames' height.
-        audio_of: a video whose sound is put under the frames.
-        audio_from: its second at which the first frame is.
+        view: with one camera, or one for every frame.
+        fps: frames a second.
+        companion: pictures and sound besides.
 
     Raises:
         DataError: there are fewer pictures than frames.
     """
-    device = flame.v_template.device
-    camera, motion = camera.to(device), motion.to(device)
+    camera = view.camera.to(character.device)
+    pictures = None if companion.pictures is None else iter(companion.pictures)
 
-    pictures = None if beside is None else iter(beside)
-
-    def frames() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        for index in range(len(motion)):
-            posed = flame(motion[index : index + 1], latent)
+    def frames() -> Iterator[Picture]:
+        for index in track(range(len(motion)), "frames rendered"):
             own = camera if len(camera) == 1 else camera[index : index + 1]
-            image = renderer.render(own, posed, height, width)
+            image = renderer.render(own, character.pose(motion[index : index + 1]), view.height, view.width)
             strip = video_frame(comparison_strip(None, image))
             yield strip if pictures is None else _with_picture(strip, next(pictures, None), out, index)
-            if progress is not None:
-                progress(index + 1, len(motion))
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_video(out, frames(), fps, audio_of=audio_of, audio_from=audio_from)
+    write_video(out, frames(), fps, audio_of=companion.sound_of, audio_from=companion.sound_from)
     return out
 
 
-def _with_picture(strip: np.ndarray, picture: np.ndarray | None, out: Path, index: int) -> np.ndarray:
+def _with_picture(strip: Picture, picture: Picture | None, out: Path, index: int) -> Picture:
     if picture is None:
         raise DataError(
             f"{out}: there is no picture for frame {index + 1}: the video beside it is shorter than the motion"

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import Float
 
 from imavatar.anatomy import MM_PER_METRE, POSE_SIZE, Joint, pose_slice
-from imavatar.baking.baked import BakedAvatar, frame_transforms
+from imavatar.baking.baked import BakedAvatar
 from imavatar.export.clips import Clip, global_transforms
-from imavatar.export.motion import JAW_ANGLE
 from imavatar.head.flame import Flame
+from imavatar.motion.sweep import JAW_ANGLE
 from imavatar.types import HeadParameters
 
 
@@ -82,6 +82,4 @@ def _without_correctives(baked: BakedAvatar, flame: Flame) -> Float[np.ndarray, 
 
 
 def _posed(baked: BakedAvatar, flame: Flame, head: HeadParameters) -> Float[np.ndarray, "v 3"]:
-    posed = flame(head.to(flame.v_template.device))
-    expression = posed.expression[0].double().cpu().numpy()[: len(baked.expression)]
-    return baked.posed(expression, posed.pose_feature[0].double().cpu().numpy(), frame_transforms(posed, 0))
+    return baked.vertices_in(flame(head.to(flame.v_template.device)))

@@ -6,39 +6,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
-from imavatar.baking.baked import BakedAvatar, frame_transforms
-from imavatar.export.motion import GAZE_PITCH, GAZE_YAW, JAW_ANGLE
+from imavatar.baking.baked import BakedAvatar
 from imavatar.head.flame import Flame
+from imavatar.motion.coefficients import joint_unit_poses
 from imavatar.types import HeadParameters
-
-JAW_SIDE = 0.07
-"""Radians: MakeHuman's own unit moves the lower teeth as far to the side, 7 mm."""
-
-JOINT_UNITS: dict[str, tuple[Joint, tuple[float, float, float]]] = {
-    "jawOpen": (Joint.JAW, (JAW_ANGLE, 0.0, 0.0)),
-    "jawLeft": (Joint.JAW, (0.0, JAW_SIDE, 0.0)),
-    "jawRight": (Joint.JAW, (0.0, -JAW_SIDE, 0.0)),
-    "eyeLookDownLeft": (Joint.LEFT_EYE, (GAZE_PITCH, 0.0, 0.0)),
-    "eyeLookUpLeft": (Joint.LEFT_EYE, (-GAZE_PITCH, 0.0, 0.0)),
-    "eyeLookOutLeft": (Joint.LEFT_EYE, (0.0, GAZE_YAW, 0.0)),
-    "eyeLookInLeft": (Joint.LEFT_EYE, (0.0, -GAZE_YAW, 0.0)),
-    "eyeLookDownRight": (Joint.RIGHT_EYE, (GAZE_PITCH, 0.0, 0.0)),
-    "eyeLookUpRight": (Joint.RIGHT_EYE, (-GAZE_PITCH, 0.0, 0.0)),
-    "eyeLookOutRight": (Joint.RIGHT_EYE, (0.0, -GAZE_YAW, 0.0)),
-    "eyeLookInRight": (Joint.RIGHT_EYE, (0.0, GAZE_YAW, 0.0)),
-}
-"""Joint and axis-angle of the units that are no expressions: x to the subject's left, y up, z to the front."""
-
-
-def joint_unit_poses() -> dict[str, Float[torch.Tensor, " 15"]]:
-    """Poses of the units that turn a joint, at full strength."""
-    poses = {}
-    for name, (joint, turn) in JOINT_UNITS.items():
-        pose = torch.zeros(POSE_SIZE)
-        pose[pose_slice(joint)] = torch.tensor(turn)
-        poses[name] = pose
-    return poses
 
 
 def expression_shapes(
@@ -65,7 +36,5 @@ def arkit_shapes(
     neutral = torch.zeros(1, flame.n_expression)
     for name, pose in joint_unit_poses().items():
         posed = flame(HeadParameters(neutral, pose[None]).to(flame.v_template.device))
-        feature = posed.pose_feature[0].double().cpu().numpy()
-        moved = baked.posed(np.zeros(len(baked.expression)), feature, frame_transforms(posed, 0))
-        shapes[name] = moved - baked.vertices
+        shapes[name] = baked.vertices_in(posed) - baked.vertices
     return shapes

@@ -3,6 +3,7 @@
 import base64
 import contextlib
 import html
+import json
 import re
 from collections.abc import Iterator
 from importlib import resources
@@ -11,6 +12,7 @@ from pathlib import Path
 from imavatar.errors import DataError
 from imavatar.export.glb_check import check_glb
 from imavatar.files import atomic
+from imavatar.head.joint_sliders import JOINT_SLIDERS, LARGEST_COEFFICIENT, N_COEFFICIENTS
 
 PAGE, AVATAR = "index.html", "avatar.glb"
 HOLE = re.compile(r"\{\{(\w+)\}\}")
@@ -36,6 +38,7 @@ def write_page(out: Path, avatar: Path, three: bytes, title: str) -> Path:
     check_title(title)
     parts = {
         "title": html.escape(title),
+        "controls": html.escape(json.dumps(_controls())),
         "style": _own_file("page.css"),
         "script": _own_file("page.js"),
         "three": base64.b64encode(three).decode(),
@@ -53,6 +56,20 @@ def write_page(out: Path, avatar: Path, three: bytes, title: str) -> Path:
     except OSError as error:
         raise DataError(f"{out}: cannot be written ({error.strerror})") from error
     return out / PAGE
+
+
+def _controls() -> dict:
+    """What the page's script has to know of its sliders."""
+    joints = [
+        {
+            "label": slider.label,
+            "turns": [[joint.name.lower(), axis, factor] for joint, axis, factor in slider.turns],
+            "low": slider.low,
+            "high": slider.high,
+        }
+        for slider in JOINT_SLIDERS
+    ]
+    return {"joints": joints, "coefficients": N_COEFFICIENTS, "largest": LARGEST_COEFFICIENT}
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """The deformer: blendshapes, pose correctives and skinning weights of canonical points, and what they do.
 
-    x_d(x_c) = sum_j W_j T_j (x_0 + E psi + P^T Theta)                            (SPEC section 4)
+    x_d(x_c) = sum_j W_j T_j (x_0 + E psi + P^T Theta)                            (docs/method.md, section 4)
     x_0(x_c) = (sum_j W_j T_j^canon)^-1 x_c - P^T Theta^canon
 
 E, P and W are all evaluated at x_c. E psi + P^T (Theta - Theta^canon) is linear in the last hidden
@@ -34,7 +34,7 @@ POSEDIRS_OUTPUTS = POSE_FEATURE_SIZE * 3
 
 
 class FieldsNetwork(LayerStack):
-    """From an input to blendshapes, pose correctives and skinning weights: the layers of SPEC section 3.
+    """From an input to blendshapes, pose correctives and skinning weights: the layers of docs/method.md, section 3.
 
     Args:
         d_in: width of the input.
@@ -94,7 +94,7 @@ class FieldsNetwork(LayerStack):
 
 
 class Deformer(FieldsNetwork):
-    """x_c -> E, P, W (SPEC section 3), and with a frame's parameters x_c -> x_d.
+    """x_c -> E, P, W (docs/method.md, section 3), and with a frame's parameters x_c -> x_d.
 
     Args:
         canonical: the head in its canonical pose (one row), from which x_0 is found.

@@ -13,7 +13,7 @@ def encoded_size(n_octaves: int, d_in: int = 3) -> int:
 
 
 def band_weights(n_octaves: int, open_bands: float | None) -> list[float]:
-    """Weight of each octave when `open_bands` of them are open (SPEC section 3, `use_freq_band`).
+    """Weight of each octave when `open_bands` of them are open (docs/method.md, section 3, `use_freq_band`).
 
     Octave k has the weight (1 - cos(pi clamp(a - k, 0, 1))) / 2; None opens all.
     """

@@ -19,7 +19,7 @@ from imavatar.fields.mlp import (
 
 
 class Geometry(LayerStack):
-    """x_c -> signed distance (negative inside, model units) and features (SPEC section 3).
+    """x_c -> signed distance (negative inside, model units) and features (docs/method.md, section 3).
 
     Args:
         widths: of the hidden layers.

@@ -84,7 +84,7 @@ def assign_weight(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
 
 
 def initialise_hidden(layer: nn.Module) -> None:
-    """Weights N(0, sqrt(2) / sqrt(fan_out)), biases 0 (SPEC section 3)."""
+    """Weights N(0, sqrt(2) / sqrt(fan_out)), biases 0 (docs/method.md, section 3)."""
     shape = layer.weight.shape
     weight = torch.randn(shape) * (math.sqrt(2) / math.sqrt(shape[0]))
     assign_weight(layer, weight, torch.zeros(shape[0]))

@@ -15,7 +15,7 @@ from imavatar.fields.mlp import LayerStack
 class Texture(LayerStack):
     """Canonical point, deformed-space normal, expression and jaw, features -> colour in [-1, 1].
 
-    SPEC section 3. The condition passes a linear bottleneck first.
+    docs/method.md, section 3. The condition passes a linear bottleneck first.
 
     Args:
         condition_size: numbers of the expression plus 3 of the jaw's rotation.

@@ -14,6 +14,7 @@ from imavatar.head.head_table import HeadTable
 from imavatar.head.npz_arrays import read_npz_arrays
 from imavatar.head.plausible_head import check_plausible
 from imavatar.head.restricted_pickle import load_flame_pickle
+from imavatar.paths import assets_dir, command, flame_dir
 
 N_BLENDSHAPES = 400
 MOST_COEFFICIENTS = 100
@@ -71,13 +72,17 @@ class HeadAssets:
         return np.unique(np.concatenate([np.flatnonzero(inside), *parts]))
 
 
-def find_head(name: str, assets_dir: Path, flame_dir: Path) -> Path:
-    """File of a head model by name (open, flame2020, flame2023) or path."""
+def find_head(name: str) -> Path:
+    """File of a head model by name (open, flame2020, flame2023) or path; see `imavatar.paths` for the folders.
+
+    Raises:
+        AssetError: there is no such file.
+    """
     if name == "open":
-        path = assets_dir / OPEN_HEAD_FILE
-        hint = "build it with: python scripts/build_head.py"
+        path = assets_dir() / OPEN_HEAD_FILE
+        hint = f"build it with: {command('build_head')}"
     elif name in NAMED_HEADS:
-        path = flame_dir / NAMED_HEADS[name]
+        path = flame_dir() / NAMED_HEADS[name]
         hint = "flame/README.md says how to obtain it"
     else:
         path = Path(name).expanduser()

@@ -24,7 +24,7 @@ from imavatar.types import DeformationFields, HeadParameters, PosedHead
 
 
 class Flame(nn.Module):
-    """A head of one subject: HeadParameters -> PosedHead (SPEC section 2).
+    """A head of one subject: HeadParameters -> PosedHead (docs/method.md, section 2).
 
     Everything is a buffer in model units, named as in the authors' checkpoints. The subject's shape
     is folded into `v_template`.

@@ -92,8 +92,8 @@ def snap(
 
 
 def closest_barycentric(
-    points: Float[np.ndarray, "*n 3"], triangles: Float[np.ndarray, "*n 3 3"]
-) -> Float[np.ndarray, "*n 3"]:
+    points: Float[np.ndarray, "*#n 3"], triangles: Float[np.ndarray, "*#n 3 3"]
+) -> Float[np.ndarray, "*#n 3"]:
     """Barycentric coordinates of the point of each triangle that is nearest to a point.
 
     The nearest point lies inside the triangle, or else it is the nearest of the nearest points of its three sides.

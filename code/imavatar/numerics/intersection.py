@@ -32,7 +32,7 @@ def secant_search(
     value_inside: Float[Tensor, " m"],
     n_steps: int,
 ) -> Float[Tensor, " m"]:
-    """Root between a positive and a negative end by regula falsi (SPEC section 6).
+    """Root between a positive and a negative end by regula falsi (docs/method.md, section 6).
 
     Each of `n_steps` evaluations replaces the end of equal sign; a last interpolation follows.
     """

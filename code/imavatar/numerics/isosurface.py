@@ -152,7 +152,7 @@ def cells_near_zero(values: Float[Tensor, "x y z"]) -> Bool[Tensor, "x-1 y-1 z-1
 
 def _refine(
     sample: _Sampler, values: Float[Tensor, "x y z"], lower: Float[Tensor, "3"], spacing: float
-) -> Float[Tensor, "2x-1 2y-1 2z-1"]:
+) -> Float[Tensor, "2*x-1 2*y-1 2*z-1"]:
     """The grid at half the spacing: evaluated in the cells near zero, interpolated elsewhere.
 
     Interpolation joins both parts without a jump, so that no surface ends where the evaluated cells do.

@@ -1,6 +1,7 @@
 """A z-buffer for triangle meshes on the CPU: which face each pixel sees, and where on it."""
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import numpy as np
 import warp as wp
@@ -92,6 +93,7 @@ def rasterize(
 
 
 @wp.func
+@no_type_check
 def _weights(a: wp.vec2d, b: wp.vec2d, c: wp.vec2d, u: wp.float64, v: wp.float64) -> wp.vec3d:
     """Barycentric coordinates of a pixel in the plane of the screen."""
     area = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
@@ -102,6 +104,7 @@ def _weights(a: wp.vec2d, b: wp.vec2d, c: wp.vec2d, u: wp.float64, v: wp.float64
 
 
 @wp.func
+@no_type_check
 def _depth(weights: wp.vec3d, depth: wp.vec3d, perspective: bool) -> wp.float64:
     """Depth at a point of a face, given in the plane of the screen; under a pinhole camera its inverse is linear."""
     if perspective:
@@ -110,12 +113,14 @@ def _depth(weights: wp.vec3d, depth: wp.vec3d, perspective: bool) -> wp.float64:
 
 
 @wp.func
+@no_type_check
 def _in_range(value: wp.float64, last: int) -> int:
     """A coordinate as a whole number from -1 to last + 1, also where it is far outside."""
     return int(wp.clamp(value, wp.float64(-1.0), wp.float64(last + 1)))
 
 
 @wp.kernel
+@no_type_check
 def _nearest_kernel(
     pixels: wp.array(dtype=wp.vec2d),
     depth: wp.array(dtype=wp.float64),
@@ -151,6 +156,7 @@ def _nearest_kernel(
 
 
 @wp.kernel
+@no_type_check
 def _resolve_kernel(
     pixels: wp.array(dtype=wp.vec2d),
     depth: wp.array(dtype=wp.float64),
@@ -179,6 +185,7 @@ def _resolve_kernel(
 
 
 @wp.kernel
+@no_type_check
 def _interpolate_kernel(
     values: wp.array2d(dtype=wp.float32),
     faces: wp.array(dtype=wp.vec3i),

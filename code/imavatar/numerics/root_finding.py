@@ -34,7 +34,7 @@ def broyden(
     divergence: float = 1.0,
     keep_best: bool = True,
 ) -> RootResult:
-    """Roots by Broyden's good method (rank-1 updates of the inverse Jacobian), SPEC section 5.
+    """Roots by Broyden's good method (rank-1 updates of the inverse Jacobian), docs/method.md, section 5.
 
     Every row is solved for itself: rows that have converged, or whose residual exceeds
     `divergence`, are no longer evaluated. The update's denominator is kept 1e-6 away from zero.
@@ -70,7 +70,7 @@ def broyden(
 def good_broyden_update(
     inverse: Float[Tensor, "n 3 3"], step: Float[Tensor, "n 3"], change: Float[Tensor, "n 3"]
 ) -> Float[Tensor, "n 3 3"]:
-    """The inverse Jacobian after a step that changed the residual by `change` (rank 1; SPEC section 5)."""
+    """The inverse Jacobian after a step that changed the residual by `change` (rank 1; docs/method.md, section 5)."""
     row = (step[:, None] @ inverse)[:, 0]
     denominator = (row * change).sum(dim=-1)
     sign = torch.where(denominator >= 0, 1.0, -1.0).to(denominator)

@@ -1,1 +1,1 @@
-"""From a video to a subject folder (SPEC: data layout)."""
+"""From a video to a subject folder (docs/data_format.md)."""

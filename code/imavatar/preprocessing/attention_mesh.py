@@ -10,10 +10,11 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from imavatar.errors import AssetError
 from imavatar.head.landmarks import N_LANDMARKS
@@ -28,7 +29,7 @@ MATRIX_OF, CROP_OF, MAP_BACK = "Landmarks2TransformMatrix", "TransformTensorBili
 class Part:
     """A part of the face that is looked at again: the mesh's points in it, and how its crop lies."""
 
-    points: np.ndarray
+    points: Int[np.ndarray, " k"]
     left: int
     right: int
     angle: float
@@ -88,7 +89,7 @@ class AttentionMesh:
         return points, float(flag.ravel()[0])
 
 
-def crop_matrix(part: Part, landmarks: Float[np.ndarray, "468 3"]) -> Float[np.ndarray, "4 4"]:
+def crop_matrix(part: Part, landmarks: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, "4 4"]:
     """From pixels of a part's crop to those of the features: the box of its points, turned with the part, enlarged."""
     x, y = (landmarks[part.right] - landmarks[part.left])[:2]
     angle = np.arctan2(y, x) - part.angle
@@ -146,7 +147,7 @@ class _Graph:
             raise AssetError(f"{path} is damaged ({error}); {AGAIN}") from error
         self.inputs = list(self._graph.inputs)
 
-    def _parse(self):
+    def _parse(self) -> Any:
         return self._schema.ModelT.InitFromObj(self._schema.Model.GetRootAs(self._content, 0))
 
     def custom(self, name: str) -> list:
@@ -154,7 +155,7 @@ class _Graph:
         codes = self._model.operatorCodes
         return [op for op in self._graph.operators if codes[op.opcodeIndex].customCode == name.encode()]
 
-    def options(self, op) -> dict:
+    def options(self, op: Any) -> dict:
         """Of a custom operator."""
         from flatbuffers import flexbuffers
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from imavatar.preprocessing.tflite import TfliteModel
 
@@ -93,8 +93,8 @@ class FaceDetector:
     def __init__(self, path: Path):
         self._model = TfliteModel(path)
 
-    def detect(self, rgb: np.ndarray) -> Detection | None:
-        """The largest face of an image uint8 [h, w, 3], or None."""
+    def detect(self, rgb: UInt8[np.ndarray, "h w 3"]) -> Detection | None:
+        """The largest face of an image, or None."""
         height, width = rgb.shape[:2]
         side = max(height, width)
         left, top = (side - width) // 2, (side - height) // 2

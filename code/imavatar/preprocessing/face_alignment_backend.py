@@ -7,10 +7,12 @@ mesh's: iBUG's follows the visible contour, which is no fixed place on a head.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import numpy as np
 import torch
+from jaxtyping import UInt8
 
 from imavatar.errors import AssetError
 from imavatar.head.mesh_points import IBUG_FROM_MESH
@@ -28,16 +30,16 @@ class FaceAlignmentLandmarker:
         AssetError: the package is not installed, or its weights cannot be downloaded.
     """
 
-    def __init__(self, folder: Path | None = None):
-        self._mesh = FaceLandmarker(folder)
+    def __init__(self):
+        self._mesh = FaceLandmarker()
         self._network = _load_network()
 
     def reset(self) -> None:
         """Forget where the face was."""
         self._mesh.reset()
 
-    def detect(self, rgb: np.ndarray) -> FaceLandmarks | None:
-        """Landmarks of an image uint8 [h, w, 3], or None where no face is found."""
+    def detect(self, rgb: UInt8[np.ndarray, "h w 3"]) -> FaceLandmarks | None:
+        """Landmarks of an image, or None where no face is found."""
         found = self._mesh.detect(rgb)
         if found is None:
             return None
@@ -50,7 +52,7 @@ class FaceAlignmentLandmarker:
         return replace(found, points=points)
 
 
-def _load_network():
+def _load_network() -> Any:
     try:
         import face_alignment
     except ImportError as error:

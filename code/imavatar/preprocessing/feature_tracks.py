@@ -5,7 +5,8 @@ a few degrees is smooth and looks like motion. Hairline, ears and forehead, foll
 skull alone.
 """
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -14,7 +15,9 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from imavatar.anatomy import ParsingLabel
 from imavatar.head.mesh_points import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
+from imavatar.preprocessing.landmarks import PIXEL_CENTRE
 from imavatar.preprocessing.semantics import fill
+from imavatar.progress import track
 
 KEY_INTERVAL, REACH = 9, 30
 """New features are looked for in every ninth frame, and followed thirty frames both ways.
@@ -22,10 +25,10 @@ KEY_INTERVAL, REACH = 9, 30
 Odd, so that frames between the sightings of one key frame are seen from the next."""
 SIGHTING_INTERVAL = 2
 FEATURES_PER_KEY = 150
-REVISIT_INTERVAL = 3
-REVISIT_ANGLE = 0.2
+LOOP_INTERVAL = 3
+LOOP_ANGLE = 0.2
 """Radians between two head rotations under which the same features look alike."""
-REVISIT_WEIGHT = 3.0
+LOOP_WEIGHT = 3.0
 
 REFERENCE_SIZE = 512
 """Image size for which the following are in pixels."""
@@ -34,8 +37,9 @@ ROUND_TRIP = 0.7
 """A feature that does not come back to where it started, followed there and back, is lost."""
 MAX_STEP, MAX_SURPRISE = 25.0, 10.0
 BROW_MARGIN, EYE_MARGIN = 35, 25
-PIXEL_CENTRE = 0.5
 INNER_UPPER_LIP = 13
+GREY_FRAMES = 400
+"""Grey images kept in memory, a quarter of a megabyte each at 512 pixels."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +56,13 @@ class FeatureTracks:
     def __len__(self) -> int:
         return len(self.start)
 
-    def extended(self, track, frame, points, weight: float) -> "FeatureTracks":
+    def extended(
+        self,
+        track: Int[np.ndarray, " k"],
+        frame: Int[np.ndarray, " k"],
+        points: Float[np.ndarray, "k 2"],
+        weight: float,
+    ) -> "FeatureTracks":
         """The same features with more sightings."""
         return FeatureTracks(
             self.start_frame,
@@ -78,25 +88,24 @@ class FeatureTracker:
     region: Callable[[int], Bool[np.ndarray, "s s"]]
     video: Int[np.ndarray, " n"]
 
-    def follow(self, progress: Callable[[int, int], None] = lambda done, total: None) -> FeatureTracks:
+    def follow(self) -> FeatureTracks:
         """Find features in key frames and follow them into the neighbours."""
-        keys = range(0, len(self.video), KEY_INTERVAL)
         start_frame, start, sightings, count = [], [], [], 0
-        for number, key in enumerate(keys):
+        for key in track(range(0, len(self.video), KEY_INTERVAL), "key frames whose features are followed"):
             found = _find(self.grey(key), self.region(key))
             for frame, rows, points in self._neighbours(key, found):
                 sightings.append((rows + count, np.full(len(rows), frame), points + PIXEL_CENTRE))
             start_frame.append(np.full(len(found), key))
             start.append(found + PIXEL_CENTRE)
             count += len(found)
-            progress(number + 1, len(keys))
         empty = FeatureTracks(np.concatenate(start_frame), np.concatenate(start), *_no_sightings(), np.zeros(0))
         if not sightings:
             return empty
-        track, frame, points = (np.concatenate(parts) for parts in zip(*sightings, strict=True))
-        return empty.extended(track, frame, points, 1.0)
+        return empty.extended(*(np.concatenate(parts) for parts in zip(*sightings, strict=True)), 1.0)
 
-    def _neighbours(self, key: int, found: Float[np.ndarray, "k 2"]):
+    def _neighbours(
+        self, key: int, found: Float[np.ndarray, "k 2"]
+    ) -> Iterator[tuple[int, Int[np.ndarray, " m"], Float[np.ndarray, "m 2"]]]:
         """Frame, features that are still there, and where they are, going away from a key frame both ways."""
         scale = len(self.grey(key)) / REFERENCE_SIZE
         for direction in (1, -1):
@@ -111,11 +120,11 @@ class FeatureTracker:
                 if step % SIGHTING_INTERVAL == 0:
                     yield frame, np.flatnonzero(alive), now[alive]
 
-    def revisit(
+    def close_loops(
         self,
         tracks: FeatureTracks,
         rotation: Float[np.ndarray, "n 3 3"],
-        predict: Callable[[int, np.ndarray], Float[np.ndarray, "k 2"]],
+        predict: Callable[[int, Int[np.ndarray, " k"]], Float[np.ndarray, "k 2"]],
     ) -> FeatureTracks:
         """Look for features in far frames with a similar view, where a fit expects them: ends the drift of long chains.
 
@@ -123,7 +132,7 @@ class FeatureTracker:
             rotation: of the head, a frame each.
             predict: frame, features -> where the fit puts them, continuous pixels.
         """
-        track, frame, points = [], [], []
+        sightings = []
         for key in np.unique(tracks.start_frame):
             features = np.flatnonzero(tracks.start_frame == key)
             for other in self._similar_views(int(key), rotation):
@@ -133,21 +142,38 @@ class FeatureTracker:
                 )
                 scale = len(self.grey(other)) / REFERENCE_SIZE
                 there &= np.linalg.norm(moved - expected, axis=1) < MAX_SURPRISE * scale
-                track.append(features[there])
-                frame.append(np.full(there.sum(), other))
-                points.append(moved[there] + PIXEL_CENTRE)
-        if not track:
+                sightings.append((features[there], np.full(there.sum(), other), moved[there] + PIXEL_CENTRE))
+        if not sightings:
             return tracks
-        joined = (np.concatenate(parts) for parts in (track, frame, points))
-        return tracks.extended(*joined, REVISIT_WEIGHT)
+        return tracks.extended(*(np.concatenate(parts) for parts in zip(*sightings, strict=True)), LOOP_WEIGHT)
 
     def _similar_views(self, key: int, rotation: Float[np.ndarray, "n 3 3"]) -> list[int]:
         """Frames beyond the reach of the flow in which the head is turned as in the key frame."""
-        others = np.arange(0, len(self.video), REVISIT_INTERVAL)
+        others = np.arange(0, len(self.video), LOOP_INTERVAL)
         cosine = (np.einsum("ij,nij->n", rotation[key], rotation[others]) - 1) / 2
-        near = np.arccos(np.clip(cosine, -1, 1)) < REVISIT_ANGLE
+        near = np.arccos(np.clip(cosine, -1, 1)) < LOOP_ANGLE
         near &= (np.abs(others - key) > REACH) & (self.video[others] == self.video[key])
         return others[near].tolist()
+
+
+def skull_tracker(
+    grey: Callable[[int], UInt8[np.ndarray, "s s"]],
+    labels: Callable[[int], UInt8[np.ndarray, "s s"]],
+    landmarks: Float[np.ndarray, "n 468 2"],
+    video: Int[np.ndarray, " n"],
+) -> FeatureTracker:
+    """A tracker of features of the skull. It keeps the grey images that are needed at a time.
+
+    Args:
+        grey, labels: image and face-parsing labels of a frame.
+        landmarks: of all frames, continuous pixels.
+        video: recording of each frame.
+    """
+
+    def region(index: int) -> Bool[np.ndarray, "s s"]:
+        return rigid_region(labels(index), landmarks[index] - PIXEL_CENTRE)
+
+    return FeatureTracker(functools.lru_cache(maxsize=GREY_FRAMES)(grey), region, video)
 
 
 def rigid_region(semantic: UInt8[np.ndarray, "h w"], landmarks: Float[np.ndarray, "468 2"]) -> Bool[np.ndarray, "h w"]:
@@ -185,7 +211,14 @@ def _find(grey: UInt8[np.ndarray, "s s"], region: Bool[np.ndarray, "s s"]) -> Fl
     return np.zeros((0, 2), np.float32) if found is None else found.reshape(-1, 2)
 
 
-def _flow(source, target, points, guess, *, levels: int) -> tuple[Float[np.ndarray, "k 2"], Bool[np.ndarray, " k"]]:
+def _flow(
+    source: UInt8[np.ndarray, "s s"],
+    target: UInt8[np.ndarray, "s s"],
+    points: Float[np.ndarray, "k 2"],
+    guess: Float[np.ndarray, "k 2"],
+    *,
+    levels: int,
+) -> tuple[Float[np.ndarray, "k 2"], Bool[np.ndarray, " k"]]:
     """Where points of one image are in another, and whether the way back leads to where they were."""
     if not len(points):
         return np.zeros((0, 2), np.float32), np.zeros(0, dtype=bool)

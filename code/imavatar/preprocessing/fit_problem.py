@@ -9,8 +9,8 @@ from torch import Tensor
 
 from imavatar.anatomy import Joint
 from imavatar.head.landmarks import N_LANDMARKS
+from imavatar.preprocessing.feature_reprojection import FeatureReprojection
 from imavatar.preprocessing.landmark_model import LandmarkModel
-from imavatar.preprocessing.track_term import TrackTerm
 
 RESIDUAL_UNIT = 0.01
 """Residuals are counted in hundredths of the face's height, so that the image size does not matter."""
@@ -57,9 +57,9 @@ class Observations:
 class Unknowns:
     """What is optimised.
 
-    `rotation` turns the whole body once per recording; the head moves by `neck`. `place` holds the head's position in
-    the image (units of its width, y up) and the logarithm of the model units that the image's width covers at its
-    depth: a change of the focal length then leaves the head where it appears and as large as it appears.
+    `rotation` turns the whole body once per recording; the head moves by `neck`. `image_position` holds the head's
+    position in the image (units of its width, y up) and the logarithm of the model units that the image's width covers
+    at its depth: a change of the focal length then leaves the head where it appears and as large as it appears.
     """
 
     shape: Float[Tensor, "100"]
@@ -68,11 +68,11 @@ class Unknowns:
     neck: Float[Tensor, "n 3"]
     jaw: Float[Tensor, "n 3"]
     gaze: Float[Tensor, "n 2 2"]  # right and left eye; about x and y
-    place: Float[Tensor, "n 3"]
+    image_position: Float[Tensor, "n 3"]
     log_focal: Float[Tensor, ""]  # of the focal length in image widths
-    relief: Float[Tensor, " t"]  # of the features that are followed; see TrackTerm
+    depth_offset: Float[Tensor, " t"]  # of the features that are followed; see FeatureReprojection
 
-    def pose(self, video: Tensor) -> Float[Tensor, "n 15"]:
+    def pose(self, video: Int[Tensor, " n"]) -> Float[Tensor, "n 15"]:
         """FLAME's pose vectors: global, neck, jaw, left eye, right eye."""
         eyes = torch.nn.functional.pad(self.gaze, (0, 1))
         parts = [self.rotation[video], self.neck, self.jaw, eyes[:, 1], eyes[:, 0]]
@@ -80,9 +80,9 @@ class Unknowns:
 
     def translation(self) -> Float[Tensor, "n 3"]:
         """World to camera, model units."""
-        extent = self.place[:, 2].exp()
+        extent = self.image_position[:, 2].exp()
         depth = -self.log_focal.exp() * extent
-        return torch.stack([self.place[:, 0] * extent, self.place[:, 1] * extent, depth], dim=1)
+        return torch.stack([self.image_position[:, 0] * extent, self.image_position[:, 1] * extent, depth], dim=1)
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ class FitWeights:
     smooth_translation: float = 500.0
     still_translation: float = 1.0
     tracks: float = 1.0
-    relief: float = 0.01
+    depth_offset: float = 0.01
 
 
 TRACK_SCALE = 0.5
@@ -136,7 +136,7 @@ class FitProblem:
         self.video = torch.as_tensor(observations.video)
         self.triples = torch.as_tensor(_consecutive_triples(observations))
         self.prior_log_focal = float(np.log(prior_focal))
-        self.tracks: TrackTerm | None = None
+        self.tracks: FeatureReprojection | None = None
 
     def project(self, unknowns: Unknowns) -> Float[Tensor, "n 470 2"]:
         """Landmarks and pupils in continuous pixels."""
@@ -172,11 +172,11 @@ class FitProblem:
         """Robust mean of the features' distances in hundredths of the face's height: hair may move a little."""
         term, w = self.tracks, self.weights
         focal = unknowns.log_focal.exp() * self.width
-        distance = term.distances(self.head_motion(unknowns), unknowns.relief, focal, self.centre)
+        distance = term.distances(self.head_motion(unknowns), unknowns.depth_offset, focal, self.centre)
         distance = distance / (RESIDUAL_UNIT * self.face_height[term.frame])
         robust = 2 * TRACK_SCALE**2 * (1 + (distance / TRACK_SCALE).square()).log()
         loss = (term.weight * robust).sum() / term.weight.sum()
-        return w.tracks * loss + w.relief * unknowns.relief.square().mean()
+        return w.tracks * loss + w.depth_offset * unknowns.depth_offset.square().mean()
 
     def _priors(self, unknowns: Unknowns) -> Tensor:
         w, jaw, gaze = self.weights, unknowns.jaw, unknowns.gaze

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -12,9 +12,10 @@ from jaxtyping import Float, UInt8
 
 from imavatar.data.video_file import read_frames
 from imavatar.errors import DataError
-from imavatar.preprocessing.frame_spool import FrameSpool, SpooledFrame
+from imavatar.preprocessing.frame_cache import CachedFrame, FrameCache
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.semantics import label_semantics
+from imavatar.progress import track
 
 logger = logging.getLogger(__name__)
 
@@ -23,6 +24,7 @@ MIN_SHARE = 0.5
 """Fewer frames with a face than this, or a smaller share of them, are not a recording of a head."""
 
 
+@runtime_checkable
 class Landmarker(Protocol):
     """What finds landmarks; may use where the last face was to find the next one."""
 
@@ -66,7 +68,7 @@ class AnalysedVideo:
     """One recording: the frames with a face, and the numbers of those without."""
 
     path: Path
-    spool: FrameSpool
+    cache: FrameCache
     crop: Crop | None = None
     principal_point: tuple[float, float] = (0.0, 0.0)
     """Continuous pixels of the resized square: the middle of the whole video."""
@@ -84,17 +86,26 @@ class AnalysedVideo:
 
 def analyse_video(
     path: Path,
-    spool: FrameSpool,
+    cache: FrameCache,
     landmarker: Landmarker,
-    matting: Callable[[np.ndarray], Float[np.ndarray, "h w"]],
+    matting: Callable[[UInt8[np.ndarray, "h w 3"]], Float[np.ndarray, "h w"]],
     *,
     crop: Crop | None,
     fps: float | None,
-    progress: Callable[[int], None],
 ) -> AnalysedVideo:
-    """Decode a video and analyse every frame; those without a face are counted and left out."""
-    video = AnalysedVideo(path, spool)
-    for number, frame in enumerate(_square_frames(video, crop, fps)):
+    """Decode a video and analyse every frame; those without a face are counted and left out.
+
+    Args:
+        cache: takes the frames with a face.
+        matting: gives how much of each pixel belongs to the person, from 0 to 1.
+        crop: None is the largest square in the middle.
+        fps: frames a second that are used; None: all.
+
+    Raises:
+        DataError: the video cannot be read, the crop is not inside it, or too few frames show a face.
+    """
+    video = AnalysedVideo(path, cache)
+    for number, frame in enumerate(track(_square_frames(video, crop, fps), f"frames of {path.name} analysed")):
         found = landmarker.detect(frame)
         if found is None:
             video.without_face.append(number)
@@ -102,17 +113,16 @@ def analyse_video(
             alpha = matting(frame)
             semantic = label_semantics(alpha, found, frame)
             mask = np.clip(np.round(alpha * 255), 0, 255).astype(np.uint8)
-            spool.append(SpooledFrame(frame, mask, semantic))
+            cache.append(CachedFrame(frame, mask, semantic))
             video.landmarks.append(found)
             video.time.append(number)
-        progress(number + 1)
     _check_faces(video)
     return video
 
 
 def _square_frames(video: AnalysedVideo, crop: Crop | None, fps: float | None) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
     """Cropped and resized frames; notes the geometry of the crop in `video`."""
-    size = video.spool.size
+    size = video.cache.size
     for frame in read_frames(video.path, fps=fps):
         height, width = frame.shape[:2]
         if video.crop is None:

@@ -29,8 +29,15 @@ def orthographic_pose(
     return np.concatenate([rows, third[:, None]], axis=1), stretch.mean(axis=1), affine[..., 3]
 
 
-def initial_unknowns(problem: FitProblem, observations: Observations, weights: np.ndarray, focal: float) -> Unknowns:
-    """Unknowns for the mean neutral face, turned and placed as the detections say; focal length in image widths."""
+def initial_unknowns(
+    problem: FitProblem, observations: Observations, weights: Float[np.ndarray, " l"], focal: float
+) -> Unknowns:
+    """Unknowns for the mean neutral face, turned and placed as the detections say.
+
+    Args:
+        weights: of the landmarks.
+        focal: in image widths.
+    """
     n, width = len(observations), observations.size[1]
     like = problem.points
     neutral = problem.model(like.new_zeros(N_SHAPE), like.new_zeros(1, N_EXPRESSION), like.new_zeros(1, 15))
@@ -45,7 +52,7 @@ def initial_unknowns(problem: FitProblem, observations: Observations, weights: n
     root, pivot = joints[Joint.GLOBAL], joints[Joint.NECK]
     # the head turns about the neck joint, the orthographic pose about the origin
     offset = rotation @ pivot - of_frame @ (pivot - root) - root
-    place = np.concatenate([shift + offset[:, :2] * scale[:, None], -np.log(scale)[:, None]], axis=1)
+    position = np.concatenate([shift + offset[:, :2] * scale[:, None], -np.log(scale)[:, None]], axis=1)
 
     def tensor(array):
         return torch.as_tensor(np.asarray(array)).to(like)
@@ -57,9 +64,9 @@ def initial_unknowns(problem: FitProblem, observations: Observations, weights: n
         neck=tensor(Rotation.from_matrix(neck).as_rotvec()),
         jaw=like.new_zeros(n, 3),
         gaze=like.new_zeros(n, 2, 2),
-        place=tensor(place),
+        image_position=tensor(position),
         log_focal=tensor(np.log(focal)),
-        relief=like.new_zeros(0),
+        depth_offset=like.new_zeros(0),
     )
 
 

@@ -20,9 +20,9 @@ class JointShare:
 
     landmarks: Tensor  # [k] indices
     weight: Float[Tensor, " k"]
-    base: Float[Tensor, " k*3"]
-    shape_basis: Float[Tensor, "s k*3"]
-    frame_basis: Float[Tensor, "c k*3"]  # c: expression, then pose feature
+    base: Float[Tensor, " k3"]
+    shape_basis: Float[Tensor, "s k3"]
+    frame_basis: Float[Tensor, "c k3"]  # c: expression, then pose feature
 
 
 class LandmarkModel:

@@ -1,11 +1,11 @@
 """Landmarks of a face: 468 points of a face mesh and the irises, followed from frame to frame."""
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 from imavatar.assets import asset_path
 from imavatar.head.mesh_points import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
@@ -13,10 +13,15 @@ from imavatar.preprocessing.attention_mesh import AttentionMesh
 from imavatar.preprocessing.detection import Detection, FaceDetector
 from imavatar.preprocessing.tflite import TfliteModel
 
+PIXEL_CENTRE = 0.5
+"""Landmarks are pixels at integer coordinates; continuous pixels are counted from the image's corner."""
 FACE_MARGIN, EYE_MARGIN = 1.5, 2.3
 """Side of the crop over the longer side of the face's box, and over the width of the eye."""
 MIN_SCORE = 0.5
 N_REFINEMENTS = 2
+
+Image: TypeAlias = UInt8[np.ndarray, "h w 3"]
+Points: TypeAlias = Float[np.ndarray, "468 2"]
 
 
 @dataclass(frozen=True)
@@ -50,14 +55,14 @@ class Region:
         middle = np.full(2, (size - 1) / 2)
         return np.concatenate([linear, (self.centre - linear @ middle)[:, None]], axis=1)
 
-    def crop(self, rgb: np.ndarray, size: int, *, mirrored: bool = False) -> Float[np.ndarray, "s s 3"]:
+    def crop(self, rgb: Image, size: int, *, mirrored: bool = False) -> Float[np.ndarray, "s s 3"]:
         """The square as an image in [0, 1]; black outside the image."""
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         crop = cv2.warpAffine(rgb, self.to_image(size, mirrored=mirrored), (size, size), flags=flags)
         return crop.astype(np.float32) / 255
 
 
-def apply_affine(matrix: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "k 2"]):
+def apply_affine(matrix: Float[np.ndarray, "2 3"], points: Float[np.ndarray, "k 2"]) -> Float[np.ndarray, "k 2"]:
     """Points under an affine map."""
     return points @ matrix[:, :2].T + matrix[:, 2]
 
@@ -84,25 +89,22 @@ def region_of_points(points: Float[np.ndarray, "468 2"]) -> Region:
 class FaceLandmarker:
     """Finds the landmarks of the largest face; knows where it was in the frame before.
 
-    Args:
-        folder: with the models; the assets folder by default.
+    Raises:
+        AssetError: a model has not been fetched.
     """
 
-    def __init__(self, folder: Path | None = None):
-        def model_path(name: str) -> Path:
-            return asset_path(name, folder)
-
-        self._detector = FaceDetector(model_path("face_detector"))
-        self._landmarks = AttentionMesh(model_path("face_landmark_with_attention"))
-        self._iris = TfliteModel(model_path("iris_landmark"))
+    def __init__(self):
+        self._detector = FaceDetector(asset_path("face_detector"))
+        self._landmarks = AttentionMesh(asset_path("face_landmark_with_attention"))
+        self._iris = TfliteModel(asset_path("iris_landmark"))
         self._last: Float[np.ndarray, "468 2"] | None = None
 
     def reset(self) -> None:
         """Forget where the face was: the next image has nothing to do with the last."""
         self._last = None
 
-    def detect(self, rgb: np.ndarray) -> FaceLandmarks | None:
-        """Landmarks of an image uint8 [h, w, 3], or None where no face is found."""
+    def detect(self, rgb: Image) -> FaceLandmarks | None:
+        """Landmarks of an image, or None where no face is found."""
         found = None
         if self._last is not None:
             found = self._in_region(rgb, region_of_points(self._last))
@@ -120,7 +122,7 @@ class FaceLandmarker:
         )
         return FaceLandmarks(points, irises, score)
 
-    def _from_scratch(self, rgb):
+    def _from_scratch(self, rgb: Image) -> tuple[Points, float] | None:
         detection = self._detector.detect(rgb)
         if detection is None:
             return None
@@ -130,7 +132,7 @@ class FaceLandmarker:
                 found = self._in_region(rgb, region_of_points(found[0]))
         return found
 
-    def _in_region(self, rgb, region: Region):
+    def _in_region(self, rgb: Image, region: Region) -> tuple[Points, float] | None:
         """Points and score of the face in a region, or None where the model sees none."""
         size = self._landmarks.input_size
         crop_points, logit = self._landmarks(region.crop(rgb, size))
@@ -139,7 +141,9 @@ class FaceLandmarker:
             return None
         return apply_affine(region.to_image(size), crop_points), score
 
-    def _iris_points(self, rgb, points, corners, *, mirrored: bool) -> Float[np.ndarray, "5 2"]:
+    def _iris_points(
+        self, rgb: Image, points: Points, corners: tuple[int, int], *, mirrored: bool
+    ) -> Float[np.ndarray, "5 2"]:
         """The model knows the eye on the left of the image; the other one is mirrored."""
         outer, inner = points[corners[0]], points[corners[1]]
         ends = (inner, outer) if mirrored else (outer, inner)

@@ -1,7 +1,5 @@
 """How much of each pixel belongs to the person."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -12,30 +10,32 @@ from imavatar.preprocessing.tflite import TfliteModel
 REFINE_RADIUS, REFINE_EPS = 6, 1e-4
 """Guided filter at the model's own resolution: edges of the matte follow those of the image."""
 LOW, HIGH = 0.2, 0.8
-SOLID = 0.5
+"""The network's values that become 0 and 1."""
+PERSON_ALPHA = 0.5
+"""Above it a pixel is the person's."""
 DOUBT_INSIDE, DOUBT_OUTSIDE = 0.03, 0.02
 """Of the image's height: how far the network's outline may be from the true one, on either side."""
 COLOUR_ROUNDS = 2
 MIN_SURE_PIXELS = 50
 """Of the person and of the background each; with fewer there is nothing to learn colours from."""
-RAGGED = 0.01
+OUTLINE_SIGMA = 0.01
 """Of the image's height: standard deviation of the Gaussian that smooths an outline found by colours."""
-STRAND = 0.02
+STRAND_WIDTH = 0.02
 """Of the image's height: what is thinner, single strands above all, is no part of a surface."""
 
 
 class Matting:
     """Image -> alpha in [0, 1], by the selfie segmentation model; its outline moved to where the colours change.
 
-    Args:
-        folder: with the model; the assets folder by default.
+    Raises:
+        AssetError: the model has not been fetched.
     """
 
-    def __init__(self, folder: Path | None = None):
-        self._model = TfliteModel(asset_path("selfie_segmentation", folder))
+    def __init__(self):
+        self._model = TfliteModel(asset_path("selfie_segmentation"))
 
-    def __call__(self, rgb: np.ndarray) -> Float[np.ndarray, "h w"]:
-        """Alpha of an image uint8 [h, w, 3]."""
+    def __call__(self, rgb: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "h w"]:
+        """Alpha of an image."""
         height, width = rgb.shape[:2]
         size = self._model.input_size
         small = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA)
@@ -47,10 +47,10 @@ class Matting:
         return clean_matte(outline_by_colour(rgb, alpha))
 
 
-def guided_filter(guide: Float[np.ndarray, "h w"], values: Float[np.ndarray, "h w"]):
+def guided_filter(guide: Float[np.ndarray, "h w"], values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     """Values smoothed by local linear functions of a guide image."""
 
-    def mean(image):
+    def mean(image: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
         side = 2 * REFINE_RADIUS + 1
         return cv2.boxFilter(image, -1, (side, side))
 
@@ -68,7 +68,7 @@ def outline_by_colour(rgb: UInt8[np.ndarray, "h w 3"], alpha: Float[np.ndarray, 
     farther from it than the doubt remains as it is, whatever its colour. Along hair colours part at every strand, in
     each frame at others: the outline is smoothed.
     """
-    person = (alpha > SOLID).astype(np.uint8)
+    person = (alpha > PERSON_ALPHA).astype(np.uint8)
     sure_person = cv2.erode(person, _disk(DOUBT_INSIDE, len(alpha)))
     sure_background = cv2.dilate(person, _disk(DOUBT_OUTSIDE, len(alpha))) == 0
     if min(sure_person.sum(), sure_background.sum()) < MIN_SURE_PIXELS:
@@ -81,14 +81,14 @@ def outline_by_colour(rgb: UInt8[np.ndarray, "h w 3"], alpha: Float[np.ndarray, 
     models = np.zeros((1, 65)), np.zeros((1, 65))
     cv2.grabCut(np.ascontiguousarray(rgb), labels, None, *models, COLOUR_ROUNDS, cv2.GC_INIT_WITH_MASK)
     person = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
-    smooth = cv2.GaussianBlur(person, (0, 0), RAGGED * len(alpha), borderType=cv2.BORDER_REPLICATE)
-    return (smooth > SOLID).astype(np.float32)
+    smooth = cv2.GaussianBlur(person, (0, 0), OUTLINE_SIGMA * len(alpha), borderType=cv2.BORDER_REPLICATE)
+    return (smooth > PERSON_ALPHA).astype(np.float32)
 
 
 def clean_matte(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     """The largest connected part without holes and strands; what is not connected to it becomes background."""
     alpha = _without_strands(alpha)
-    solid = (alpha > SOLID).astype(np.uint8)
+    solid = (alpha > PERSON_ALPHA).astype(np.uint8)
     count, label, stats, _ = cv2.connectedComponentsWithStats(solid)
     if count <= 1:
         return np.zeros_like(alpha)
@@ -105,7 +105,7 @@ def clean_matte(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
 
 def _without_strands(alpha: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     """Alpha after a morphological opening; the image's border does not count as an end of the person."""
-    disk = _disk(STRAND / 2, len(alpha))
+    disk = _disk(STRAND_WIDTH / 2, len(alpha))
     side = len(disk)
     padded = np.pad(alpha.astype(np.float32), side, mode="edge")
     opened = cv2.dilate(cv2.erode(padded, disk), disk)

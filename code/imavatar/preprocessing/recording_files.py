@@ -1,32 +1,40 @@
 """The fitted frames as subject folders, and as a video to check the fit by eye."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float, Int, UInt8
 
 from imavatar.anatomy import HEAD_SCALE
-from imavatar.data.subject_writer import SubjectWriter
+from imavatar.data.subject_writer import SubjectWriter, TrackedFrame
 from imavatar.data.video_file import write_video
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo
+from imavatar.preprocessing.landmarks import PIXEL_CENTRE
 from imavatar.preprocessing.overlay import overlay_frame
 from imavatar.preprocessing.tracking import TrackingResult
+from imavatar.progress import track
 from imavatar.types import HeadParameters
 
 TEST_SHARE = 0.2
 """The last part of a single video, kept for evaluation."""
 
-Progress = Callable[[str, int, int | None], None]
-
 
 def plan_sub_dirs(
-    videos: list[AnalysedVideo], video_of_frame: np.ndarray, valid: np.ndarray
-) -> list[tuple[str, np.ndarray]]:
-    """Names of the folders and the frames that go into each, in order."""
+    videos: list[AnalysedVideo], video_of_frame: Int[np.ndarray, " n"], valid: Bool[np.ndarray, " n"]
+) -> list[tuple[str, Int[np.ndarray, " k"]]]:
+    """Names of the folders and the indices of the frames that go into each, in order.
+
+    Of one video the first part becomes `train` and the last TEST_SHARE `test`; of several each becomes its own folder.
+
+    Args:
+        video_of_frame: of each frame the index of its video.
+        valid: which frames are written.
+    """
     index = np.flatnonzero(valid)
     if len(videos) == 1:
         n_train = round(len(index) * (1 - TEST_SHARE))
@@ -34,49 +42,55 @@ def plan_sub_dirs(
     return [(v.path.stem, index[video_of_frame[index] == k]) for k, v in enumerate(videos)]
 
 
-def file_intrinsics(focal: float, observations: Observations) -> np.ndarray:
-    """fx, fy, cx, cy in units of the image size, for pixels at integer coordinates; fx is negative."""
+def file_intrinsics(focal: float, observations: Observations) -> Float[np.ndarray, " 4"]:
+    """fx, fy, cx, cy in units of the image size, for pixels at integer coordinates; fx is negative.
+
+    Args:
+        focal: in pixels of the observed images.
+    """
     size = observations.size[1]
     cx, cy = observations.centre
-    return np.array([-focal, focal, cx - 0.5, cy - 0.5]) / size
+    return np.array([-focal, focal, cx - PIXEL_CENTRE, cy - PIXEL_CENTRE]) / size
 
 
-def to_file_range(points: np.ndarray, size: int) -> np.ndarray:
+def to_file_range(points: Float[np.ndarray, "k 2"], size: int) -> Float[np.ndarray, "k 2"]:
     """Continuous pixels to [-1, 1], where value v stands for the integer pixel coordinate (v + 1) / 2 * size."""
-    return (points - 0.5) / size * 2 - 1
+    return (points - PIXEL_CENTRE) / size * 2 - 1
+
+
+def tracked_frame(
+    row: int, observations: Observations, result: TrackingResult, video_frame: int | None = None
+) -> TrackedFrame:
+    """What the files say of a fitted frame."""
+    size = observations.size[1]
+    face = to_file_range(observations.landmarks[row], size)
+    return TrackedFrame(
+        world_mat=np.concatenate([np.eye(3), result.translation[row][:, None]], axis=1),
+        expression=result.expression[row],
+        pose=result.pose[row],
+        keypoints=to_file_range(result.keypoints[row], size),
+        bbox=np.concatenate([face.min(axis=0), face.max(axis=0)]),
+        video_frame=video_frame,
+    )
 
 
 def write_recordings(
-    folder: Path,
-    videos: list[AnalysedVideo],
-    observations: Observations,
-    result: TrackingResult,
-    progress: Progress,
+    folder: Path, videos: list[AnalysedVideo], observations: Observations, result: TrackingResult
 ) -> dict[str, int]:
-    """Write every sub_dir; returns the number of frames in each."""
+    """Write every sub_dir; returns the number of frames in each.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
     first_of_video = np.searchsorted(observations.video, np.arange(len(videos)))
-    size = observations.size[1]
-    counts, done = {}, 0
+    counts = {}
     for name, frames in plan_sub_dirs(videos, observations.video, result.valid):
         writer = SubjectWriter(folder / name)
-        for index in frames:
+        for index in track(frames, f"frames of {name} written"):
             video = observations.video[index]
-            frame = videos[video].spool[int(index - first_of_video[video])]
-            keypoints = to_file_range(result.keypoints[index], size)
-            face = to_file_range(observations.landmarks[index], size)
-            writer.add_frame(
-                image=frame.image,
-                mask=frame.mask,
-                semantic=frame.semantic,
-                world_mat=np.concatenate([np.eye(3), result.translation[index][:, None]], axis=1),
-                expression=result.expression[index],
-                pose=result.pose[index],
-                keypoints=keypoints,
-                bbox=np.concatenate([face.min(axis=0), face.max(axis=0)]),
-                video_frame=int(observations.time[index]),
-            )
-            done += 1
-            progress("writing frames", done, int(result.valid.sum()))
+            frame = videos[video].cache[int(index - first_of_video[video])]
+            tracked = tracked_frame(int(index), observations, result, int(observations.time[index]))
+            writer.add_frame(frame.image, frame.mask, frame.semantic, tracked)
         writer.finish(file_intrinsics(result.focal, observations), result.shape)
         counts[name] = len(frames)
     return counts
@@ -89,15 +103,21 @@ def write_overlay(
     result: TrackingResult,
     assets: HeadAssets,
     fps: float | None,
-    progress: Progress,
 ) -> None:
-    """A video of all fitted frames with mesh and landmarks drawn over them."""
+    """A video of all fitted frames with mesh and landmarks drawn over them.
 
-    def frames() -> Iterator[np.ndarray]:
+    Args:
+        fps: frames a second; None: 25.
+
+    Raises:
+        DataError: it cannot be written.
+    """
+
+    def frames() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         first_of_video = np.searchsorted(observations.video, np.arange(len(videos)))
         flame = Flame(assets, torch.as_tensor(result.shape))
-        for index, video in enumerate(observations.video):
-            frame = videos[video].spool[int(index - first_of_video[video])]
+        for index, video in enumerate(track(observations.video, "frames of the overlay drawn")):
+            frame = videos[video].cache[int(index - first_of_video[video])]
             head = HeadParameters(
                 torch.as_tensor(result.expression[index : index + 1]),
                 torch.as_tensor(result.pose[index : index + 1]),
@@ -106,7 +126,6 @@ def write_overlay(
                 vertices = flame.vertices(head)[0].double().numpy() + result.translation[index]
             name = videos[video].path.stem
             label = f"{name} {observations.time[index]}: {100 * result.relative_error[index]:.1f} %"
-            progress("drawing the overlay", index + 1, len(observations))
             yield overlay_frame(
                 frame.image,
                 vertices / HEAD_SCALE,

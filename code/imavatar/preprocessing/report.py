@@ -12,6 +12,7 @@ from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo
+from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.tracking import TrackingResult
 
 REPORT_NAME = "report.json"
@@ -85,7 +86,7 @@ class PreprocessReport:
             f"tracked {self.frames_tracked} of {self.frames_read} frames ({share:.1f} %)",
             f"landmark error {errors['error_px']:.2f} px, {100 * errors['error_share']:.2f} % of the face's height "
             f"({self.face_height:.0f} px); without the outline {100 * errors['error_share_without_oval']:.2f} %",
-            f"focal length {self.focal:.0f} px ({'estimated' if self.focal_estimated else 'given'})",
+            f"focal length {self.focal:.0f} px of the images ({'estimated' if self.focal_estimated else 'given'})",
             "frames written: " + ", ".join(f"{k} {n}" for k, n in self.frames_written.items()),
         ]
         if self.left_out:
@@ -97,12 +98,12 @@ class PreprocessReport:
         return "\n".join(lines)
 
 
-def describe_request(options, head_path: Path) -> dict:
+def describe_request(options: PreprocessOptions) -> dict:
     """What the result depends on, comparable between calls: options, and the videos' content."""
     return {
         "format": FORMAT,
         "videos": [_fingerprint(path) for path in options.videos],
-        "head": head_path.name,
+        "head": options.head_path.name,
         "size": options.size,
         "fps": options.fps,
         "focal": options.focal,

@@ -4,9 +4,11 @@ Lips, eyes, brows and mouth follow the landmarks; the rest is told by place and 
 the outline of the face and, below it, what looks like it; hair around and above; cloth below.
 """
 
+from typing import TypeAlias
+
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, Num, UInt8
 
 from imavatar.anatomy import ParsingLabel
 from imavatar.head.mesh_points import (
@@ -22,6 +24,10 @@ from imavatar.head.mesh_points import (
     UPPER_LIP_OUTER,
 )
 from imavatar.preprocessing.landmarks import FaceLandmarks
+from imavatar.preprocessing.matting import PERSON_ALPHA
+
+Image: TypeAlias = UInt8[np.ndarray, "h w 3"]
+Mask: TypeAlias = Bool[np.ndarray, "h w"]
 
 LOOPS = (
     (ParsingLabel.LEFT_BROW, LEFT_BROW),
@@ -35,7 +41,6 @@ LOOPS = (
 """Labels and closed loops of landmarks, painted in this order."""
 
 CHIN, FOREHEAD = 152, 10
-MATTE_THRESHOLD = 0.5
 SKIN_DISTANCE = 3.0
 """Mahalanobis distance from the face's colours within which a pixel looks like skin."""
 NECK_REACH = 0.45
@@ -51,7 +56,7 @@ FOREHEAD_DISTANCE = 1.5
 def label_semantics(
     alpha: Float[np.ndarray, "h w"],
     face: FaceLandmarks,
-    rgb: UInt8[np.ndarray, "h w 3"] | None = None,
+    rgb: Image | None = None,
 ) -> UInt8[np.ndarray, "h w"]:
     """Face-parsing labels of the person's pixels; 0 elsewhere.
 
@@ -60,7 +65,7 @@ def label_semantics(
     """
     height, width = alpha.shape
     labels = np.zeros((height, width), dtype=np.uint8)
-    person = alpha > MATTE_THRESHOLD
+    person = alpha > PERSON_ALPHA
     rows = np.arange(height)[:, None]
     chin, top = face.points[CHIN], face.points[FOREHEAD]
     size = float(np.linalg.norm(chin - top))
@@ -78,15 +83,15 @@ def label_semantics(
     return labels
 
 
-def fill(points: Float[np.ndarray, "k 2"], height: int, width: int) -> np.ndarray:
-    """Pixels [h, w] inside a closed loop of points."""
+def fill(points: Num[np.ndarray, "k 2"], height: int, width: int) -> Mask:
+    """Pixels inside a closed loop of points."""
     mask = np.zeros((height, width), dtype=np.uint8)
     # Four fractional bits keep small loops, such as thin lips, from collapsing.
     cv2.fillPoly(mask, [np.round(points * 16).astype(np.int32)], 1, shift=4)
     return mask.astype(bool)
 
 
-def _neck(face: FaceLandmarks, outline: np.ndarray, size: float, rgb) -> np.ndarray:
+def _neck(face: FaceLandmarks, outline: Mask, size: float, rgb: Image | None) -> Mask:
     """Below the jaw, within the face's width, not farther than a neck; where it looks like skin."""
     height, width = outline.shape
     columns, rows = np.arange(width)[None, :], np.arange(height)[:, None]
@@ -101,7 +106,7 @@ def _neck(face: FaceLandmarks, outline: np.ndarray, size: float, rgb) -> np.ndar
     return inside & _looks_like(rgb, outline & (rows > middle))
 
 
-def _forehead(face: FaceLandmarks, outline: np.ndarray, size: float, rgb) -> np.ndarray:
+def _forehead(face: FaceLandmarks, outline: Mask, size: float, rgb: Image) -> Mask:
     """Skin above the outline, which ends below the hairline: what looks like the brow and hangs together with it."""
     columns, rows = np.arange(outline.shape[1])[None, :], np.arange(len(outline))[:, None]
     middle, top = face.points[FOREHEAD]
@@ -116,7 +121,7 @@ def _forehead(face: FaceLandmarks, outline: np.ndarray, size: float, rgb) -> np.
     return above & (part == np.bincount(inside).argmax()) if len(inside) else np.zeros_like(outline)
 
 
-def _hanging_hair(labels: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+def _hanging_hair(labels: UInt8[np.ndarray, "h w"], rgb: Image) -> Mask:
     """Below the chin: what looks like the hair above it and hangs together with that."""
     hair = labels == ParsingLabel.HAIR
     similar = hair | ((labels == ParsingLabel.CLOTH) & _looks_like(rgb, hair, HAIR_DISTANCE))
@@ -127,7 +132,7 @@ def _hanging_hair(labels: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     return (labels == ParsingLabel.CLOTH) & np.isin(part, joined[joined > 0])
 
 
-def _looks_like(rgb: np.ndarray, sample: np.ndarray, distance: float = SKIN_DISTANCE) -> np.ndarray:
+def _looks_like(rgb: Image, sample: Mask, distance: float = SKIN_DISTANCE) -> Mask:
     """Pixels whose chroma and lightness are like those of a sample."""
     lab = cv2.cvtColor(rgb, cv2.COLOR_RGB2LAB).astype(np.float64)
     if sample.sum() < 10:

@@ -1,8 +1,10 @@
 """TensorFlow Lite models on LiteRT."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
 from imavatar.errors import AssetError
 
@@ -29,7 +31,7 @@ class TfliteModel:
         """Rows of the first input."""
         return int(self._inputs[0]["shape"][1])
 
-    def __call__(self, *values: np.ndarray) -> list[np.ndarray]:
+    def __call__(self, *values: Float[np.ndarray, "..."]) -> list[Float[np.ndarray, "..."]]:
         """Outputs in their order; images are in the model's own range."""
         for tensor, value in zip(self._inputs, values, strict=True):
             self._interpreter.set_tensor(tensor["index"], value[None].astype(np.float32))
@@ -37,7 +39,7 @@ class TfliteModel:
         return [self._interpreter.get_tensor(output["index"])[0].copy() for output in self._outputs]
 
 
-def _load(path: Path, n_threads: int, **source):
+def _load(path: Path, n_threads: int, **source: str | bytes) -> Any:
     """An interpreter that is ready to run."""
     try:
         from ai_edge_litert.interpreter import Interpreter

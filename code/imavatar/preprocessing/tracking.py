@@ -7,17 +7,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from imavatar.errors import DataError
 from imavatar.head.assets import HeadAssets
 from imavatar.head.landmarks import N_LANDMARKS, LandmarkEmbedding
 from imavatar.head.mesh_points import FACE_OVAL, IBUG_FROM_MESH
+from imavatar.preprocessing.feature_reprojection import FeatureReprojection
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
 from imavatar.preprocessing.fit_problem import FitProblem, FitWeights, Observations, Unknowns
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
-from imavatar.preprocessing.track_term import TrackTerm
+from imavatar.progress import progress_bar
 
 logger = logging.getLogger(__name__)
 
@@ -28,8 +29,8 @@ DEFAULT_FOCAL = 2.0
 """Where the search for the focal length starts, in image widths: a field of view of 28 degrees."""
 
 RIGID_STEPS, ALL_STEPS = 80, 300
-REVISITS, REVISIT_STEPS = 2, 120
-"""How often features are looked for again where the fit expects them, and steps of the fit after each time."""
+LOOP_CLOSURES, LOOP_STEPS = 2, 120
+"""How often features are looked for again in far frames, where the fit expects them, and the fit's steps after each."""
 LEARNING_RATES = {
     "shape": 0.05,
     "expression": 0.05,
@@ -37,11 +38,11 @@ LEARNING_RATES = {
     "neck": 0.005,
     "jaw": 0.01,
     "gaze": 0.01,
-    "place": 0.005,
+    "image_position": 0.005,
     "log_focal": 0.01,
-    "relief": 0.02,
+    "depth_offset": 0.02,
 }
-RIGID = ("rotation", "neck", "place")
+RIGID = ("rotation", "neck", "image_position")
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class TrackingResult:
         }
 
 
-def track(
+def fit_head(
     observations: Observations,
     assets: HeadAssets,
     embedding: LandmarkEmbedding,
@@ -93,14 +94,12 @@ def track(
     focal: float | None = None,
     weights: FitWeights | None = None,
     features: FeatureTracker | None = None,
-    progress: Callable[[int, int], None] | None = None,
 ) -> TrackingResult:
     """Fit the head model to the detections of one subject, all frames of all recordings at once.
 
     Args:
-        focal: focal length in pixels; estimated where it is None.
-        features: what follows features of the skull through the frames; without it landmarks alone place the head.
-        progress: called with the number of steps done and to do.
+        focal: focal length in pixels of the observed images; estimated where it is None.
+        features: follows features of the skull through the frames; without it landmarks alone place the head.
     """
     weights = weights or FitWeights()
     width = observations.size[1]
@@ -113,39 +112,41 @@ def track(
     fixed = set() if focal is None else {"log_focal"}
     everything = [name for name in LEARNING_RATES if name not in fixed]
     tracks = None if features is None else features.follow()
-    rounds = [ALL_STEPS] if tracks is None or not len(tracks) else [ALL_STEPS] + [REVISIT_STEPS] * REVISITS
-    total = RIGID_STEPS + sum(rounds)
-    report = progress or (lambda done, total: None)
-    with _one_thread():
-        unknowns = _minimise(problem, unknowns, RIGID, RIGID_STEPS, lambda k: report(k, total))
-        done = RIGID_STEPS
+    rounds = [ALL_STEPS] if tracks is None or not len(tracks) else [ALL_STEPS] + [LOOP_STEPS] * LOOP_CLOSURES
+    with _one_thread(), progress_bar("steps of the head's fit", RIGID_STEPS + sum(rounds)) as bar:
+        unknowns = _minimise(problem, unknowns, RIGID, RIGID_STEPS, bar.update)
         for number, steps in enumerate(rounds):
             if len(rounds) > 1:
-                seen = tracks if number == 0 else _revisit(features, tracks, problem, unknowns)
-                problem.tracks = TrackTerm(seen, problem.points)
+                seen = tracks if number == 0 else _close_loops(features, tracks, problem, unknowns)
+                problem.tracks = FeatureReprojection(seen, problem.points)
                 if number == 0:
-                    unknowns = replace(unknowns, relief=problem.points.new_zeros(len(tracks)))
-            unknowns = _minimise(problem, unknowns, everything, steps, lambda k, done=done: report(done + k, total))
-            done += steps
+                    unknowns = replace(unknowns, depth_offset=problem.points.new_zeros(len(tracks)))
+            unknowns = _minimise(problem, unknowns, everything, steps, bar.update)
     return _result(problem, unknowns, observations)
 
 
 @torch.no_grad()
-def _revisit(features: FeatureTracker, tracks: FeatureTracks, problem: FitProblem, unknowns: Unknowns) -> FeatureTracks:
+def _close_loops(
+    features: FeatureTracker, tracks: FeatureTracks, problem: FitProblem, unknowns: Unknowns
+) -> FeatureTracks:
     """The tracks with sightings where the fit so far expects them."""
     head = problem.head_motion(unknowns)
     focal = unknowns.log_focal.exp() * problem.width
 
-    def predict(frame: int, rows: np.ndarray) -> np.ndarray:
+    def predict(frame: int, rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k 2"]:
         track = torch.as_tensor(rows)
         where = torch.full_like(track, frame)
-        return problem.tracks.project(head, unknowns.relief, focal, problem.centre, track, where).double().numpy()
+        return problem.tracks.project(head, unknowns.depth_offset, focal, problem.centre, track, where).double().numpy()
 
-    return features.revisit(tracks, head[..., :3].double().numpy(), predict)
+    return features.close_loops(tracks, head[..., :3].double().numpy(), predict)
 
 
 def check_fit(result: TrackingResult, observations: Observations) -> None:
-    """Raise where the fit as a whole cannot be trusted, and say what to try."""
+    """See that the fit as a whole can be trusted.
+
+    Raises:
+        DataError: it cannot; the message says what to try.
+    """
     advice = (
         "Try a crop around the head (--crop x,y,size), the camera's focal length (--focal PX), or a recording with "
         "better light and the whole face in view."
@@ -183,20 +184,24 @@ def _minimise(
     unknowns: Unknowns,
     names: tuple[str, ...] | list[str],
     steps: int,
-    report: Callable[[int], None],
+    stepped: Callable[[], object],
 ) -> Unknowns:
-    """Adam with a learning rate that falls to a tenth; only the named unknowns move."""
+    """Adam with a learning rate that falls to a tenth; only the named unknowns move.
+
+    Args:
+        stepped: called after every step.
+    """
     moving = {n: getattr(unknowns, n).detach().clone().requires_grad_(True) for n in names}
     unknowns = replace(unknowns, **moving)
     optimiser = torch.optim.Adam([{"params": [moving[n]], "lr": LEARNING_RATES[n]} for n in names])
     schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: 1 - 0.9 * k / steps)
-    for step in range(steps):
+    for _ in range(steps):
         optimiser.zero_grad()
         loss = problem.loss(unknowns)
         loss.backward()
         optimiser.step()
         schedule.step()
-        report(step + 1)
+        stepped()
     logger.debug("fit of %s: loss %.4f after %d steps", ", ".join(names), float(loss.detach()), steps)
     return replace(unknowns, **{name: value.detach() for name, value in moving.items()})
 

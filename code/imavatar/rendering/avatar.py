@@ -134,7 +134,7 @@ class Avatar(nn.Module):
         """Colours and normals where `where`, signed distances elsewhere, with their gradients.
 
         Surface points get the gradient of the point on the ray and on the surface; all others that
-        of a point at constant depth on the ray (SPEC section 7).
+        of a point at constant depth on the ray (docs/method.md, section 7).
 
         Args:
             wants_sdf: the other rays whose signed distance is to have a gradient; all without it.
@@ -259,7 +259,7 @@ def _on_ray_and_surface(rays: RayBundle, seen: _Seen) -> tuple[Float[Tensor, "m 
 
 
 def deformed_normal(gradient: Float[Tensor, "n 3"], jacobian: Float[Tensor, "n 3 3"]) -> Float[Tensor, "n 3"]:
-    """normalise(grad f (d x_d / d x_c)^-1), a row vector times the inverse (SPEC section 8)."""
+    """normalise(grad f (d x_d / d x_c)^-1), a row vector times the inverse (docs/method.md, section 8)."""
     return F.normalize(matvec(inverse_3x3(jacobian).transpose(1, 2), gradient), dim=-1)
 
 

@@ -1,4 +1,4 @@
-"""Pinhole cameras: pixels to rays and points to pixels (SPEC section 11)."""
+"""Pinhole cameras: pixels to rays and points to pixels (docs/data_format.md, section 4)."""
 
 import torch
 import torch.nn.functional as F

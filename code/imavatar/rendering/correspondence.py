@@ -1,4 +1,4 @@
-"""Deformed points to canonical points over several initial guesses (SPEC section 5). No gradient."""
+"""Deformed points to canonical points over several initial guesses (docs/method.md, section 5). No gradient."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,6 +1,7 @@
 """Whole images of an avatar, in chunks of rays."""
 
 from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,23 @@ class RenderedImage:
     normal: Float[Tensor, "h w 3"]
     alpha: Float[Tensor, "h w"]
     depth: Float[Tensor, "h w"]
+
+
+@runtime_checkable
+@runtime_checkable
+class Renderer(Protocol):
+    """Makes pictures of posed heads, as `ImageRenderer`, `PreviewRenderer` and a baseline's renderer do."""
+
+    def render(self, camera: Camera, posed: PosedHead, height: int, width: int) -> RenderedImage:
+        """The image of one camera and one posed head (records of one row)."""
+
+
+@runtime_checkable
+class SurfaceRenderer(Renderer, Protocol):
+    """Makes meshes too, as renderers of exact images do."""
+
+    def mesh(self, posed: PosedHead, resolution: int) -> SurfaceMesh:
+        """The surface in one frame, `resolution` cells along its longest side."""
 
 
 class ImageRenderer:

@@ -1,6 +1,7 @@
 """Rays and points against a triangle mesh, by NVIDIA Warp on CPU and CUDA. No gradient."""
 
 from dataclasses import dataclass
+from typing import no_type_check
 
 import torch
 import warp as wp
@@ -153,6 +154,7 @@ def _vec3(values: Float[Tensor, "n 3"]) -> Tensor:
 
 
 @wp.kernel
+@no_type_check
 def _cast_kernel(
     mesh: wp.uint64,
     origins: wp.array(dtype=wp.vec3),
@@ -179,6 +181,7 @@ def _cast_kernel(
 
 
 @wp.kernel
+@no_type_check
 def _approach_kernel(
     mesh: wp.uint64,
     origins: wp.array(dtype=wp.vec3),
@@ -210,6 +213,7 @@ def _approach_kernel(
 
 
 @wp.kernel
+@no_type_check
 def _distance_kernel(
     mesh: wp.uint64,
     points: wp.array(dtype=wp.vec3),
@@ -222,6 +226,7 @@ def _distance_kernel(
 
 
 @wp.kernel
+@no_type_check
 def _signed_distance_kernel(
     mesh: wp.uint64,
     points: wp.array(dtype=wp.vec3),

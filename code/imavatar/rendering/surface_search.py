@@ -1,4 +1,4 @@
-"""The paper's surface search: uniform samples along the ray, then secant steps (SPEC section 6)."""
+"""The paper's surface search: uniform samples along the ray, then secant steps (docs/method.md, section 6)."""
 
 from collections.abc import Callable
 from dataclasses import replace

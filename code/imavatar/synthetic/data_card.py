@@ -14,7 +14,6 @@ from imavatar.data.subject import read_json
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
 from imavatar.synthetic.ground_truth_files import FIT_FILE, FOLDER, FRAMES
-from imavatar.synthetic.settings import SubjectSettings
 from imavatar.synthetic.renderer import fastest_variant
 from imavatar.synthetic.sequences import (
     EXTRAPOLATION,
@@ -25,6 +24,7 @@ from imavatar.synthetic.sequences import (
     UNSEEN_PAIRS,
     VIEWS,
 )
+from imavatar.synthetic.settings import SubjectSettings
 
 SHEET, CARD, FACES = "contact_sheet.png", "DATA_CARD.md", "faces_found.json"
 TEXT = """# Synthetic heads with ground truth

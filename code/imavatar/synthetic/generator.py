@@ -31,14 +31,13 @@ SEEDS_OF_SEQUENCE = 1000
 """Noise seeds that are kept for a sequence, one a frame."""
 
 
-def make_synthetic(out: Path, subjects: Sequence[SubjectSettings], *, assets_dir: Path, workers: int = 0) -> list[Path]:
+def make_synthetic(out: Path, subjects: Sequence[SubjectSettings], *, workers: int = 0) -> list[Path]:
     """Render subjects, unless they are there; returns the folders that hold each one's sequences.
 
     Frames that an interrupted run has left are kept. How many frames are finished is shown, see `imavatar.progress`.
 
     Args:
         out: the data folder; files go to `<out>/<subject>/<subject>/<sequence>`.
-        assets_dir: holds `open_head.npz`, its landmarks, and `makehuman`.
         workers: processes that render; 0 renders in this one.
 
     Raises:
@@ -46,7 +45,7 @@ def make_synthetic(out: Path, subjects: Sequence[SubjectSettings], *, assets_dir
         DataError: a folder holds another data set, or cannot be written.
         AssetError: the head model, its landmarks or MakeHuman's files are missing.
     """
-    head = load_head(find_head("open", Path(assets_dir), Path(assets_dir)))
+    head = load_head(find_head("open"))
     notes = {settings.subject: settings.note(head) for settings in subjects}
     folders = {settings.subject: Path(out) / settings.subject / settings.subject for settings in subjects}
     missing = [s for s in subjects if not _is_there(folders[s.subject], s, notes[s.subject])]
@@ -54,7 +53,7 @@ def make_synthetic(out: Path, subjects: Sequence[SubjectSettings], *, assets_dir
         logger.info("%s: %d of %d synthetic subjects are there", out, len(subjects) - len(missing), len(subjects))
     if missing:
         fastest_variant()
-        assets = SyntheticAssets.load(Path(assets_dir))
+        assets = SyntheticAssets.load()
         with progress_bar("frames rendered", total=sum(sum(s.frames.values()) for s in missing)) as bar:
             for settings in missing:
                 folder = folders[settings.subject]

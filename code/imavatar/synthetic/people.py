@@ -47,15 +47,15 @@ class SyntheticAssets:
     makehuman_folder: Path
 
     @classmethod
-    def load(cls, assets_dir: Path) -> "SyntheticAssets":
+    def load(cls) -> "SyntheticAssets":
         """Read the assets.
 
         Raises:
             AssetError: the head model, its landmarks or MakeHuman's files are missing.
         """
-        path = find_head("open", assets_dir, assets_dir)
+        path = find_head("open")
         head = load_head(path)
-        return cls(head, load_embedding(embedding_path(path), head), asset_path("makehuman", assets_dir))
+        return cls(head, load_embedding(embedding_path(path), head), asset_path("makehuman"))
 
     def makehuman(self) -> tuple[MakeHuman, HeadMesh]:
         """MakeHuman's files, and the open head on its base mesh.

@@ -12,7 +12,8 @@ from jaxtyping import Float
 
 from imavatar.data.ground_truth import read_ground_truth, write_ground_truth
 from imavatar.data.images import read_colour, read_grey
-from imavatar.data.subject_writer import JSON_NAME, SubjectWriter
+from imavatar.data.subject import JSON_NAME
+from imavatar.data.subject_writer import SubjectWriter, TrackedFrame
 from imavatar.errors import DataError
 from imavatar.synthetic.renderer import SCALAR
 from imavatar.synthetic.studio import FrameSpec, RenderedFrame, Studio
@@ -77,11 +78,13 @@ def _write(
             content.image,
             content.mask,
             content.labels,
-            world_mat=studio.camera_for(frame).world_mat,
-            expression=spec.expression[k],
-            pose=spec.pose[k],
-            keypoints=landmarks.keypoints,
-            bbox=landmarks.bbox,
+            TrackedFrame(
+                world_mat=studio.camera_for(frame).world_mat,
+                expression=spec.expression[k],
+                pose=spec.pose[k],
+                keypoints=landmarks.keypoints,
+                bbox=landmarks.bbox,
+            ),
         )
         write_ground_truth(spec.folder, name, content.truth)
         yield k + 1

@@ -44,7 +44,8 @@ class StudioCamera:
     """A camera that looks at `centre`, along -z unless it is turned; metres, in the frame of the head's template.
 
     `width` is what the image shows of the plane through `centre`, at right angles to the view. `yaw` and `pitch`
-    (radians) carry it around the centre, to the subject's left and up (SPEC section 11: cameras look along their -z).
+    (radians) carry it around the centre, to the subject's left and up (cameras look along their -z:
+    docs/data_format.md, section 4).
     """
 
     size: int

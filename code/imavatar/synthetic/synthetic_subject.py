@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from imavatar.anatomy import HEAD_SCALE, Joint
+from imavatar.anatomy import HEAD_SCALE, Joint, ParsingLabel
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.head.makehuman import MakeHuman

@@ -1,4 +1,7 @@
-"""The optimisers' states in the authors' checkpoints, to and from this project's parameter groups (SPEC section 12)."""
+"""The optimisers' states in the authors' checkpoints, to and from this project's parameter groups.
+
+docs/checkpoints.md, section 2, describes these files.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every path of a run (SPEC section 12)."""
+"""Every path of a run (docs/checkpoints.md, section 1)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -9,7 +9,7 @@ def milestone_factor(epoch: float, milestones: Sequence[int], factor: float) -> 
 
 
 def decaying_weight(epoch: float, milestones: Sequence[int], factor: float) -> float:
-    """As `milestone_factor`, but 0 from the last milestone on (SPEC section 10, FLAME supervision)."""
+    """As `milestone_factor`, but 0 from the last milestone on (docs/method.md, section 10, FLAME supervision)."""
     if milestones and epoch >= milestones[-1]:
         return 0.0
     return milestone_factor(epoch, milestones, factor)

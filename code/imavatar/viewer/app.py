@@ -2,20 +2,16 @@
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
 
-import numpy as np
 import viser
-from jaxtyping import Float
 
-from imavatar.types import Camera, HeadParameters
-from imavatar.viewer.access import LOOPBACK, Access
-from imavatar.viewer.controls import Control
+from imavatar.viewer.access import Access
+from imavatar.viewer.camera import field_of_view, look_towards
 from imavatar.viewer.gate import open_server
 from imavatar.viewer.listening import check_free
-from imavatar.viewer.orbit import field_of_view, look_towards
+from imavatar.viewer.renderer import LiveRenderer
+from imavatar.viewer.scene import Scene, ViewerSettings
 from imavatar.viewer.session import Session
-from imavatar.viewer.stage import Stage
 
 logger = logging.getLogger(__name__)
 
@@ -26,40 +22,18 @@ STEP_BACK = 1.25
 class Viewer:
     """Serves until `stop`; browsers may come and go, as many at a time as the gate lets in.
 
-    Args:
-        rest: the head where no motion is chosen, one row.
-        camera: where browsers look from at first, but from a little farther away; one row.
-        height: of its image, pixels.
-        centre: what they orbit around, near its axis, model units.
-        host: the interface that is listened at; "0.0.0.0": all.
-
     Raises:
         ImavatarError: the port is taken, there is no such host, or the installed viser is not known to the gate.
     """
 
-    def __init__(
-        self,
-        stage: Stage,
-        controls: Sequence[Control],
-        motions: Mapping[str, HeadParameters],
-        rest: HeadParameters,
-        *,
-        camera: Camera,
-        height: int,
-        centre: Float[np.ndarray, "3"],
-        fps: float,
-        size: int,
-        host: str = LOOPBACK,
-        port: int = 8080,
-    ):
-        check_free(host, port)
-        self.stage, self.controls, self.motions, self.rest = stage, controls, motions, rest
-        self.fps, self.size = fps, size
-        place, self._target = look_towards(camera, centre)
+    def __init__(self, renderer: LiveRenderer, scene: Scene, settings: ViewerSettings):
+        check_free(settings.host, settings.port)
+        self.renderer, self.scene, self.settings = renderer, scene, settings
+        place, self._target = look_towards(scene.camera, scene.centre)
         self._position = self._target + STEP_BACK * (place - self._target)
-        self._fov = field_of_view(camera, height)
+        self._fov = field_of_view(scene.camera, scene.height)
         self._sessions: dict[int, Session] = {}
-        self._access = Access(host, port)
+        self._access = Access(settings.host, settings.port)
         self._server = open_server(self._access, "imavatar")
         self._server.scene.set_up_direction("+y")
         self._server.scene.world_axes.visible = False
@@ -86,7 +60,7 @@ class Viewer:
         client.camera.position = tuple(self._position)
         client.camera.look_at = tuple(self._target)
         client.camera.fov = self._fov
-        session = Session(client, self.stage, self.controls, self.motions, self.rest, fps=self.fps, size=self.size)
+        session = Session(client, self.renderer, self.scene, self.settings)
         self._sessions[client.client_id] = session
         threading.Thread(target=_run, args=[session], name=f"session {client.client_id}", daemon=True).start()
         logger.info("browser %d looks (%d now)", client.client_id, len(self._sessions))
@@ -106,5 +80,5 @@ def _run(session: Session) -> None:
     try:
         session.run()
     except Exception as error:
-        session.say(f"stopped: {error}; the terminal says more")
+        session.show_status(f"stopped: {error}; the terminal says more")
         raise

@@ -9,13 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
+from imavatar.anatomy import POSE_SIZE, pose_slice
+from imavatar.head.joint_sliders import JOINT_SLIDERS, LARGEST_COEFFICIENT, N_COEFFICIENTS, JointSlider
 from imavatar.types import HeadParameters
-
-N_COMPONENTS = 10
-"""Sliders of single coefficients, of the first ones: those that move the face most."""
-LARGEST_COMPONENT = 3.0
-"""Standard deviations."""
 
 
 @dataclass(frozen=True)
@@ -42,28 +38,18 @@ def controls_of(
         units: those of ARKit's face units.
     """
     controls = [Control("expression", name, 0.0, 1.0, vector[:n_expression]) for name, vector in named.items()]
-    controls += _joints()
+    controls += [_joint_control(slider) for slider in JOINT_SLIDERS]
     controls += [Control("face units", name, 0.0, 1.0, vector[:n_expression]) for name, vector in units.items()]
     controls += [
-        Control("coefficients", f"expression_{k:02d}", -LARGEST_COMPONENT, LARGEST_COMPONENT, {k: 1.0})
-        for k in range(min(n_expression, N_COMPONENTS))
+        Control("coefficients", f"expression_{k:02d}", -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT, {k: 1.0})
+        for k in range(min(n_expression, N_COEFFICIENTS))
     ]
     return controls
 
 
-def _joints() -> list[Control]:
-    """Radians; axes x to the subject's left, y up, z to the front."""
-    jaw, neck = pose_slice(Joint.JAW).start, pose_slice(Joint.NECK).start
-    eyes = [pose_slice(joint).start for joint in (Joint.LEFT_EYE, Joint.RIGHT_EYE)]
-    return [
-        Control("pose", "jaw open", 0.0, 0.5, pose={jaw: 1.0}),
-        Control("pose", "jaw sideways", -0.15, 0.15, pose={jaw + 1: 1.0}),
-        Control("pose", "neck down / up", -0.6, 0.6, pose={neck: -1.0}),
-        Control("pose", "neck turn", -0.8, 0.8, pose={neck + 1: 1.0}),
-        Control("pose", "neck tilt", -0.5, 0.5, pose={neck + 2: 1.0}),
-        Control("pose", "eyes down / up", -0.35, 0.35, pose=dict.fromkeys(eyes, -1.0)),
-        Control("pose", "eyes turn", -0.5, 0.5, pose={eye + 1: 1.0 for eye in eyes}),
-    ]
+def _joint_control(slider: JointSlider) -> Control:
+    pose = {pose_slice(joint).start + axis: factor for joint, axis, factor in slider.turns}
+    return Control("pose", slider.label, slider.low, slider.high, pose=pose)
 
 
 def head_of(controls: Sequence[Control], values: Sequence[float], base: HeadParameters) -> HeadParameters:
@@ -76,7 +62,7 @@ def head_of(controls: Sequence[Control], values: Sequence[float], base: HeadPara
     return HeadParameters(expression, pose)
 
 
-def _vector(direction: Mapping[int, float] | np.ndarray, size: int) -> Float[Tensor, " n"]:
+def _vector(direction: Mapping[int, float] | Float[np.ndarray, " e"], size: int) -> Float[Tensor, " n"]:
     if isinstance(direction, Mapping):
         vector = torch.zeros(size)
         for index, value in direction.items():

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from inspect import isawaitable, signature
 from types import CodeType, ModuleType
+from typing import Any
 
 import rich
 import viser
@@ -88,7 +89,7 @@ class _Gate:
         self._serve = websockets.asyncio.server.serve
         self._n_browsers = 0
 
-    def serve(self, handler: Callable, *place, **settings):
+    def serve(self, handler: Callable, *place: Any, **settings: Any) -> websockets.asyncio.server.serve:
         """What viser calls in the place of websockets' `serve`."""
         if not getattr(handler, "__module__", "").startswith("viser."):
             return self._serve(handler, *place, **settings)
@@ -136,7 +137,7 @@ class _Gate:
 
         return handle
 
-    def _connection(self, *args, **settings) -> ServerConnection:
+    def _connection(self, *args: Any, **settings: Any) -> ServerConnection:
         return _Connection(self._offer, *args, **settings)
 
     def _offer(self, uuid: str) -> Offer | None:
@@ -158,7 +159,7 @@ class _Gate:
 class _Connection(ServerConnection):
     """A websocket that receives what is admitted, rewritten, and passes over the rest."""
 
-    def __init__(self, offer_of: Callable[[str], Offer | None], *args, **settings):
+    def __init__(self, offer_of: Callable[[str], Offer | None], *args: Any, **settings: Any):
         super().__init__(*args, **settings)
         self._offer_of = offer_of
 

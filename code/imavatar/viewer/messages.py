@@ -119,5 +119,5 @@ def _control(message: GuiMessage, offer: Offer | None) -> GuiMessage | None:
     return None
 
 
-def _clamp(value, low, high):
+def _clamp(value: float, low: float, high: float) -> float:
     return min(max(value, low), high)

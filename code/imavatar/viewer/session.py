@@ -2,22 +2,35 @@
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
 
 import viser
 
-from imavatar.types import HeadParameters
-from imavatar.viewer.controls import Control, head_of
-from imavatar.viewer.orbit import orbit_camera
-from imavatar.viewer.stage import Stage
+from imavatar.types import Camera, HeadParameters
+from imavatar.viewer.camera import orbit_camera
+from imavatar.viewer.controls import head_of
+from imavatar.viewer.renderer import Image, LiveRenderer
+from imavatar.viewer.scene import Scene, ViewerSettings
 
 IDLE_SECONDS = 0.3
 """After the last change, until the exact image is begun."""
 RATE_SECONDS = 1.0
+"""Over which frames are counted."""
 OPEN_FOLDERS = ("expression", "pose")
 NO_MOTION = "none"
 JPEG_QUALITY = 90
 SIZES = (256, 384, 512, 768, 1024)
+
+
+class Clock:
+    """Time as a session sees it."""
+
+    def now(self) -> float:
+        """Seconds since some moment."""
+        return time.monotonic()
+
+    def wait(self, event: threading.Event, seconds: float | None = None) -> bool:
+        """Wait for an event, or for so many seconds; returns whether the event has come."""
+        return event.wait(seconds)
 
 
 class Session:
@@ -25,35 +38,27 @@ class Session:
 
     Args:
         client: the browser.
-        stage: shared by all sessions.
-        motions: that can be played, by name.
-        rest: the head where none is, one row.
-        fps: frames a second of motions.
-        size: images have about size x size pixels, in the browser's proportions.
+        renderer: shared by all sessions, as is the scene.
     """
 
     def __init__(
         self,
         client: viser.ClientHandle,
-        stage: Stage,
-        controls: Sequence[Control],
-        motions: Mapping[str, HeadParameters],
-        rest: HeadParameters,
-        *,
-        fps: float,
-        size: int,
+        renderer: LiveRenderer,
+        scene: Scene,
+        settings: ViewerSettings,
+        clock: Clock | None = None,
     ):
         self.client = client
-        self.stage = stage
-        self.controls = controls
-        self.motions = motions
-        self.rest = rest
-        self.fps = fps
+        self.renderer = renderer
+        self.scene = scene
+        self.fps = settings.fps
+        self._clock = clock or Clock()
         self._changed = threading.Event()
         self._changed.set()
         self._stopped = threading.Event()
         self._shown_at: list[float] = []
-        self._build_gui(size)
+        self._build_gui(settings.size)
         client.camera.on_update(self._on_change)
 
     def stop(self) -> None:
@@ -61,7 +66,7 @@ class Session:
         self._stopped.set()
         self._changed.set()
 
-    def say(self, text: str) -> None:
+    def show_status(self, text: str) -> None:
         """Show a line of text above the controls."""
         self._status.content = text
 
@@ -70,22 +75,22 @@ class Session:
         while not self._stopped.is_set():
             if self._playing():
                 self._play()
-            elif self._changed.wait(timeout=0.0):
+            elif self._changed.is_set():
                 self._changed.clear()
                 self._show_drawn()
-            elif not self._changed.wait(timeout=IDLE_SECONDS):
+            elif not self._clock.wait(self._changed, IDLE_SECONDS):
                 self._refine()
-                self._changed.wait()
+                self._clock.wait(self._changed)
 
     def _play(self) -> None:
         """Frames of the motion by the clock: those that there was no time for are left out."""
-        motion = self.motions[self._motion.value]
-        start, first = time.monotonic(), int(self._frame.value)
+        motion = self.scene.motions[self._motion.value]
+        start, first = self._clock.now(), int(self._frame.value)
         shown = -1
-        while self._playing() and self.motions[self._motion.value] is motion:
-            number = int((time.monotonic() - start) * self.fps)
+        while self._playing() and self.scene.motions[self._motion.value] is motion:
+            number = int((self._clock.now() - start) * self.fps)
             if number == shown:
-                self._stopped.wait(max(0.0, start + (number + 1) / self.fps - time.monotonic()))
+                self._clock.wait(self._stopped, max(0.0, start + (number + 1) / self.fps - self._clock.now()))
                 continue
             shown = number
             self._changed.clear()
@@ -98,7 +103,7 @@ class Session:
 
     def _show_drawn(self) -> None:
         camera, height, width = self._camera()
-        self._send(self.stage.draw(self._head(), camera, height, width))
+        self._send(self.renderer.draw(self._head(), camera, height, width))
         self._count()
 
     def _refine(self) -> None:
@@ -106,47 +111,48 @@ class Session:
         if not self._exact.value:
             return
         camera, height, width = self._camera()
-        self.say("refining ...")
+        self.show_status("refining ...")
         finished = False
-        for image in self.stage.refine(self._head(), camera, height, width, lambda: not self._changed.is_set()):
+        for image in self.renderer.refine(self._head(), camera, height, width, lambda: not self._changed.is_set()):
             self._send(image)
             finished = True
         if finished and not self._changed.is_set():
-            self.say("the exact image")
+            self.show_status("the exact image")
 
-    def _send(self, image) -> None:
+    def _send(self, image: Image) -> None:
         self.client.scene.set_background_image(image, format="jpeg", jpeg_quality=JPEG_QUALITY)
 
-    def _camera(self):
+    def _camera(self) -> tuple[Camera, int, int]:
+        """The browser's camera, and the image's height and width."""
         view = self.client.camera
         return orbit_camera(view.position, view.wxyz, view.fov, view.aspect, int(self._size.value))
 
     def _head(self) -> HeadParameters:
-        return head_of(self.controls, [float(slider.value) for slider in self._sliders], self._base())
+        return head_of(self.scene.controls, [float(slider.value) for slider in self._sliders], self._base())
 
     def _base(self) -> HeadParameters:
-        """The frame of the motion, where one is chosen; else the head at rest."""
+        """The frame of the motion, where one is chosen; else the neutral head."""
         if self._motion.value == NO_MOTION:
-            return self.rest
-        motion = self.motions[self._motion.value]
+            return self.scene.neutral
+        motion = self.scene.motions[self._motion.value]
         frame = int(self._frame.value) % len(motion)
         return motion[frame : frame + 1]
 
     def _count(self) -> None:
-        """Say how many frames a second are drawn."""
-        now = time.monotonic()
+        """Show how many frames a second are drawn."""
+        now = self._clock.now()
         self._shown_at = [then for then in self._shown_at if now - then < RATE_SECONDS] + [now]
         span = now - self._shown_at[0]
         if span > 0:
-            self.say(f"{(len(self._shown_at) - 1) / span:.0f} frames a second")
+            self.show_status(f"{(len(self._shown_at) - 1) / span:.0f} frames a second")
 
     def _build_gui(self, size: int) -> None:
         gui = self.client.gui
         self._status = gui.add_markdown("")
         with gui.add_folder("motion"):
-            self._motion = gui.add_dropdown("motion", (NO_MOTION, *self.motions), initial_value=NO_MOTION)
+            self._motion = gui.add_dropdown("motion", (NO_MOTION, *self.scene.motions), initial_value=NO_MOTION)
             self._play_box = gui.add_checkbox("play", initial_value=False)
-            longest = max(len(motion) for motion in self.motions.values())
+            longest = max((len(motion) for motion in self.scene.motions.values()), default=1)
             self._frame = gui.add_slider("frame", min=0, max=max(1, longest - 1), step=1, initial_value=0)
         with gui.add_folder("image", expand_by_default=False):
             sizes = sorted({*SIZES, size})
@@ -155,7 +161,7 @@ class Session:
         self._sliders = []
         reset = gui.add_button("reset all sliders")
         folders = {}
-        for control in self.controls:
+        for control in self.scene.controls:
             if control.folder not in folders:
                 opened = control.folder in OPEN_FOLDERS
                 folders[control.folder] = gui.add_folder(control.folder, expand_by_default=opened)
@@ -167,10 +173,10 @@ class Session:
             handle.on_update(self._on_change)
         reset.on_click(self._on_reset)
 
-    def _on_change(self, _event) -> None:
+    def _on_change(self, _event: object) -> None:
         self._changed.set()
 
-    def _on_reset(self, _event) -> None:
+    def _on_reset(self, _event: object) -> None:
         for slider in self._sliders:
             slider.value = 0.0
         self._changed.set()

@@ -7,18 +7,9 @@ const CORRECTIVE = /^(neck|jaw|left_eye|right_eye)_[0-2][0-2]$/;
 const COEFFICIENT = /^expression_\d+$/;
 // What the joints' sliders do exactly, these targets do only nearly.
 const JOINT_UNIT = /^(jaw(Open|Left|Right)|eyeLook)/;
-const SHOWN_COEFFICIENTS = 10, LARGEST_COEFFICIENT = 3;
 const NO_CLIP = "none";
-// Joint, axis (x to the avatar's left, y up, z to the front), radians at the slider's ends.
-const TURNS = [
-  ["jaw open", [["jaw", 0, 1]], 0, 0.5],
-  ["jaw sideways", [["jaw", 1, 1]], -0.15, 0.15],
-  ["neck down / up", [["neck", 0, -1]], -0.6, 0.6],
-  ["neck turn", [["neck", 1, 1]], -0.8, 0.8],
-  ["neck tilt", [["neck", 2, 1]], -0.5, 0.5],
-  ["eyes down / up", [["left_eye", 0, -1], ["right_eye", 0, -1]], -0.35, 0.35],
-  ["eyes turn", [["left_eye", 1, 1], ["right_eye", 1, 1]], -0.5, 0.5],
-];
+// Sliders of joints (joint, axis and factor of each turn; radians at the ends), and how many coefficients have one.
+const CONTROLS = JSON.parse(byId("sliders").dataset.controls);
 
 function bytesOf(base64) {
   const text = atob(base64), bytes = new Uint8Array(text.length);
@@ -193,14 +184,14 @@ function addSliders(avatar, changed) {
   const coefficients = names.filter((name) => COEFFICIENT.test(name));
   const shapes = names.filter((name) => !COEFFICIENT.test(name));
   const pose = addGroup("pose", true);
-  for (const [name, parts, low, high] of TURNS) {
-    if (!parts.every(([joint]) => avatar.bones[joint])) continue;
-    add(pose, name, low, high, (value) => {
-      for (const [joint, axis, sign] of parts) (avatar.turns[joint] ??= [0, 0, 0])[axis] = sign * value;
+  for (const { label, turns, low, high } of CONTROLS.joints) {
+    if (!turns.every(([joint]) => avatar.bones[joint])) continue;
+    add(pose, label, low, high, (value) => {
+      for (const [joint, axis, factor] of turns) (avatar.turns[joint] ??= [0, 0, 0])[axis] = factor * value;
     });
   }
   addTargets("expressions", shapes, 0, 1, true);
-  addTargets("coefficients", coefficients.slice(0, SHOWN_COEFFICIENTS), -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT, shapes.length === 0);
+  addTargets("coefficients", coefficients.slice(0, CONTROLS.coefficients), -CONTROLS.largest, CONTROLS.largest, shapes.length === 0);
   return () => resets.forEach((reset) => reset());
 }
 

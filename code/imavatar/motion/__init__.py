@@ -1,0 +1,1 @@
+"""What moves an avatar: built-in motions, recordings, tables of coefficients, names of expressions and joints."""

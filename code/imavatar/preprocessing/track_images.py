@@ -1,0 +1,135 @@
+"""Tracks recordings that are there already: their images are kept, and the fit goes into a JSON file of its own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from imavatar.assets import assets_dir
+from imavatar.data.images import read_colour, read_grey
+from imavatar.data.subject import JSON_NAME, FrameRecord, Inside, load_recording
+from imavatar.data.subject_writer import frame_entry, write_recording
+from imavatar.data.workplace import alone, remove_leftovers, subject_lock
+from imavatar.errors import DataError
+from imavatar.head.assets import OPEN_HEAD_FILE, load_head
+from imavatar.head.landmarks import embedding_path, load_embedding
+from imavatar.preprocessing.detectors import landmarker, observe
+from imavatar.preprocessing.feature_tracks import FeatureTracker, skull_tracker
+from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.frame_analysis import MIN_FRAMES
+from imavatar.preprocessing.landmarks import FaceLandmarks
+from imavatar.preprocessing.recording_files import file_intrinsics, tracked_frame
+from imavatar.preprocessing.tracking import check_fit, fit_head
+from imavatar.progress import track
+
+
+@dataclass(frozen=True)
+class TrackedImages:
+    """What was found: frames read and written, and the landmarks' errors of `TrackingResult.mean_errors`.
+
+    `focal` is in pixels of the images.
+    """
+
+    frames_read: int
+    frames_written: dict[str, int]
+    errors: dict[str, float]
+    focal: float
+
+    def summary(self) -> str:
+        """A line for the terminal."""
+        return (
+            f"{self.frames_read} frames read; landmarks off by {self.errors['error_px']:.2f} pixels, "
+            f"{100 * self.errors['error_share']:.2f} % of the face's height; focal length {self.focal:.0f} pixels"
+        )
+
+
+def track_images(folder: Path, sub_dirs: list[str], json_name: str, head_path: Path | None = None) -> TrackedImages:
+    """Fit the head to the images of a subject's recordings, all together, and write `<sub_dir>/<json_name>` in each.
+
+    Nothing but the frames' names is taken from the recordings' own JSON files. Frames without a face, and those whose
+    fit cannot be trusted, are left out.
+
+    Args:
+        folder: `<data_folder>/<subject>/<subject>`.
+        head_path: file of the head model. None: the open head among the assets.
+
+    Raises:
+        BusyError: another process is working on the subject.
+        DataError: the images cannot be read, differ in size, or show no face, or the fit as a whole cannot be trusted.
+        AssetError: a model that is needed has not been fetched, or the head model's landmarks are missing.
+    """
+    if json_name == JSON_NAME:
+        raise DataError(f"{json_name} holds what the recordings came with; choose another name for the fit's file")
+    subject = folder.parent
+    if not subject.is_dir():
+        raise DataError(f"{subject}: does not exist, expected a subject's folder")
+    with alone(subject_lock(subject.parent, subject.name), f"the tracking of {subject.name}"):
+        for sub_dir in sub_dirs:
+            remove_leftovers(folder / sub_dir)
+        return _track(folder, sub_dirs, json_name, head_path or assets_dir() / OPEN_HEAD_FILE)
+
+
+def _track(folder: Path, sub_dirs: list[str], json_name: str, head_path: Path) -> TrackedImages:
+    assets = load_head(head_path)
+    embedding = load_embedding(embedding_path(head_path), assets)
+    frames = _frames(folder, sub_dirs)
+    shown, faces = _detect(frames)
+    if len(shown) < MIN_FRAMES:
+        raise DataError(f"{folder}: a face was found in {len(shown)} of {len(frames)} frames; {MIN_FRAMES} are needed")
+    height, width = read_grey(frames[0][1].mask_path, "mask").shape
+    observations = observe(faces, [frames[k][0] for k in shown], shown, (height, width))
+    features = _skull_tracker([frames[k][1] for k in shown], observations)
+    result = fit_head(observations, assets, embedding, features=features)
+    check_fit(result, observations)
+    written = {}
+    for number, sub_dir in enumerate(sub_dirs):
+        rows = np.flatnonzero((observations.video == number) & result.valid)
+        if len(rows) == 0:
+            raise DataError(f"{folder / sub_dir}: no frame could be fitted")
+        names = [frames[shown[row]][1].name for row in rows]
+        entries = [
+            frame_entry(name, tracked_frame(int(row), observations, result))
+            for name, row in zip(names, rows, strict=True)
+        ]
+        intrinsics = file_intrinsics(result.focal, observations)
+        write_recording(folder / sub_dir / json_name, entries, intrinsics, result.shape)
+        written[sub_dir] = len(rows)
+    return TrackedImages(len(frames), written, result.mean_errors(), result.focal)
+
+
+def _frames(folder: Path, sub_dirs: list[str]) -> list[tuple[int, FrameRecord]]:
+    """All frames, each with the number of its recording; their files are in the recordings' folders."""
+    frames = [
+        (number, record)
+        for number, sub_dir in enumerate(sub_dirs)
+        for record in load_recording(folder / sub_dir).frames
+    ]
+    inside = Inside()
+    for _, record in frames:
+        for path in (record.image_path, record.mask_path, record.semantic_path):
+            inside.check(path, record.folder)
+    return frames
+
+
+def _detect(frames: list[tuple[int, FrameRecord]]) -> tuple[list[int], list[FaceLandmarks]]:
+    """Frames that show a face, and its landmarks; a recording's frames follow each other."""
+    detector, shown, faces, recording = landmarker("mediapipe"), [], [], None
+    for k, (number, record) in enumerate(track(frames, "images analysed")):
+        if number != recording:
+            detector.reset()
+            recording = number
+        found = detector.detect(read_colour(record.image_path, "image"))
+        if found is not None:
+            shown.append(k)
+            faces.append(found)
+    return shown, faces
+
+
+def _skull_tracker(records: list[FrameRecord], observations: Observations) -> FeatureTracker:
+    """A tracker of features of the skull in the recordings' images."""
+    return skull_tracker(
+        lambda index: read_grey(records[index].image_path, "image"),
+        lambda index: read_grey(records[index].semantic_path, "semantic map"),
+        observations.landmarks,
+        observations.video,
+    )

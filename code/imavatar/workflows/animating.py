@@ -1,0 +1,106 @@
+"""Videos of a trained avatar."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from imavatar import build
+from imavatar.data.video_file import read_frames
+from imavatar.errors import ConfigError
+from imavatar.export.animation import Companion, Picture, render_animation
+from imavatar.motion.camera_ring import ring_of_views
+from imavatar.motion.recorded import neutral_aligned, neutral_of
+from imavatar.types import HeadParameters, View
+from imavatar.workflows.driving import read_driving
+from imavatar.workflows.trained import TrainedAvatar
+
+logger = logging.getLogger(__name__)
+
+FIXED, RING = "fixed", "ring"
+VIEWS = (FIXED, RING)
+SWEEP_FRAMES = 75
+
+
+@dataclass(frozen=True)
+class AnimationOptions:
+    """How a motion is shown.
+
+    Attributes:
+        frames: of motions without a length of their own.
+        fps: frames a second; None: the configuration's `plot.fps`.
+        supersample: rays along each side of a pixel.
+        views: `fixed`, the first test frame's camera; `ring`: it moves around the head.
+        neutral_align: replace the source's face at rest by that of the training frames.
+        side_by_side: a video that is shown beside the avatar, with its sound: the frames that the motion is from, or
+            all where that is not known.
+        preview: show the surface's mesh: faster, less exact.
+    """
+
+    frames: int = SWEEP_FRAMES
+    fps: float | None = None
+    supersample: int = 1
+    views: str = FIXED
+    neutral_align: bool = False
+    side_by_side: Path | None = None
+    preview: bool = False
+
+
+def animate(
+    trained: TrainedAvatar,
+    motion: str | Path | HeadParameters,
+    out: Path | str,
+    options: AnimationOptions = AnimationOptions(),
+) -> Path:
+    """Write a video of the avatar in motion; returns its path.
+
+    Args:
+        motion: the name of a source (`workflows.driving.MOTION_HELP`), or a frame a row.
+        out: the video file (.mp4). A video whose face is the motion is tracked into the folder `tracked` beside it.
+
+    Raises:
+        ConfigError: `neutral_align` has no other person's motion to align.
+        DataError: the motion cannot be read, or does not fit the avatar.
+    """
+    config, out = trained.config, Path(out)
+    fps = config.plot.fps if options.fps is None else options.fps
+    numbers = video = None
+    if isinstance(motion, HeadParameters):
+        heads = motion
+    else:
+        driving = read_driving(str(motion), trained, n_frames=options.frames, fps=fps, tracked=out.parent / "tracked")
+        heads, numbers, video = driving.motion, driving.numbers, driving.video
+    if options.neutral_align:
+        heads = _aligned(trained, motion, heads)
+    build_renderer = build.build_preview_renderer if options.preview else build.build_renderer
+    companion = Companion(
+        None if options.side_by_side is None else _pictures(options.side_by_side, numbers, fps),
+        options.side_by_side or video,
+        0.0 if numbers is None else numbers[0] / fps,
+    )
+    renderer = build_renderer(config, trained.character.avatar, supersample=options.supersample)
+    view = _view(trained, options, len(heads))
+    return render_animation(trained.character, renderer, heads, view, out, fps=fps, companion=companion)
+
+
+def _view(trained: TrainedAvatar, options: AnimationOptions, n_frames: int) -> View:
+    view = trained.view()
+    if options.views == FIXED:
+        return view
+    centre = trained.character.flame.canonical_vertices.mean(dim=0)
+    return View(ring_of_views(view.camera.to(centre.device), centre, n_frames), view.height, view.width)
+
+
+def _aligned(trained: TrainedAvatar, source: str | Path | HeadParameters, motion: HeadParameters) -> HeadParameters:
+    """The motion with the avatar's own face at rest."""
+    if not (isinstance(source, HeadParameters) or Path(source).is_file()):
+        raise ConfigError(f"--neutral-align: {source} is no other person's motion, expected a file")
+    return neutral_aligned(motion, neutral_of(motion), trained.neutral())
+
+
+def _pictures(video: Path, numbers: list[int] | None, fps: float) -> Iterator[Picture]:
+    """The frames of a video of these numbers, else all."""
+    wanted = None if numbers is None else set(numbers)
+    for number, picture in enumerate(read_frames(video, fps=fps)):
+        if wanted is None or number in wanted:
+            yield picture
