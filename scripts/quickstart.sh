@@ -34,8 +34,8 @@ cd "$root"
 conf=confs/fast.conf
 method=fast
 if [ -n "$video" ]; then
-    conf=confs/quick_video.conf
-    method=quick
+    conf=confs/fast_video.conf
+    method=fast_video
     if [ -z "$subject" ]; then
         subject="$(basename "$video")"
         subject="$(printf '%s' "${subject%.*}" | tr -c 'A-Za-z0-9_-' '_')"
@@ -45,6 +45,11 @@ subject="${subject:-synthetic}"
 case "$subject" in
 *[!A-Za-z0-9_-]*) fail "--subject is $subject, expected letters, digits, _ and - alone" ;;
 esac
+if [ -n "$video" ] && [ -d "data/experiments/$subject/quick/train" ]; then
+    # Begun by version 0.1.0, which goes on.
+    conf=confs/quick_video.conf
+    method=quick
+fi
 run="data/experiments/$subject/$method/train"
 
 number=0

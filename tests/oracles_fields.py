@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from imavatar.anatomy import CANONICAL_JAW_ANGLE, N_JOINTS, POSE_FEATURE_SIZE, Joint
-from imavatar.fields.deformer import Deformer
-from imavatar.fields.geometry import Geometry
+from imavatar.fields.deformer import BoundDeformer, Deformer
+from imavatar.fields.geometry import BoundGeometry, Geometry
 from imavatar.fields.texture import Texture
 from imavatar.numerics.linalg import rigid_transform, transform_points
 from imavatar.numerics.rotations import axis_angle_to_matrix
@@ -133,7 +133,7 @@ def slopes(function) -> dict[str, torch.Tensor]:
     }
 
 
-class SphereField:
+class SphereField(BoundGeometry):
     """Signed distance of a sphere, as a bound geometry gives it."""
 
     def __init__(self, radius: float | Tensor = 0.6, centre: Tensor | None = None):
@@ -149,7 +149,7 @@ class SphereField:
         return self(x_c), offset / offset.norm(dim=-1, keepdim=True)
 
 
-class AffineDeformer:
+class AffineDeformer(BoundDeformer):
     """x -> A x + t, as a bound deformer gives it; all bones share the map."""
 
     def __init__(self, matrix: Tensor, translation: Tensor, n_bones: int = N_JOINTS):

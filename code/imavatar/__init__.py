@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from imavatar.baking.baked import BakedAvatar
     from imavatar.errors import AssetError, CheckpointError, ConfigError, DataError, ImavatarError
-    from imavatar.preprocessing.pipeline import PreprocessOptions, preprocess
+    from imavatar.preprocessing.options import PreprocessOptions
+    from imavatar.preprocessing.pipeline import preprocess
+    from imavatar.preprocessing.report import PreprocessReport
     from imavatar.rendering.character import Character
     from imavatar.rendering.image import RenderedImage
     from imavatar.types import Camera, HeadParameters, PosedHead, View
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from imavatar.workflows.evaluating import ScoreOptions, evaluate_run, score_run
     from imavatar.workflows.exporting import ExportOptions, export_avatar, export_web
     from imavatar.workflows.trained import TrainedAvatar, load, load_trained
+    from imavatar.workflows.training import TrainOptions, train
     from imavatar.workflows.viewing import ViewerOptions, view
 
 __version__ = "0.2.0"
@@ -34,7 +37,9 @@ __version__ = "0.2.0"
 _HOMES = {
     "baking.baked": ("BakedAvatar",),
     "errors": ("AssetError", "CheckpointError", "ConfigError", "DataError", "ImavatarError"),
-    "preprocessing.pipeline": ("PreprocessOptions", "preprocess"),
+    "preprocessing.options": ("PreprocessOptions",),
+    "preprocessing.pipeline": ("preprocess",),
+    "preprocessing.report": ("PreprocessReport",),
     "rendering.character": ("Character",),
     "rendering.image": ("RenderedImage",),
     "types": ("Camera", "HeadParameters", "PosedHead", "View"),
@@ -44,6 +49,7 @@ _HOMES = {
     "workflows.evaluating": ("ScoreOptions", "evaluate_run", "score_run"),
     "workflows.exporting": ("ExportOptions", "export_avatar", "export_web"),
     "workflows.trained": ("TrainedAvatar", "load", "load_trained"),
+    "workflows.training": ("TrainOptions", "train"),
     "workflows.viewing": ("ViewerOptions", "view"),
 }
 """Modules of the package, and what of them is part of the public interface."""

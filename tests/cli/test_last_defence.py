@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 import imavatar.cli
-from imavatar import names
 from imavatar.cli.common import command, run_command
 from imavatar.errors import BusyError
+from imavatar.motion.sweep import sweep_motion
 
 LIGHT = Path(__file__).with_name("light_command.py")
 
@@ -41,7 +41,7 @@ UNFORESEEN = {
     "no message": (failing(AssertionError()), "AssertionError (raised at"),
     "long": (failing(ValueError("y" * 10_000)), "y ... (raised at"),
     "a key": (failing(KeyError("mean")), "KeyError: 'mean'"),
-    "of the project": (lambda: names.shown(5), "(raised at imavatar/names.py:"),
+    "of the project": (lambda: sweep_motion(5, n_frames=0), "(raised at imavatar/motion/sweep.py:"),
 }
 
 

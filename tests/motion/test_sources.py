@@ -186,7 +186,7 @@ def test_a_ring_starts_at_the_camera_and_looks_at_the_centre_from_equal_distance
     camera = Camera(torch.tensor([[-200.0, 200.0, 64.0, 64.0]]), world)
     centre = torch.tensor([0.1, 0.2, 0.3])
     ring = ring_of_views(camera, centre, 40)
-    torch.testing.assert_close(ring[0].world_from_camera, world[0])
+    torch.testing.assert_close(ring.world_from_camera[0], world[0])
     seen = project(ring, centre.expand(40, 1, 3))[:, 0]
     torch.testing.assert_close(seen, torch.full((40, 2), 64.0), rtol=0, atol=1e-3)
     offset = ring.world_from_camera[:, :3, 3] - centre

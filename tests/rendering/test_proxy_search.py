@@ -14,6 +14,7 @@ from imavatar.rendering.proxy import ProxyMesh
 from imavatar.rendering.proxy_search import ProxySearch
 from imavatar.types import RayBundle
 from oracles_fields import (
+    SphereField,
     canonical_head,
     frontal_rays,
     points,
@@ -124,7 +125,7 @@ def test_a_surface_that_has_changed_is_found_after_a_reset(scene):
     search = proxy()
     search(deform, field, rays(), None)
 
-    class Grown:
+    class Grown(BoundGeometry):
         """The same field, its surface a little further out."""
 
         latent = field.latent
@@ -172,7 +173,7 @@ def test_a_mesh_follows_every_frame_it_is_posed_in(scene):
 
 
 def test_distances_on_a_mesh_are_estimated_from_how_its_gradients_turn():
-    class Sphere:
+    class Sphere(BoundGeometry):
         def __call__(self, x):
             return x.norm(dim=-1) - 0.6
 
@@ -215,9 +216,12 @@ def test_a_good_estimate_spares_evaluations_except_where_rays_graze(scene):
     start = x_c + 1e-3 * torch.nn.functional.normalize(gradient, dim=-1)
     evaluated = []
 
-    def counted(x):
-        evaluated.append(len(x))
-        return field(x)
+    class Counted(SphereField):
+        def __call__(self, x):
+            evaluated.append(len(x))
+            return field(x)
+
+    counted = Counted()
 
     with torch.no_grad():
         without = polish_on_ray(deform, counted, bundle, start, gradient)
@@ -248,7 +252,7 @@ def test_a_moved_mesh_follows_a_surface_that_moves_smoothly(scene):
     mesh = ProxyMesh(field, resolution=48, bound=RADIUS, device=torch.device("cpu"))
     evaluated = []
 
-    class Shifted:
+    class Shifted(BoundGeometry):
         """The surface a part of a cell further out, more on one side than on the other."""
 
         def __call__(self, x):
@@ -267,7 +271,7 @@ def test_a_moved_mesh_follows_a_surface_that_moves_smoothly(scene):
 def test_frames_whose_latent_codes_move_the_surface_are_each_found_on_their_own(scene):
     deform, field = scene
 
-    class Coded:
+    class Coded(BoundGeometry):
         """The same field, its surface further out by a tenth of the code."""
 
         def __init__(self, code: float):
@@ -290,7 +294,7 @@ def test_frames_whose_latent_codes_move_the_surface_are_each_found_on_their_own(
 
 
 def test_a_field_without_a_surface_has_no_hits(scene):
-    class Nothing:
+    class Nothing(BoundGeometry):
         latent = torch.zeros(1, 0)
 
         def __call__(self, x):
@@ -302,7 +306,7 @@ def test_a_field_without_a_surface_has_no_hits(scene):
     assert not proxy()(scene[0], Nothing(), rays(5), None).hit.any()
 
 
-class Balls:
+class Balls(BoundGeometry):
     """The union of balls, in float32, as a bound geometry gives it; without balls the signed distance is one."""
 
     latent = torch.zeros(1, 0)

@@ -51,7 +51,7 @@ def test_an_untrained_avatar_is_meshed_where_its_networks_vanish(posed):
         Geometry((32,) * 3, n_features=8, n_octaves=0, skip_in=()),
         Deformer(posed, (16,) * 2),
         Texture((16,) * 2, n_features=8),
-        search=None,
+        search=lambda *_: None,
     )
     shifted = replace(posed, bone_transforms=posed.bone_transforms.clone())
     shifted.bone_transforms[:, 0, 1, 3] = 0.2

@@ -1,13 +1,13 @@
 """Teeth behind a skin that is a sphere, and which faces of a skin are its outside."""
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from imavatar.anatomy import ParsingLabel
 from imavatar.synthetic.teeth_collision import REACH, THICKNESS, outer_skin, push_inside
-from oracles_ellipsoid_head import ellipsoid
+from oracles_ellipsoid_head import ellipsoid, ellipsoid_head
 
 RADIUS = 0.08
 
@@ -36,7 +36,8 @@ def test_what_is_far_outside_has_not_come_through():
 
 def test_lips_and_the_inside_of_the_mouth_are_not_the_outside():
     faces = np.array([[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]])
-    head = SimpleNamespace(regions={"inner_mouth": np.array([1.0, 0, 0, 0, 0, 0])}, v_template=np.zeros((6, 3)))
+    regions = {"inner_mouth": np.array([1.0, 0, 0, 0, 0, 0])}
+    head = replace(ellipsoid_head(), regions=regions, v_template=np.zeros((6, 3)))
     labels = np.full(6, ParsingLabel.SKIN)
     np.testing.assert_array_equal(outer_skin(head, faces, labels), faces[1:])
     labels[5] = ParsingLabel.LOWER_LIP

@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -15,15 +14,16 @@ from imavatar.training.checkpoints import load_part
 from imavatar.training.diagnostics import EpochDiagnostics, health_line
 from imavatar.training.head_in_view import out_of_sight
 from imavatar.training.nan_check import gradients_finite
-from imavatar.types import Camera
+from imavatar.types import Camera, SolutionQuality, SurfaceHits
 from tiny_runs import run_folder, write_config
 
 
 def step(hit, converged, foreground, residual=(), singular=()):
     """What `EpochDiagnostics` reads of a step."""
-    hits = SimpleNamespace(hit=torch.tensor(hit), converged=torch.tensor(converged))
-    quality = SimpleNamespace(residual=torch.tensor(residual), singular=torch.tensor(singular, dtype=torch.bool))
-    return hits, SimpleNamespace(foreground=torch.tensor(foreground)), SimpleNamespace(quality=quality)
+    n, converged = len(hit), torch.tensor(converged)
+    hits = SurfaceHits(torch.ones(n), torch.tensor(hit), torch.zeros(n, 3), torch.zeros(n), converged)
+    quality = SolutionQuality(torch.tensor(residual), torch.tensor(singular, dtype=torch.bool))
+    return hits, torch.tensor(foreground), quality
 
 
 def test_shares_are_of_all_rays_of_the_epoch():

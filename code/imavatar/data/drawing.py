@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 from jaxtyping import Float, Int, UInt8
 
-from imavatar.numerics.rasterize import rasterize, vertex_normals
+from imavatar.numerics.mesh import vertex_normals
+from imavatar.numerics.rasterize import rasterize
 
 COLOUR = np.array([215.0, 195.0, 175.0])
 OPACITY = 0.6

@@ -16,7 +16,8 @@ from imavatar.rendering.image import Renderer
 from imavatar.rendering.image_export import comparison_strip, video_frame
 from imavatar.types import HeadParameters, View
 
-Picture = UInt8[np.ndarray, "h w 3"]
+Picture = UInt8[np.ndarray, "_ _ 3"]
+"""Of any size."""
 
 
 @dataclass(frozen=True)

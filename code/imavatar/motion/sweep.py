@@ -28,12 +28,13 @@ MOST_NAMED = 8
 
 X_AXIS, Y_AXIS = 0, 1
 
+Coefficients = Float[np.ndarray, " e"] | Float[Tensor, " e"]
 Part = Callable[[Float[Tensor, " n"]], HeadParameters]
 
 
 def sweep_motion(
     n_expression: int,
-    named_expressions: Mapping[str, Float[np.ndarray, " e"]] | None = None,
+    named_expressions: Mapping[str, Coefficients] | None = None,
     *,
     seed: int = 0,
     n_frames: int = 250,
@@ -69,9 +70,7 @@ def sweep_motion(
     return HeadParameters(expression, pose)
 
 
-def _expression_directions(
-    n_expression: int, named: Mapping[str, Float[np.ndarray, " e"]] | None
-) -> list[Float[Tensor, " e"]]:
+def _expression_directions(n_expression: int, named: Mapping[str, Coefficients] | None) -> list[Float[Tensor, " n"]]:
     """The expressions that are shown one by one."""
     if not named:
         return list(COMPONENT_SIZE * torch.eye(n_expression)[:N_COMPONENTS])

@@ -14,12 +14,12 @@ def rigid_transform(rotation: Float[Tensor, "*b 3 3"], translation: Float[Tensor
     return torch.cat([top, bottom], dim=-2)
 
 
-def transform_points(transforms: Float[Tensor, "*b 4 4"], points: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:
+def transform_points(transforms: Float[Tensor, "*#b 4 4"], points: Float[Tensor, "*#b 3"]) -> Float[Tensor, "*#b 3"]:
     """Each point under its own homogeneous transform."""
     return matvec(transforms[..., :3, :3], points) + transforms[..., :3, 3]
 
 
-def matvec(matrix: Float[Tensor, "*b i j"], vector: Float[Tensor, "*b j"]) -> Float[Tensor, "*b i"]:
+def matvec(matrix: Float[Tensor, "*#b i j"], vector: Float[Tensor, "*#b j"]) -> Float[Tensor, "*#b i"]:
     """Batched matrix times vector."""
     return (matrix @ vector[..., None])[..., 0]
 

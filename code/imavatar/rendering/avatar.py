@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from imavatar.fields.deformer import BoundDeformer, Deformation, Deformer
+from imavatar.fields.deformer import Deformation
+from imavatar.fields.functions import DistanceFunction, MeshDeformation
 from imavatar.fields.geometry import BoundGeometry, Geometry
 from imavatar.fields.mlp import held_weights
 from imavatar.fields.texture import Texture
@@ -26,7 +28,7 @@ from imavatar.types import (
     concatenate,
 )
 
-Search = Callable[[BoundDeformer, BoundGeometry, RayBundle, Bool[Tensor, " n"] | None], SurfaceHits]
+Search = Callable[[MeshDeformation, DistanceFunction, RayBundle, Bool[Tensor, " n"] | None], SurfaceHits]
 """Finds the surface points of one frame's rays: the paper's search or the proxy search."""
 
 
@@ -77,7 +79,7 @@ class _Seen:
 class Avatar(nn.Module):
     """Renders rays of posed heads. Sub-modules are named as in the authors' checkpoints."""
 
-    def __init__(self, geometry: Geometry, deformer: Deformer, texture: Texture, search: Search):
+    def __init__(self, geometry: Geometry, deformer: Any, texture: Texture, search: Search):
         super().__init__()
         self.geometry_network = geometry
         self.deformer_network = deformer
@@ -90,8 +92,8 @@ class Avatar(nn.Module):
         return self.geometry_network
 
     @property
-    def deformer(self) -> Deformer:
-        """x_c -> blendshapes, correctives, skinning weights; x_c -> x_d."""
+    def deformer(self) -> Any:
+        """x_c -> blendshapes, correctives, skinning weights; x_c -> x_d: a `Deformer`, or what a baseline has."""
         return self.deformer_network
 
     @property
@@ -99,11 +101,11 @@ class Avatar(nn.Module):
         """Canonical point, normal, expression, features -> colour."""
         return self.rendering_network
 
-    def bind(self, head: PosedHead) -> BoundDeformer:
+    def bind(self, head: PosedHead) -> MeshDeformation:
         """The deformation of one frame, as searches evaluate it."""
         return self.deformer.bind(head)
 
-    def field(self, head: PosedHead) -> BoundGeometry:
+    def field(self, head: PosedHead) -> DistanceFunction:
         """The signed distance under the latent code of one frame."""
         return BoundGeometry(self.geometry, head.latent)
 
@@ -169,7 +171,7 @@ class Avatar(nn.Module):
 
     def shade_surface(
         self,
-        bound: BoundDeformer,
+        bound: Any,
         head: PosedHead,
         rays: RayBundle,
         x_c: Float[Tensor, "m 3"],

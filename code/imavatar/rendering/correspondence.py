@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from imavatar.anatomy import N_JOINTS
-from imavatar.fields.deformer import BoundDeformer
+from imavatar.fields.functions import DeformationFunction
 from imavatar.numerics.linalg import inverse_3x3, transform_points
 from imavatar.numerics.precision import full_precision
 from imavatar.numerics.root_finding import RootResult, broyden
@@ -44,7 +44,7 @@ class Correspondence(TensorRecord):
 
 
 @torch.no_grad()
-def rigid_guesses(deform: BoundDeformer, x_d: Float[Tensor, "n 3"]) -> Float[Tensor, "k n 3"]:
+def rigid_guesses(deform: DeformationFunction, x_d: Float[Tensor, "n 3"]) -> Float[Tensor, "k n 3"]:
     """Deformed points taken rigidly back to the canonical pose with each of three bones."""
     bones = INITIAL_BONES[len(deform.transforms)]
     back = torch.linalg.solve(
@@ -56,7 +56,7 @@ def rigid_guesses(deform: BoundDeformer, x_d: Float[Tensor, "n 3"]) -> Float[Ten
 
 @torch.no_grad()
 def canonical_candidates(
-    deform: BoundDeformer, x_d: Float[Tensor, "n 3"], settings: CorrespondenceSettings
+    deform: DeformationFunction, x_d: Float[Tensor, "n 3"], settings: CorrespondenceSettings
 ) -> RootResult:
     """Solutions of d(x_c) = x_d from all guesses; rows are those of the guesses one after the other, [k n]."""
     with full_precision(x_d.device):
@@ -76,7 +76,7 @@ def canonical_candidates(
 
 @torch.no_grad()
 def find_canonical(
-    deform: BoundDeformer,
+    deform: DeformationFunction,
     sdf: Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]],
     x_d: Float[Tensor, "n 3"],
     settings: CorrespondenceSettings,

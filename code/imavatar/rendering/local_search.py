@@ -6,8 +6,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from imavatar.fields.deformer import BoundDeformer
-from imavatar.fields.geometry import BoundGeometry
+from imavatar.fields.functions import DeformationFunction, DistanceFunction
 from imavatar.numerics.linalg import inverse_3x3, matvec
 from imavatar.numerics.root_finding import broyden
 from imavatar.rendering.correspondence import NO_SURFACE
@@ -36,8 +35,8 @@ class _Samples:
 
 @torch.no_grad()
 def search_near(
-    deform: BoundDeformer,
-    field: BoundGeometry,
+    deform: DeformationFunction,
+    field: DistanceFunction,
     rays: RayBundle,
     x_c: Float[Tensor, "n 3"],
     depth: Float[Tensor, " n"],

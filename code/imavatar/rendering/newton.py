@@ -4,8 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from imavatar.fields.deformer import BoundDeformer
-from imavatar.fields.geometry import BoundGeometry
+from imavatar.fields.functions import DeformationFunction, DistanceFunction
 from imavatar.numerics.linalg import inverse_3x3, matvec, orthonormal_complement
 from imavatar.numerics.root_finding import good_broyden_update
 from imavatar.types import RayBundle
@@ -24,8 +23,8 @@ MAX_POINT_STEP = 0.15
 
 @torch.no_grad()
 def polish_on_ray(
-    deform: BoundDeformer,
-    field: BoundGeometry,
+    deform: DeformationFunction,
+    field: DistanceFunction,
     rays: RayBundle,
     x_c: Float[Tensor, "n 3"],
     gradient: Float[Tensor, "n 3"],
@@ -103,7 +102,7 @@ def _confirmed(residual: Float[Tensor, "n 3"], per_distance: Float[Tensor, " n"]
 
 @torch.no_grad()
 def polish_point(
-    deform: BoundDeformer,
+    deform: DeformationFunction,
     x_d: Float[Tensor, "n 3"],
     x_c: Float[Tensor, "n 3"],
     *,

@@ -3,8 +3,7 @@
 from jaxtyping import Bool
 from torch import Tensor
 
-from imavatar.fields.deformer import BoundDeformer
-from imavatar.fields.geometry import BoundGeometry
+from imavatar.fields.functions import DeformationFunction, DistanceFunction
 from imavatar.numerics.intersection import ray_sphere_interval
 from imavatar.numerics.precision import full_precision
 from imavatar.rendering.correspondence import CorrespondenceSettings, find_canonical
@@ -43,8 +42,8 @@ class PaperSearch:
 
     def __call__(
         self,
-        deform: BoundDeformer,
-        field: BoundGeometry,
+        deform: DeformationFunction,
+        field: DistanceFunction,
         rays: RayBundle,
         foreground: Bool[Tensor, " n"] | None,
     ) -> SurfaceHits:

@@ -5,8 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from imavatar.fields.deformer import BoundDeformer
-from imavatar.fields.geometry import BoundGeometry
+from imavatar.fields.functions import DistanceFunction, MeshDeformation
 from imavatar.numerics.isosurface import extract_isosurface
 from imavatar.rendering.mesh_queries import MeshIndex, MeshPoints
 
@@ -45,7 +44,7 @@ class ProxyMesh:
     """
 
     @torch.no_grad()
-    def __init__(self, field: BoundGeometry, *, resolution: int, bound: float, device: torch.device):
+    def __init__(self, field: DistanceFunction, *, resolution: int, bound: float, device: torch.device):
         self.vertices, self.faces, self.cell = extract_isosurface(
             field, resolution=resolution, bound=bound, device=device
         )
@@ -56,11 +55,11 @@ class ProxyMesh:
         self._age = 0
         self._moves = self._probe = 0
         self._follow: tuple[Tensor, Tensor] | None = None
-        self._posed: BoundDeformer | None = None
+        self._posed: MeshDeformation | None = None
         self.project(field)
 
     @torch.no_grad()
-    def move(self, field: BoundGeometry) -> None:
+    def move(self, field: DistanceFunction) -> None:
         """Towards the zero set along the gradients: every RENEWAL-th time with all distances and gradients anew.
 
         In between all vertices follow one in SAMPLED_SHARE of them: between two steps of training the surface moves
@@ -79,7 +78,7 @@ class ProxyMesh:
         self._step((sdf[nearest] * share).sum(dim=-1))
 
     @torch.no_grad()
-    def project(self, field: BoundGeometry) -> None:
+    def project(self, field: DistanceFunction) -> None:
         """One Newton step of each vertex onto the zero set, along its own gradient."""
         if len(self.vertices) == 0:
             return
@@ -120,7 +119,7 @@ class ProxyMesh:
         return self.vertices + HULL_MARGIN * arc[:, None] * normals
 
     @torch.no_grad()
-    def drift(self, field: BoundGeometry) -> float:
+    def drift(self, field: DistanceFunction) -> float:
         """How far some of the vertices are off the zero set (98th percentile of the distance), model units."""
         if len(self.vertices) == 0:
             return 0.0
@@ -130,7 +129,7 @@ class ProxyMesh:
         return float(field(probed).abs().quantile(0.98))
 
     @torch.no_grad()
-    def pose(self, deform: BoundDeformer) -> MeshIndex:
+    def pose(self, deform: MeshDeformation) -> MeshIndex:
         """Index of the hull deformed to a frame; valid until the next call."""
         if self._posed is deform:
             return self._index

@@ -14,8 +14,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from imavatar.fields.deformer import BoundDeformer
-from imavatar.fields.geometry import BoundGeometry
+from imavatar.fields.functions import DistanceFunction, MeshDeformation
 from imavatar.numerics.intersection import ray_sphere_interval
 from imavatar.numerics.precision import full_precision
 from imavatar.rendering.correspondence import (
@@ -103,8 +102,8 @@ class ProxySearch:
     @torch.no_grad()
     def __call__(
         self,
-        deform: BoundDeformer,
-        field: BoundGeometry,
+        deform: MeshDeformation,
+        field: DistanceFunction,
         rays: RayBundle,
         foreground: Bool[Tensor, " n"] | None,
     ) -> SurfaceHits:
@@ -139,7 +138,7 @@ class ProxySearch:
             self._search_false_hits(self._query(deform, field), rays, foreground, result)
         return result.hits()
 
-    def _fresh_proxy(self, field: BoundGeometry, device) -> ProxyMesh:
+    def _fresh_proxy(self, field: DistanceFunction, device) -> ProxyMesh:
         """The mesh, moved or made anew where the surface has left it."""
         started = time.perf_counter()
         drift = 0.0

@@ -40,7 +40,7 @@ def shape_distance(template: Tensor, other: Tensor) -> tuple[float, float]:
     return float(distance.mean()), float(distance.max())
 
 
-def check_topology(head: State, flame: Flame, path: Path) -> None:
+def check_topology(head: State, flame: Flame, path: Path | str) -> None:
     """Whether a checkpoint's head model is of the same faces, and how far its blendshapes differ (a warning).
 
     Raises:

@@ -138,7 +138,7 @@ def tensors(value: Any, path: Path, key: str) -> dict[str, Tensor]:
     return dict(value)
 
 
-def check_tensor(value: Any, path: Path, what: str) -> None:
+def check_tensor(value: Any, path: Path | str, what: str) -> None:
     """Raise CheckpointError where a value is no dense tensor of finite real numbers."""
     if not isinstance(value, Tensor):
         raise CheckpointError(f"{path}: {what} is {described(value)}, expected a tensor")

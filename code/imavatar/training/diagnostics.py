@@ -1,11 +1,12 @@
 """What an epoch says of a run's health: counted at every step, logged once an epoch."""
 
 import torch
+from jaxtyping import Bool
 from torch import Tensor
 
 from imavatar.errors import TrainingError
 from imavatar.training.distributed import SINGLE_PROCESS, Processes
-from imavatar.types import Batch, RenderOutput, SurfaceHits
+from imavatar.types import SolutionQuality, SurfaceHits
 
 QUANTILES = {"residual_median": 0.5, "residual_90": 0.9, "residual_99": 0.99}
 
@@ -27,18 +28,18 @@ class EpochDiagnostics:
         self._residuals: list[Tensor] = []
 
     @torch.no_grad()
-    def add(self, hits: SurfaceHits, batch: Batch, render: RenderOutput) -> None:
+    def add(self, hits: SurfaceHits, foreground: Bool[Tensor, " n"], quality: SolutionQuality) -> None:
         """Count a step's rays and the points with an implicit gradient."""
         for name, rows in (
             ("rays", torch.ones_like(hits.hit)),
             ("converged", hits.converged),
             ("hit", hits.hit),
-            ("foreground", batch.foreground),
-            ("hit_foreground", hits.hit & batch.foreground),
-            ("singular", render.quality.singular),
+            ("foreground", foreground),
+            ("hit_foreground", hits.hit & foreground),
+            ("singular", quality.singular),
         ):
             self._counts.setdefault(name, []).append(rows.sum())
-        self._residuals.append(render.quality.residual)
+        self._residuals.append(quality.residual)
 
     def scalars(self, processes: Processes = SINGLE_PROCESS) -> dict[str, float]:
         """Shares of rays, quantiles of residuals (model units), singular Jacobians that were skipped.

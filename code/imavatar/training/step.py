@@ -125,7 +125,7 @@ def training_step(
     if options.recentre_frame_params:
         run.frames.centre()
     if health is not None:
-        health.add(tensors.hits, batch, tensors.render)
+        health.add(tensors.hits, batch.foreground, tensors.render.quality)
     return {**_scalars(tensors.terms, tensors.hits, batch), "clipped": float(clipped)}
 
 

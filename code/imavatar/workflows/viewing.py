@@ -9,7 +9,7 @@ from imavatar.paths import data_dir
 from imavatar.viewer.controls import controls_of
 from imavatar.viewer.scene import Scene, ViewerSettings
 from imavatar.workflows.baking import MESH_FACES, bake, check_bakeable
-from imavatar.workflows.exporting import named_motions
+from imavatar.workflows.exporting import REST, named_motions
 from imavatar.workflows.trained import TrainedAvatar
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def view(trained: TrainedAvatar, options: ViewerOptions = ViewerOptions()) -> "V
         build.build_renderer(config, character.avatar, supersample=n, silhouette_blur=0.0) for n in supersample
     ]
     motions = named_motions(trained, options.motions, data_dir() / "tracked")
-    first = trained.view()
+    rest, first = motions.pop(REST), trained.view()
     scene = Scene(
         controls_of(trained.n_expression, trained.head.named_expressions, trained.head.face_units),
         motions,

@@ -21,7 +21,7 @@ class Evaluations:
     geometry_gradient: int = 0
 
 
-class CountingDeformer:
+class CountingDeformer(BoundDeformer):
     """A bound deformer that counts."""
 
     def __init__(self, bound: BoundDeformer, counts: Evaluations):
@@ -58,7 +58,7 @@ class _CountingFeatures:
         return self._deformer.features(x_c)
 
 
-class CountingGeometry:
+class CountingGeometry(BoundGeometry):
     """A bound geometry that counts."""
 
     def __init__(self, bound: BoundGeometry, counts: Evaluations):

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from imavatar.cli.arguments import MOST_SIDE, whole
-from imavatar.cli.common import choose_device, command
+from imavatar.cli.common import command
 from imavatar.files.atomic import write_text
 from imavatar.paths import confs_dir
 
@@ -36,6 +36,7 @@ def benchmark_main(argv: list[str] | None = None) -> None:
 
 
 def _benchmark(args: argparse.Namespace) -> None:
+    from imavatar.numerics.device import choose_device
     from imavatar_lab.benchmark.report import Settings, run_benchmark
     from imavatar_lab.benchmark.scene import build_scene
 

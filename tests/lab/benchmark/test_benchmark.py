@@ -81,7 +81,7 @@ def test_multiply_adds_of_a_network_are_its_weights():
         tiny_deformer(widths=(6, 6)),
         tiny_texture(),
     )
-    cost = flop_bound.NetworkCosts.of(Avatar(geometry, deformer, texture, None))
+    cost = flop_bound.NetworkCosts.of(Avatar(geometry, deformer, texture, lambda *_: None))
     assert cost.geometry == 3 * 8 + 8 * 8 + 8
     assert cost.features == 8 * (1 + 5)
     assert cost.deformer == 3 * 6 + 6 * 6 + 6 * 6 + 6 * 5 + 3 * 6
