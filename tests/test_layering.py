@@ -12,7 +12,7 @@ PACKAGE = Path(imavatar.__file__).parent
 LAB = PACKAGE.parent / "imavatar_lab"
 LAYERS = [
     {"errors", "anatomy", "names", "progress"},
-    {"files", "paths"},
+    {"files", "paths", "settings"},
     {"types", "assets"},
     {"numerics"},
     {"head", "fields"},

@@ -70,7 +70,16 @@ def read_hocon(path: str | os.PathLike) -> dict:
         ConfigError: in one line, with the file and where it is known the line.
     """
     name = os.fspath(path) or "."  # as pathlib has it
-    tree = _Reading(name, _read_text(name, f"{name}: ", regular=False)).tree()
+    return parse_hocon(_read_text(name, f"{name}: ", regular=False), name)
+
+
+def parse_hocon(text: str, name: str) -> dict:
+    """As `read_hocon`, of a text.
+
+    Args:
+        name: of the file that it is from: for messages, and where included files are looked for.
+    """
+    tree = _Reading(name, text).tree()
     if not isinstance(tree, dict):
         raise ConfigError(f"{name}: is a list, expected sections such as train {{ ... }}")
     return tree
