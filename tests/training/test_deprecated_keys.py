@@ -1,11 +1,14 @@
-"""Keys of version 0.1.0: read with a warning, never beside their present names, and runs made with them go on."""
+"""Keys and files of version 0.1.0: read with a warning, and runs made with them go on."""
+
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.config import dump_config, load_config, parse_config
-from imavatar.config.deprecated import DEPRECATED_KEYS
+from imavatar.config.deprecated import DEPRECATED_CONFS, DEPRECATED_KEYS
 from imavatar.errors import ConfigError
 from imavatar.head.assets import save_head
 from oracles_ellipsoid_head import ellipsoid_head
@@ -32,6 +35,21 @@ def test_an_old_key_beside_its_present_name_is_refused(tmp_path):
 def test_a_wrong_value_of_an_old_key_is_refused_under_its_present_name(tmp_path):
     with pytest.raises(ConfigError, match=r"train\.texture_only_steps is"):
         load_config(write_config(tmp_path, extra="train.texture_first_steps = many\n"))
+
+
+@pytest.mark.parametrize(("old", "method"), [("quick_video.conf", "quick"), ("fast_longer.conf", "fast_longer")])
+def test_an_old_configuration_is_the_new_one_in_the_folder_that_its_runs_had(old, method, caplog):
+    new = load_config(DEPRECATED_CONFS[old])
+    assert not caplog.records and new.train.methodname == DEPRECATED_CONFS[old].removesuffix(".conf")
+    found = load_config(old)
+    assert f"{old} is called {DEPRECATED_CONFS[old]} now" in caplog.text
+    assert found == replace(new, train=replace(new.train, methodname=method))
+
+
+def test_a_users_own_file_may_have_an_old_name(tmp_path, caplog):
+    (tmp_path / "quick_video.conf").write_text(Path(write_config(tmp_path)).read_text())
+    load_config(tmp_path / "quick_video.conf")
+    assert not caplog.records
 
 
 def test_renamed_keys_stay_in_their_section():

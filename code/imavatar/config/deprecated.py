@@ -1,8 +1,10 @@
-"""Keys of older versions: read with a warning, under their present names."""
+"""Keys and shipped files of older versions: read with a warning, under their present names."""
 
 import logging
+from pathlib import Path
 
 from imavatar.errors import ConfigError
+from imavatar.paths import confs_dir
 
 logger = logging.getLogger(__name__)
 
@@ -11,6 +13,17 @@ DEPRECATED_KEYS = {
     "train.texture_first_steps": "train.texture_only_steps",
 }
 """Keys of version 0.1.0 and what they are called now, in the same section; both are read in this version."""
+
+DEPRECATED_CONFS = {"quick_video.conf": "fast_video.conf", "fast_longer.conf": "fast_45.conf"}
+"""Shipped configurations of version 0.1.0 and what they are called now. The old ones include these, and only keep the
+names of the folders that runs had."""
+
+
+def warn_of_old_file(path: Path) -> None:
+    """Log that a shipped configuration has a new name."""
+    new = DEPRECATED_CONFS.get(path.name)
+    if new is not None and path.resolve().parent == confs_dir().resolve():
+        logger.warning("%s is called %s now; the next version will not have the old name", path, new)
 
 
 def use_current_keys(tree: dict, name: str, *, warn: bool = True) -> None:
@@ -31,7 +44,7 @@ def use_current_keys(tree: dict, name: str, *, warn: bool = True) -> None:
         if new_name in section:
             raise ConfigError(f"{name}: {old} and {new} are both given, and are the same; keep {new}")
         if warn:
-            logger.warning("%s: %s is called %s now; the old name will not be read by the next version", name, old, new)
+            logger.warning("%s: %s is called %s now; the next version will not read the old name", name, old, new)
         section[new_name] = section.pop(old_name)
 
 

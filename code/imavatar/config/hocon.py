@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import pyparsing
 from pyhocon import ConfigTree, config_parser
@@ -191,18 +192,18 @@ class _Reading:
         finally:
             self._open.pop()
 
-    def parse_file(self, filename: str, **options) -> ConfigTree | list:
+    def parse_file(self, filename: str, **options: object) -> ConfigTree | list:
         """Called by pyhocon for an include, in place of its own function."""
         self._n_parsed += 1
         if filename not in self.texts or self._n_parsed > MAX_INCLUDES:
             raise ConfigError(f"{self._open[-1]}: an include stands where none is read: {shown(filename)}")
         return self._parse(filename)
 
-    def parse_URL(self, url: str, **options):
+    def parse_URL(self, url: str, **options: object) -> NoReturn:
         """Called by pyhocon for an include of an address, in place of its own function."""
         raise ConfigError(f"{self._open[-1]}: include of {shown(url)}: {NOT_READ['url']}")
 
-    def refuse_package(self, package_path: str):
+    def refuse_package(self, package_path: str) -> NoReturn:
         """Called for an include of a package."""
         raise ConfigError(f"{self._open[-1]}: include of the package {shown(package_path)}: {NOT_READ['package']}")
 
@@ -219,7 +220,7 @@ def _parser_for(reading: _Reading) -> type[ConfigParser]:
 
     class Parser(ConfigParser):
         @classmethod
-        def resolve_package_path(cls, package_path):
+        def resolve_package_path(cls, package_path: str) -> NoReturn:
             reading.refuse_package(package_path)
 
     return Parser
@@ -300,7 +301,7 @@ def _expected(message: str) -> str:
     return message if message and "\n" not in message and len(message) < 80 else "cannot be understood"
 
 
-def _plain(value):
+def _plain(value: object) -> Any:
     """pyhocon's trees as plain ones, which do not take a key with dots for a path."""
     if isinstance(value, ConfigTree):
         return {key: _plain(item) for key, item in value.items()}

@@ -5,8 +5,9 @@ import difflib
 import logging
 import typing
 from pathlib import Path
+from typing import Any
 
-from imavatar.config.deprecated import use_current_keys
+from imavatar.config.deprecated import use_current_keys, warn_of_old_file
 from imavatar.config.hocon import parse_hocon, read_hocon
 from imavatar.config.schema import IGNORED_KEYS, Config
 from imavatar.config.together import check_together
@@ -26,6 +27,7 @@ def load_config(path: str | Path) -> Config:
         ConfigError: in one line; it names the file, the key, what was found and what was expected.
     """
     path = find_conf(path)
+    warn_of_old_file(path)
     tree = read_hocon(path)
     use_current_keys(tree, str(path))
     return _config(tree, str(path))
@@ -51,7 +53,7 @@ def _config(tree: dict, name: str) -> Config:
     return config
 
 
-def _parse_section(cls: type, tree: dict, section: str, file: str):
+def _parse_section(cls: type, tree: dict, section: str, file: str) -> Any:
     """An instance of a dataclass of the schema from the keys of a section."""
     wanted = typing.get_type_hints(cls)
     known = {f.name: f for f in dataclasses.fields(cls)}
@@ -70,7 +72,7 @@ def _parse_section(cls: type, tree: dict, section: str, file: str):
     return cls(**values)
 
 
-def _parse_key(field: dataclasses.Field, value, wanted, path: str, file: str):
+def _parse_key(field: dataclasses.Field, value: object, wanted: Any, path: str, file: str) -> Any:
     where = f"{file}: {path}"
     if dataclasses.is_dataclass(wanted):
         if not isinstance(value, dict):
