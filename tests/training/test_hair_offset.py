@@ -8,7 +8,7 @@ import torch
 from imavatar.anatomy import SemanticClass
 from imavatar.data.dataset import Frame
 from imavatar.head.flame import Flame
-from imavatar.numerics.rasterize import vertex_normals
+from imavatar.numerics.mesh import vertex_normals
 from imavatar.rendering.camera import project
 from imavatar.training.hair_offset import VertexObservations, observe_vertices, offset_head_by_masks, spread_thickness
 from imavatar.types import Camera, HeadParameters

@@ -19,7 +19,7 @@ from torch import Tensor
 from imavatar.anatomy import SemanticClass
 from imavatar.data.dataset import Frame
 from imavatar.head.flame import Flame
-from imavatar.numerics.rasterize import vertex_normals
+from imavatar.numerics.mesh import vertex_normals
 from imavatar.rendering.camera import project
 from imavatar.types import HeadParameters
 
