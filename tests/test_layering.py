@@ -22,6 +22,7 @@ LAYERS = [
     {"losses"},
     {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "data_check"},
     {"config"},
+    {"builders"},
     {"build"},
     {"workflows"},
     {"cli"},

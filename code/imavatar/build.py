@@ -1,0 +1,52 @@
+"""Config -> objects: the only place where settings meet constructors.
+
+Sections that a layer below has defined (`LossWeights`, `TrainSettings`, `LearningRates` ...) are passed on as they are.
+"""
+
+from imavatar.builders.data import (
+    build_dataset,
+    build_run_folder,
+    with_subject,
+    with_test_dir,
+)
+from imavatar.builders.model import (
+    build_avatar,
+    build_flame,
+    build_head_assets,
+    build_image_search,
+    build_preview_renderer,
+    build_renderer,
+    build_search,
+    find_embedding,
+    find_head_file,
+)
+from imavatar.builders.training import (
+    build_frame_parameters,
+    build_head_surface,
+    build_objective,
+    build_parameter_groups,
+    build_run,
+    build_warm_start_surface,
+)
+
+__all__ = [
+    "build_avatar",
+    "build_dataset",
+    "build_flame",
+    "build_frame_parameters",
+    "build_head_assets",
+    "build_head_surface",
+    "build_image_search",
+    "build_objective",
+    "build_parameter_groups",
+    "build_preview_renderer",
+    "build_renderer",
+    "build_run",
+    "build_run_folder",
+    "build_search",
+    "build_warm_start_surface",
+    "find_embedding",
+    "find_head_file",
+    "with_subject",
+    "with_test_dir",
+]
