@@ -32,8 +32,8 @@ def gradients_of_a_step(conf: str, frames: list[int]) -> dict[str, torch.Tensor]
     run = build.build_run(config, build.build_avatar(config, flame), flame, dataset, torch.device("cpu"), processes)
     for module in (run.avatar, run.frames, run.flame):
         module.double()  # the order of sums, which is another, does not count then
-    objective = build.build_objective(config, build.build_head_surface(flame, head))
-    losses = processes.wrap_ddp(StepLosses(run.avatar, objective, processes))
+    objective = build.build_objective(config, build.build_head_surface(flame, head), processes)
+    losses = processes.wrap_ddp(StepLosses(run.avatar, objective))
     generator = torch.Generator().manual_seed(1)
     batch = in_double_precision(dataset.batch(frames, config.train.num_pixels, generator))
 
@@ -42,7 +42,7 @@ def gradients_of_a_step(conf: str, frames: list[int]) -> dict[str, torch.Tensor]
 
     run.optimiser.step = keep
     with suppress(Kept):
-        training_step(run, losses, batch, build.build_schedule(config).weights, generator)
+        training_step(run, losses, batch, config.loss, generator)
     named = [*run.avatar.named_parameters(), *run.frames.named_parameters()]
     found = {name: p.grad.to_dense() for name, p in named if p.grad is not None}
     # What holds on to the group of processes: its threads would still run when this one ends.

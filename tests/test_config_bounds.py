@@ -148,9 +148,9 @@ def test_schedules_at_the_bounds_are_finite_in_single_precision(load):
     growth = (
         "train { alpha_factor = 9, alpha_milestones = [1, 2, 3], sched_factor = 1.0e16, sched_milestones = [1, 2] }"
     )
-    schedule = build.build_schedule(load(f"{growth}\nloss.alpha = 1.0e27\ntrain.learning_rate = 1.0e-3"))
-    assert np.isfinite(np.float32(schedule.weights_at(10**6).alpha))
-    assert np.isfinite(np.float32(schedule.rate_at(10**6, 10**6, 10**8)))
+    config = load(f"{growth}\nloss.alpha = 1.0e27\ntrain.learning_rate = 1.0e-3")
+    assert np.isfinite(np.float32(config.train.weights_at(10**6, config.loss).alpha))
+    assert np.isfinite(np.float32(config.train.rate_at(10**6, 10**6, 10**8)))
 
 
 @pytest.mark.parametrize("seed", [0, 2**63 - 1])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from imavatar.config import Config, load_config
-from imavatar.config.rules import RULE
+from imavatar.settings import RULE
 
 REFERENCE = Path(__file__).parents[1] / "docs" / "configuration.md"
 ROW = re.compile(r"^\| `(?P<key>[\w.]+)`(?P<added> \*)? \| (?P<default>[^|]+?) \|", re.MULTILINE)

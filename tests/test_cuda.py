@@ -52,7 +52,6 @@ class Setup:
         for module in (self.avatar, self.run.frames, self.flame):
             module.to(dtype)
         self.objective = build.build_objective(self.config, build.build_head_surface(self.flame, head))
-        self.schedule = build.build_schedule(self.config)
 
     def posed(self):
         expression, pose = 0.02 * torch.arange(50.0)[None], torch.zeros(1, 15)
@@ -68,11 +67,11 @@ class Setup:
 
     def step(self) -> dict[str, torch.Tensor]:
         """What two steps in double precision make of the weights and the frames' parameters."""
-        losses = StepLosses(self.avatar, self.objective, self.run.processes)
+        losses = StepLosses(self.avatar, self.objective)
         for frames in ([0, 2], [1]):
             generator = torch.Generator().manual_seed(frames[0])
             batch = in_double_precision(self.dataset.batch(frames, 96, generator))
-            training_step(self.run, losses, batch, self.schedule.weights, generator, self.schedule.step_options(0))
+            training_step(self.run, losses, batch, self.config.loss, generator, self.config.train)
         named = [*self.avatar.named_parameters(), *self.run.frames.named_parameters()]
         return {name: parameter.detach().cpu() for name, parameter in named}
 

@@ -12,7 +12,7 @@ PACKAGE = Path(imavatar.__file__).parent
 LAB = PACKAGE.parent / "imavatar_lab"
 LAYERS = [
     {"errors", "anatomy", "names", "progress"},
-    {"files", "paths"},
+    {"files", "paths", "settings"},
     {"types", "assets"},
     {"numerics"},
     {"head", "fields"},
@@ -22,6 +22,7 @@ LAYERS = [
     {"losses"},
     {"training", "evaluation", "export", "preprocessing", "synthetic", "viewer", "data_check"},
     {"config"},
+    {"builders"},
     {"build"},
     {"workflows"},
     {"cli"},

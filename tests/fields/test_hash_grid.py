@@ -3,15 +3,15 @@
 import pytest
 import torch
 
-from imavatar.fields.hash_grid import HashGrid
+from imavatar.fields.hash_grid import HashGrid, HashGridSettings
 
 EXTENT = 1.5
 
 
 def grid(**changes) -> HashGrid:
     torch.manual_seed(0)
-    settings = {"n_levels": 3, "log2_rows": 12, "n_features": 2, "coarsest": 4, "finest": 12, "extent": EXTENT}
-    made = HashGrid(**settings | changes).double()
+    settings = {"levels": 3, "log2_rows": 12, "features": 2, "coarsest": 4, "finest": 12, "extent": EXTENT}
+    made = HashGrid(HashGridSettings(**settings | changes)).double()
     with torch.no_grad():
         made.table.normal_()
     return made
@@ -22,7 +22,7 @@ def points(n=200, spread=EXTENT):
 
 
 def test_linear_functions_on_the_grid_points_are_reproduced_everywhere():
-    made = grid(n_levels=1, coarsest=9, finest=9, n_features=1)
+    made = grid(levels=1, coarsest=9, finest=9, features=1)
     axis = torch.linspace(-EXTENT, EXTENT, 10, dtype=torch.double)
     corners = torch.stack(torch.meshgrid(axis, axis, axis, indexing="ij"), dim=-1).reshape(-1, 3)
     slope = torch.tensor([0.3, -1.2, 0.7], dtype=torch.double)
@@ -54,7 +54,7 @@ def test_gradients_are_those_of_finite_differences(log2_rows):
 
 
 def test_features_are_continuous_across_cells_and_constant_outside_the_cube():
-    made = grid(n_levels=1, coarsest=8, finest=8, log2_rows=5)
+    made = grid(levels=1, coarsest=8, finest=8, log2_rows=5)
     x = points(50)
     x[:, 0] = 0.375  # a face of the cells
     step = torch.tensor([1e-9, 0, 0], dtype=torch.double)

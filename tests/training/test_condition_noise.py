@@ -13,7 +13,11 @@ def frames(expression: torch.Tensor, pose: torch.Tensor) -> FrameParameters:
     camera = Camera(torch.ones(n, 4), torch.eye(4).repeat(n, 1, 1))
     generator = torch.Generator().manual_seed(0)
     return FrameParameters(
-        HeadParameters(expression, pose), camera, optimised=OptimisedInputs(), latent_size=0, generator=generator
+        HeadParameters(expression, pose),
+        camera,
+        optimised=OptimisedInputs(optimize_camera=False),
+        latent_size=0,
+        generator=generator,
     )
 
 

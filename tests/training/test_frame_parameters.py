@@ -19,8 +19,9 @@ def tracked() -> tuple[HeadParameters, Camera]:
 def frames(latent_size: int = 0, **optimised) -> tuple[FrameParameters, HeadParameters, Camera]:
     head, camera = tracked()
     generator = torch.Generator().manual_seed(0)
+    chosen = {f"optimize_{name}": optimised.get(name, False) for name in ("expression", "camera", "latent_code")}
     module = FrameParameters(
-        head, camera, optimised=OptimisedInputs(**optimised), latent_size=latent_size, generator=generator
+        head, camera, optimised=OptimisedInputs(**chosen), latent_size=latent_size, generator=generator
     )
     return module, head, camera
 

@@ -1,7 +1,5 @@
 """What is known of a head besides its pixels: distances near the face, and the dark of the mouth."""
 
-from types import SimpleNamespace
-
 import pytest
 import torch
 
@@ -70,14 +68,13 @@ def test_a_head_without_expressions_is_sampled_all_around():
 def head_distance(sdf) -> float:
     surface = sphere_head(mobile=lambda v: v[:, 1] > 0.1)
     objective = Objective(surface, sample_face_distances(surface, generator()))
-    avatar = SimpleNamespace(geometry=SimpleNamespace(latent_size=0, sdf=sdf))
-    return float(objective._head_distance(avatar, NO_CODE, generator()))
+    return float(objective._head_distance(sdf, generator()))
 
 
 def test_the_distance_term_is_the_mean_error_of_the_signed_distance():
-    assert head_distance(lambda x, latent: x.norm(dim=1) - RADIUS) < 1e-3
-    assert head_distance(lambda x, latent: x.norm(dim=1) - RADIUS + 0.07) == pytest.approx(0.07, abs=1e-3)
-    assert head_distance(lambda x, latent: x.norm(dim=1) - RADIUS - 0.07) == pytest.approx(0.07, abs=1e-3)
+    assert head_distance(lambda x: x.norm(dim=1) - RADIUS) < 1e-3
+    assert head_distance(lambda x: x.norm(dim=1) - RADIUS + 0.07) == pytest.approx(0.07, abs=1e-3)
+    assert head_distance(lambda x: x.norm(dim=1) - RADIUS - 0.07) == pytest.approx(0.07, abs=1e-3)
 
 
 def test_mouth_points_lie_around_the_vertices_of_the_mouth():
@@ -100,11 +97,19 @@ def test_points_around_a_head_have_its_fields_and_say_whether_they_lie_at_its_sk
     assert (fields.shapedirs[lower] == 0.0).all()
 
 
+class Fields(Avatar):
+    """An avatar that is never deformed."""
+
+    def __init__(self):
+        torch.nn.Module.__init__(self)
+        self.geometry_network = Geometry((16, 16), n_features=4, skip_in=())
+        self.rendering_network = Texture((32, 32), n_features=4)
+
+
 @pytest.fixture
-def avatar() -> SimpleNamespace:
+def avatar() -> Fields:
     torch.manual_seed(0)
-    geometry = Geometry((16, 16), n_features=4, skip_in=())
-    return SimpleNamespace(geometry=geometry, texture=Texture((32, 32), n_features=4))
+    return Fields()
 
 
 def expression() -> torch.Tensor:
@@ -136,15 +141,6 @@ def test_the_mouth_term_of_a_head_that_names_no_mouth_is_nothing(avatar):
     assert float(loss.detach()) == 0.0
 
 
-class Fields(Avatar):
-    """An avatar that is never deformed."""
-
-    def __init__(self):
-        torch.nn.Module.__init__(self)
-        self.geometry_network = Geometry((16, 16), n_features=4, skip_in=())
-        self.rendering_network = Texture((32, 32), n_features=4)
-
-
 def step(*, compat: bool = False, mouth: float = 0.0, optimised: torch.Tensor | None = None):
     """The loss terms of six rays: 0 to 2 have surface points at 0.1, 0.2 and 0.3 from the head, 3 and 4 hit outside of
     the mask, 5 misses; all but 4 lie on skin alone. Returns them and the avatar.
@@ -170,7 +166,7 @@ def step(*, compat: bool = False, mouth: float = 0.0, optimised: torch.Tensor | 
         head.expression if optimised is None else optimised,
         torch.zeros(1, 53), torch.zeros(1, 36), torch.eye(4).repeat(1, 6, 1, 1), NO_CODE,
     )  # fmt: skip
-    weights = LossWeights(lbs=0.0, flame_distance=1.0, mouth_interior=mouth)
+    weights = LossWeights(lbs_weight=0.0, flame_distance_weight=1.0, mouth_interior_weight=mouth)
     objective = Objective(surface, compat=compat)
     return objective.terms(avatar, render, batch, {}, weights, generator(), posed).values, avatar
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from imavatar.training.loop import Schedule
 from imavatar.training.objective import LossWeights
-from imavatar.training.schedules import decaying_weight, exponential_decay, milestone_factor, warm_up
+from imavatar.training.schedules import Schedule, decaying_weight, exponential_decay, milestone_factor, warm_up
+from imavatar.training.step import StepOptions
 
 
 @pytest.mark.parametrize(("epoch", "factor"), [(0, 1), (9.9, 1), (10, 2), (19, 2), (20, 4), (99, 4)])
@@ -33,13 +33,15 @@ def test_the_rate_warms_up_linearly():
 
 
 def test_a_schedule_scales_alpha_and_both_head_weights():
-    weights = LossWeights(lbs=2.0, flame_distance=10.0, alpha=50.0)
-    schedule = Schedule(weights, alpha_milestones=(2, 4), lbs_milestones=(3, 6), lbs_factor=0.5)
-    later = schedule.weights_at(4)
-    assert (later.alpha, later.lbs, later.flame_distance, later.mask) == (200.0, 1.0, 5.0, weights.mask)
-    assert schedule.weights_at(6).lbs == 0
+    weights = LossWeights(lbs_weight=2.0, flame_distance_weight=10.0, alpha=50.0)
+    schedule = Schedule(alpha_milestones=(2, 4), GT_lbs_milestones=(3, 6), GT_lbs_factor=0.5)
+    later = schedule.weights_at(4, weights)
+    assert (later.alpha, later.lbs_weight, later.flame_distance_weight) == (200.0, 1.0, 5.0)
+    assert later.mask_weight == weights.mask_weight
+    assert schedule.weights_at(6, weights).lbs_weight == 0
 
 
-def test_bands_open_with_the_epoch_where_asked_for():
-    assert Schedule(LossWeights()).open_bands_at(2.5) is None
-    assert Schedule(LossWeights(), anneal_bands=True).open_bands_at(2.5) == 2.5
+def test_the_texture_alone_learns_from_colours_in_the_first_steps():
+    options = StepOptions(texture_only_steps=2, gradient_limit=3.0)
+    assert [options.after(step).texture_only_steps for step in range(4)] == [2, 1, 0, 0]
+    assert options.after(5) == StepOptions(gradient_limit=3.0)

@@ -65,7 +65,7 @@ def test_parts_are_told_apart():
 
 def test_regression_reaches_a_minimum_and_says_where_it_ended():
     value = torch.nn.Parameter(torch.tensor([3.0]))
-    final = regress([([value], 0.2)], lambda: (value - 1).square().sum(), 200)
+    final = regress([([value], 0.2)], lambda: (value - 1).square().sum(), 200, "a number")
     assert final < 1e-3 and abs(value.item() - 1) < 0.05
 
 

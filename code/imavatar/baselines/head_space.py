@@ -2,7 +2,7 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from imavatar.baselines.rigid import RigidMotion
 from imavatar.fields.deformer import Deformation
@@ -14,7 +14,7 @@ from imavatar.types import DeformationFields, PosedHead
 class WarpedField:
     """f(b(x_h)) of one frame: signed distances in head space, by a warp b to canonical space."""
 
-    def __init__(self, geometry: Geometry, warp, head: PosedHead):
+    def __init__(self, geometry: Geometry, warp: nn.Module, head: PosedHead):
         self.geometry, self.warp, self.head = geometry, warp, head
 
     def __call__(self, x_h: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:

@@ -71,7 +71,9 @@ class TexturedHead(nn.Module):
         self.colours.copy_(_spread(colours, known, self.faces))
 
 
-def _seen_colours(frame: Frame, vertices, faces, index: MeshIndex) -> Float[Tensor, "w 4"]:
+def _seen_colours(
+    frame: Frame, vertices: Float[Tensor, "w 3"], faces: Int[Tensor, "f 3"], index: MeshIndex
+) -> Float[Tensor, "w 4"]:
     """Colours at vertices times how much each faces the camera, and that weight; zero where one is not seen."""
     camera = frame.camera.to(vertices.device)
     centre = camera.world_from_camera[0, :3, 3]
@@ -102,7 +104,7 @@ def _spread(colours: Float[Tensor, "w 3"], known: Tensor, faces: Int[Tensor, "f 
     return result
 
 
-def _normals(vertices, faces) -> Float[Tensor, "w 3"]:
+def _normals(vertices: Float[Tensor, "w 3"], faces: Int[Tensor, "f 3"]) -> Float[Tensor, "w 3"]:
     normals = vertex_normals(vertices.cpu().double().numpy(), faces.cpu().numpy())
     return torch.as_tensor(normals).to(vertices)
 

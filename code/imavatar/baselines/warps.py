@@ -25,7 +25,7 @@ from imavatar.types import DeformationFields, PosedHead
 class StillWarp(nn.Module):
     """C-Net's: head space is canonical space; what moves is the conditioned geometry."""
 
-    def __init__(self, canonical: PosedHead, widths: Sequence[int] = (), *, n_expression: int = 50, **options):
+    def __init__(self, canonical: PosedHead, widths: Sequence[int] = (), *, n_expression: int = 50, **options: object):
         super().__init__()
         self.n_expression = n_expression
         self.n_bones = canonical.bone_transforms.shape[1]
@@ -57,7 +57,7 @@ class DisplacementWarp(LayerStack):
         *,
         n_expression: int = 50,
         n_octaves: int = 0,
-        **options,
+        **options: object,
     ):
         d_in = encoded_size(n_octaves) + condition_size(n_expression)
         super().__init__(d_in, widths, 3, weight_norm=False)
@@ -142,13 +142,13 @@ def frame_offset(
     return fields.shapedirs @ head.expression[0] + torch.einsum("npk,p->nk", fields.posedirs, feature)
 
 
-def _conditioned(x_h, head, n_octaves, n_expression) -> Float[Tensor, "n i"]:
+def _conditioned(x_h: Float[Tensor, "n 3"], head: PosedHead, n_octaves: int, n_expression: int) -> Float[Tensor, "n i"]:
     """Encoded points and the frame's expression and pose, the latter no longer than the former."""
     condition = head.latent[:, -condition_size(n_expression) :] / math.sqrt(n_expression)
     return torch.cat([encode(x_h, n_octaves), condition.expand(len(x_h), -1)], dim=-1)
 
 
-def _no_fields(x, n_expression, n_bones) -> DeformationFields:
+def _no_fields(x: Float[Tensor, "n 3"], n_expression: int, n_bones: int) -> DeformationFields:
     n = len(x)
     return DeformationFields(
         x.new_zeros(n, 3, n_expression), x.new_zeros(n, POSE_FEATURE_SIZE, 3), x.new_zeros(n, n_bones)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 from imavatar.config.schema import Config
 
@@ -13,7 +14,7 @@ def dump_config(config: Config) -> str:
     return "\n".join(_lines(config, "")) + "\n"
 
 
-def _lines(section, indent: str) -> list[str]:
+def _lines(section: Any, indent: str) -> list[str]:
     lines = []
     for field in dataclasses.fields(section):
         value = getattr(section, field.name)
@@ -24,6 +25,6 @@ def _lines(section, indent: str) -> list[str]:
     return lines
 
 
-def _literal(value) -> str:
+def _literal(value: object) -> str:
     """A value in JSON, which is HOCON; not escaped to ASCII, since pyhocon does not undo that in strings."""
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, NoReturn
 
 import pyparsing
 from pyhocon import ConfigTree, config_parser
@@ -70,7 +71,16 @@ def read_hocon(path: str | os.PathLike) -> dict:
         ConfigError: in one line, with the file and where it is known the line.
     """
     name = os.fspath(path) or "."  # as pathlib has it
-    tree = _Reading(name, _read_text(name, f"{name}: ", regular=False)).tree()
+    return parse_hocon(_read_text(name, f"{name}: ", regular=False), name)
+
+
+def parse_hocon(text: str, name: str) -> dict:
+    """As `read_hocon`, of a text.
+
+    Args:
+        name: of the file that it is from: for messages, and where included files are looked for.
+    """
+    tree = _Reading(name, text).tree()
     if not isinstance(tree, dict):
         raise ConfigError(f"{name}: is a list, expected sections such as train {{ ... }}")
     return tree
@@ -182,18 +192,18 @@ class _Reading:
         finally:
             self._open.pop()
 
-    def parse_file(self, filename: str, **options) -> ConfigTree | list:
+    def parse_file(self, filename: str, **options: object) -> ConfigTree | list:
         """Called by pyhocon for an include, in place of its own function."""
         self._n_parsed += 1
         if filename not in self.texts or self._n_parsed > MAX_INCLUDES:
             raise ConfigError(f"{self._open[-1]}: an include stands where none is read: {shown(filename)}")
         return self._parse(filename)
 
-    def parse_URL(self, url: str, **options):
+    def parse_URL(self, url: str, **options: object) -> NoReturn:
         """Called by pyhocon for an include of an address, in place of its own function."""
         raise ConfigError(f"{self._open[-1]}: include of {shown(url)}: {NOT_READ['url']}")
 
-    def refuse_package(self, package_path: str):
+    def refuse_package(self, package_path: str) -> NoReturn:
         """Called for an include of a package."""
         raise ConfigError(f"{self._open[-1]}: include of the package {shown(package_path)}: {NOT_READ['package']}")
 
@@ -210,7 +220,7 @@ def _parser_for(reading: _Reading) -> type[ConfigParser]:
 
     class Parser(ConfigParser):
         @classmethod
-        def resolve_package_path(cls, package_path):
+        def resolve_package_path(cls, package_path: str) -> NoReturn:
             reading.refuse_package(package_path)
 
     return Parser
@@ -291,7 +301,7 @@ def _expected(message: str) -> str:
     return message if message and "\n" not in message and len(message) < 80 else "cannot be understood"
 
 
-def _plain(value):
+def _plain(value: object) -> Any:
     """pyhocon's trees as plain ones, which do not take a key with dots for a path."""
     if isinstance(value, ConfigTree):
         return {key: _plain(item) for key, item in value.items()}

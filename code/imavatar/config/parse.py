@@ -3,36 +3,62 @@
 import dataclasses
 import difflib
 import logging
-import re
 import typing
 from pathlib import Path
+from typing import Any
 
-from imavatar.config.hocon import read_hocon
-from imavatar.config.rules import RULE
-from imavatar.config.schema import DEPRECATED_KEYS, IGNORED_KEYS, Config
+from imavatar.config.deprecated import use_current_keys, warn_of_old_file
+from imavatar.config.hocon import parse_hocon, read_hocon
+from imavatar.config.schema import IGNORED_KEYS, Config
 from imavatar.config.together import check_together
 from imavatar.config.values import check_value, describe
 from imavatar.errors import ConfigError
 from imavatar.names import shown
 from imavatar.paths import find_conf
+from imavatar.settings import RULE
 
 logger = logging.getLogger(__name__)
 
 
 def load_config(path: str | Path) -> Config:
-    """The checked content of a configuration file, or of the shipped one of this name (`paths.find_conf`)."""
+    """The checked content of a configuration file, or of the shipped one of this name (`paths.find_conf`).
+
+    Raises:
+        ConfigError: in one line; it names the file, the key, what was found and what was expected.
+    """
     path = find_conf(path)
-    config = _parse_section(Config, read_hocon(path), "", str(path))
-    check_together(config, str(path))
+    warn_of_old_file(path)
+    tree = read_hocon(path)
+    use_current_keys(tree, str(path))
+    return _config(tree, str(path))
+
+
+def parse_config(text: str, name: str) -> Config:
+    """The configuration that `dump_config` of this version or an older one has written.
+
+    Args:
+        name: of the text, for messages.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    tree = parse_hocon(text, name)
+    use_current_keys(tree, name, warn=False)
+    return _config(tree, name)
+
+
+def _config(tree: dict, name: str) -> Config:
+    config = _parse_section(Config, tree, "", name)
+    check_together(config, name)
     return config
 
 
-def _parse_section(cls: type, tree: dict, section: str, file: str):
+def _parse_section(cls: type, tree: dict, section: str, file: str) -> Any:
     """An instance of a dataclass of the schema from the keys of a section."""
     wanted = typing.get_type_hints(cls)
     known = {f.name: f for f in dataclasses.fields(cls)}
     values = {}
-    for name, value in _renamed(tree, section, file).items():
+    for name, value in tree.items():
         path = _join(section, name)
         if name in known:
             values[name] = _parse_key(known[name], value, wanted[name], path, file)
@@ -46,31 +72,7 @@ def _parse_section(cls: type, tree: dict, section: str, file: str):
     return cls(**values)
 
 
-def _renamed(tree: dict, section: str, file: str) -> dict:
-    """The section with present names for deprecated ones, each of which is warned of."""
-    renamed = {}
-    for name, value in tree.items():
-        path = _join(section, name)
-        new = DEPRECATED_KEYS.get(path)
-        if new is None:
-            renamed[name] = value
-            continue
-        current = new.rpartition(".")[2]
-        if current in tree:
-            raise ConfigError(f"{file}: {path} and {new} are both given, and are the same; keep {new}")
-        logger.warning("%s: %s is called %s now; the old name will not be read by the next version", file, path, new)
-        renamed[current] = value
-    return renamed
-
-
-def with_current_keys(text: str) -> str:
-    """The text of a dumped configuration with present names for deprecated keys."""
-    for old, new in DEPRECATED_KEYS.items():
-        text = re.sub(rf"\b{old.rpartition('.')[2]}\b", new.rpartition(".")[2], text)
-    return text
-
-
-def _parse_key(field: dataclasses.Field, value, wanted, path: str, file: str):
+def _parse_key(field: dataclasses.Field, value: object, wanted: Any, path: str, file: str) -> Any:
     where = f"{file}: {path}"
     if dataclasses.is_dataclass(wanted):
         if not isinstance(value, dict):

@@ -1,32 +1,31 @@
-"""Every setting with its type, default and rule. Names are the keys; defaults are the paper's.
+"""The sections of a configuration. Names of fields are the keys; defaults are the paper's.
 
-A field without a default must be given by the file.
+A setting is named once, with its type, default and rule: in the dataclass of the module that acts on it, which is a
+section here or a part of one, or in this module if it is only passed on. A field without a default must be given by the
+file.
 """
 
 from dataclasses import dataclass, field
 
-from imavatar.config.rules import (
+from imavatar.fields.hash_grid import HashGridSettings
+from imavatar.rendering.correspondence import BroydenSettings
+from imavatar.settings import (
     CELLS,
-    EPOCHS,
     FEATURES,
-    FRACTION,
     LAYERS,
     LENGTH,
     MAX_EPOCHS,
     MAX_FRAME,
     MAX_ITERATIONS,
     MAX_SAMPLES,
-    MAX_SEED,
     NAME,
     NAMES,
     OCTAVES,
     RATE,
     RAYS,
     SIZE,
-    STEPS,
     SUBSAMPLE,
     TEXT,
-    WEIGHT,
     WIDTHS,
     above,
     at_least,
@@ -35,13 +34,11 @@ from imavatar.config.rules import (
     one_of,
     required,
 )
+from imavatar.training.frame_parameters import OptimisedInputs
+from imavatar.training.learning_rates import LearningRates
+from imavatar.training.loop import TrainSettings
+from imavatar.training.objective import LossWeights
 from imavatar.types import LATENT_SIZE
-
-DEPRECATED_KEYS = {
-    "train.centred_frames": "train.recentre_frame_params",
-    "train.texture_first_steps": "train.texture_only_steps",
-}
-"""Keys of version 0.1.0 and what they are called now; both are read in this version."""
 
 IGNORED_KEYS = {
     "train.plot_freq": "previews are drawn every train.preview_every epochs",
@@ -60,19 +57,11 @@ IGNORED_KEYS = {
 
 
 @dataclass(frozen=True)
-class LearningRates:
-    """Learning rates of single networks; null leaves a network at `train.learning_rate`."""
+class TrainConfig(TrainSettings, OptimisedInputs):
+    """Optimisation: what the loop and the frames' parameters take, and what is asked before these begin.
 
-    geometry: float | None = key(None, RATE)
-    deformer: float | None = key(None, RATE)
-    blendshapes: float | None = key(None, RATE)  # the deformer's linear layer; else as the deformer
-    texture: float | None = key(None, RATE)
-    hash_grid: float | None = key(None, RATE)  # the texture's tables; else as the texture
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """Optimisation. Class names are those of the authors' files; `build` knows what they stand for."""
+    Class names are those of the authors' files; `check_class_names` knows what they stand for.
+    """
 
     exps_folder: str = key("../data/experiments/", TEXT)
     methodname: str = key("IMavatar", NAME)
@@ -81,27 +70,8 @@ class TrainConfig:
     loss_class: str = key("model.loss.Loss", TEXT)
     learning_rate: float = key(1.0e-4, RATE)
     learning_rate_cam: float = key(1.0e-4, RATE)
-    num_pixels: int = key(2048, RAYS)
-    batch_size: int = key(1, above(0, 1024))
-    alpha_milestones: tuple[int, ...] = key((), EPOCHS)
-    alpha_factor: float = key(2.0, RATE)
-    sched_milestones: tuple[int, ...] = key((400, 800), EPOCHS)
-    sched_factor: float = key(0.5, RATE)
-    GT_lbs_milestones: tuple[int, ...] = key((), EPOCHS)
-    GT_lbs_factor: float = key(0.5, WEIGHT)
-    optimize_latent_code: bool = False
-    optimize_expression: bool = False
-    optimize_camera: bool = True
     # Below: not in the authors' files.
-    seed: int = key(0, between(0, MAX_SEED))
-    nepoch: int = key(1000, above(0, MAX_EPOCHS))
     learning_rates: LearningRates = field(default_factory=LearningRates)
-    lr_decay: float = key(1.0, FRACTION)  # factor that the rates fall to over nepoch; 1: none
-    warmup_steps: int = key(0, STEPS)
-    texture_only_steps: int = key(0, STEPS)
-    gradient_limit: float = key(0.0, WEIGHT)  # 0: none
-    recentre_frame_params: bool = False
-    condition_noise: float = key(0.0, WEIGHT)  # 0: none
     warm_start_steps: int = key(0, at_least(0, 1_000_000))  # 0: start from the sphere
     warm_start_frames: int = key(0, at_least(0, MAX_FRAME))
     warm_start_fields: bool = True  # the deformer too, not the signed distance alone
@@ -118,25 +88,6 @@ class PlotConfig:
     fps: int = key(25, above(0, 1000))
     mesh_resolution: int = key(128, CELLS)
     chunk: int = key(16384, RAYS)
-
-
-@dataclass(frozen=True)
-class LossConfig:
-    """Weights of the loss terms (docs/method.md, section 9)."""
-
-    mask_weight: float = key(100.0, WEIGHT)
-    lbs_weight: float = key(1.0, WEIGHT)
-    flame_distance_weight: float = key(10000.0, WEIGHT)
-    alpha: float = key(50.0, RATE)
-    gt_w_seg: bool = True
-    expression_reg_weight: float = key(0.0, WEIGHT)
-    pose_reg_weight: float = key(0.0, WEIGHT)
-    cam_reg_weight: float = key(0.0, WEIGHT)
-    # Below: not in the authors' files.
-    eikonal_weight: float = key(0.0, WEIGHT)
-    head_fields_weight: float = key(0.0, WEIGHT)
-    head_distance_weight: float = key(0.0, WEIGHT)
-    mouth_interior_weight: float = key(0.0, WEIGHT)
 
 
 @dataclass(frozen=True)
@@ -176,18 +127,6 @@ class GeometryConfig:
 
 
 @dataclass(frozen=True)
-class HashGridConfig:
-    """Features of points beside their encoding, for the colour; 0 levels: none."""
-
-    levels: int = key(0, between(0, 32))
-    log2_rows: int = key(15, between(4, 24))
-    features: int = key(2, above(0, 64))
-    coarsest: int = key(8, above(0, 65536))
-    finest: int = key(512, above(0, 65536))
-    extent: float = key(1.5, LENGTH)
-
-
-@dataclass(frozen=True)
 class RenderingConfig:
     """Network of the colour; `condition_in` is the expression and the jaw's rotation."""
 
@@ -199,7 +138,7 @@ class RenderingConfig:
     weight_norm: bool = True
     multires_view: int = key(0, one_of(0))
     multires_pnts: int = key(4, OCTAVES)
-    hash_grid: HashGridConfig = field(default_factory=HashGridConfig)
+    hash_grid: HashGridSettings = field(default_factory=HashGridSettings)
 
 
 @dataclass(frozen=True)
@@ -226,15 +165,6 @@ class DeformerConfig:
 
 
 @dataclass(frozen=True)
-class BroydenConfig:
-    """Correspondence search (docs/method.md, section 5)."""
-
-    max_steps: int = key(10, above(0, MAX_ITERATIONS))
-    tolerance: float = key(1.0e-5, RATE)
-    divergence: float = key(1.0, RATE)
-
-
-@dataclass(frozen=True)
 class ModelConfig:
     """The avatar. `head_model` is "open", or the path of a head model's file; `method` see docs/baselines.md."""
 
@@ -246,7 +176,7 @@ class ModelConfig:
     rendering_network: RenderingConfig = field(default_factory=RenderingConfig)
     ray_tracer: RayTracerConfig = field(default_factory=RayTracerConfig)
     deformer_network: DeformerConfig = field(default_factory=DeformerConfig)
-    broyden: BroydenConfig = field(default_factory=BroydenConfig)
+    broyden: BroydenSettings = field(default_factory=BroydenSettings)
 
 
 @dataclass(frozen=True)
@@ -256,6 +186,6 @@ class Config:
     dataset: DatasetConfig
     train: TrainConfig = field(default_factory=TrainConfig)
     plot: PlotConfig = field(default_factory=PlotConfig)
-    loss: LossConfig = field(default_factory=LossConfig)
+    loss: LossWeights = field(default_factory=LossWeights)
     model: ModelConfig = field(default_factory=ModelConfig)
     compat: bool = False  # the authors' behaviour where this project differs on purpose

@@ -3,6 +3,7 @@
 import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from pyhocon import ConfigTree
 from pyhocon.config_tree import ConfigSubstitution, ConfigValues, NoneValue
@@ -43,7 +44,7 @@ class _Substitution:
         self._begun: set[int] = set()
         self._size = 0
 
-    def value(self, node):
+    def value(self, node: object) -> Any:
         """A node of the tree without substitutions."""
         if isinstance(node, ConfigValues):
             return self._put_together(node)
@@ -127,14 +128,14 @@ class _Substitution:
         return self._where(substitution.instring, substitution.loc)
 
     @staticmethod
-    def _earlier(node, owner: ConfigValues):
+    def _earlier(node: object, owner: ConfigValues) -> Any:
         """The node, or where the owner is a part of it what its key had before."""
         if not any(part is owner for part in _with_earlier(node)):
             return node
         return _ABSENT if owner.overridden_value is None else owner.overridden_value
 
 
-def _with_earlier(node) -> Iterator[ConfigValues]:
+def _with_earlier(node: object) -> Iterator[ConfigValues]:
     """A value and those that its key had before it."""
     seen = set()
     while isinstance(node, ConfigValues) and id(node) not in seen:
@@ -143,7 +144,7 @@ def _with_earlier(node) -> Iterator[ConfigValues]:
         node = node.overridden_value
 
 
-def _sizes(value) -> Iterator[int]:
+def _sizes(value: object) -> Iterator[int]:
     """Of a value and all in it: characters, or one."""
     yield len(value) if isinstance(value, str) else 1
     if isinstance(value, dict):

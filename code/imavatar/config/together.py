@@ -1,13 +1,15 @@
-"""What single keys cannot tell: sizes that depend on one another, and what several together ask of the machine."""
+"""What single keys cannot tell: names that must be known, sizes that depend on one another or add up."""
 
 import itertools
 import math
 
 from imavatar.anatomy import POSE_FEATURE_SIZE
-from imavatar.config.rules import LARGEST, MAX_RAYS
+from imavatar.baselines.methods import METHODS
+from imavatar.baselines.names import TEXTURED_HEAD
 from imavatar.config.schema import Config
 from imavatar.errors import ConfigError
 from imavatar.names import MAX_NAME_BYTES
+from imavatar.settings import LARGEST, MAX_RAYS
 from imavatar.types import LATENT_SIZE
 
 MAX_PARAMETERS = 200_000_000
@@ -16,6 +18,36 @@ MAX_SAMPLES_AT_ONCE = 2**26
 """On all rays that the paper's search follows at once."""
 MAX_SUPERSAMPLED = 2**28
 """Rays of an image: its colours alone are 3.2 GB."""
+
+KNOWN_CLASSES = {
+    "train.model_class": ("model.implicit_morphable_model.IMavatar",),
+    "train.dataset_class": ("datasets.real_dataset.FaceDataset",),
+    "train.loss_class": ("model.loss.Loss",),
+    "model.deformer_class": ("model.deformer_network.ForwardDeformer",),
+}
+"""Class paths are names of what this project has; they are never imported."""
+
+
+def check_class_names(config: Config) -> None:
+    """Raise a ConfigError where a class is not known."""
+    for path, known in KNOWN_CLASSES.items():
+        section, name = path.split(".")
+        found = getattr(getattr(config, section), name)
+        if found not in known:
+            raise ConfigError(f"{path}: unknown class {found!r}; known: {', '.join(known)}")
+
+
+def check_method(config: Config) -> None:
+    """Raise a ConfigError where a method without fields of a deformer shall be taught some."""
+    name, loss = config.model.method, config.loss
+    if name == TEXTURED_HEAD or METHODS[name].has_fields:
+        return
+    for key in ("lbs_weight", "head_fields_weight"):
+        if getattr(loss, key) > 0:
+            raise ConfigError(
+                f"loss.{key} is {getattr(loss, key)}, expected 0 with model.method = {name}: it has no blendshapes and "
+                "weights to supervise; confs/baselines has a configuration of it"
+            )
 
 
 def check_together(config: Config, file: str) -> None:

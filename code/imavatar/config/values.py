@@ -4,6 +4,7 @@ import datetime
 import math
 import types
 import typing
+from typing import Any
 
 from pyhocon.period_parser import period_impl
 
@@ -14,7 +15,7 @@ DURATION = datetime.timedelta | period_impl
 """What pyhocon makes of "10 s": another type where python-dateutil is installed."""
 
 
-def check_value(value, wanted, where: str):
+def check_value(value: object, wanted: Any, where: str) -> Any:
     """The value as the wanted type; lists become tuples, and ints are accepted for floats.
 
     Args:
@@ -32,18 +33,18 @@ def check_value(value, wanted, where: str):
     raise _wrong_type(value, wanted, where)
 
 
-def _check_union(value, options: tuple, where: str):
+def _check_union(value: object, options: tuple, where: str) -> Any:
     if value is None and types.NoneType in options:
         return None
     matching = [option for option in options if _is_list(option) == isinstance(value, list)]
     return check_value(value, (matching or list(options))[0], where)
 
 
-def _is_list(wanted) -> bool:
+def _is_list(wanted: object) -> bool:
     return typing.get_origin(wanted) is tuple
 
 
-def _check_list(value, items: tuple, where: str) -> tuple:
+def _check_list(value: object, items: tuple, where: str) -> tuple:
     if not isinstance(value, list):
         raise _wrong_type(value, tuple, where)
     if items[-1] is not Ellipsis and len(value) != len(items):
@@ -55,7 +56,7 @@ def _check_list(value, items: tuple, where: str) -> tuple:
     )
 
 
-def _check_float(value, where: str) -> float:
+def _check_float(value: object, where: str) -> float:
     if type(value) not in (int, float):
         raise _wrong_type(value, float, where)
     try:
@@ -76,14 +77,14 @@ _EXPECTED = {
 }
 
 
-def _wrong_type(value, wanted: type, where: str) -> ConfigError:
+def _wrong_type(value: object, wanted: type, where: str) -> ConfigError:
     message = f"{where} is {describe(value)}, expected {_EXPECTED[wanted]}"
     if wanted is str and isinstance(value, bool | int | float | DURATION):
         message += '; put quotes around names that look like numbers or units: "018"'
     return ConfigError(message)
 
 
-def describe(value) -> str:
+def describe(value: object) -> str:
     """A value and what it is, short enough for a message."""
     if value is None:
         return "null"
@@ -100,7 +101,7 @@ def describe(value) -> str:
     return f'the text "{shown(value) if isinstance(value, str) else type(value).__name__}"'
 
 
-def _of_duration(value) -> str:
+def _of_duration(value: DURATION) -> str:
     try:
         return shown(str(value))
     except OverflowError:

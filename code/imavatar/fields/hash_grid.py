@@ -1,12 +1,35 @@
 """A multi-resolution hash grid: features of points from tables, for what networks of coordinates learn slowly."""
 
+from dataclasses import dataclass
+
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from imavatar.settings import LENGTH, above, between, key
+
 PRIMES = (1, 2654435761, 805459861)
 INITIAL_SPREAD = 1e-4
+
+
+@dataclass(frozen=True)
+class HashGridSettings:
+    """Size of a hash grid; without levels there is none.
+
+    Attributes:
+        levels: grids; cells along the cube's side grow geometrically from `coarsest` to `finest`.
+        log2_rows: of each table.
+        features: numbers in a row.
+        extent: half the side of the cube, model units. Points beyond it have the features of its nearest point.
+    """
+
+    levels: int = key(0, between(0, 32))
+    log2_rows: int = key(15, between(4, 24))
+    features: int = key(2, above(0, 64))
+    coarsest: int = key(8, above(0, 65536))
+    finest: int = key(512, above(0, 65536))
+    extent: float = key(1.5, LENGTH)
 
 
 class HashGrid(nn.Module):
@@ -15,20 +38,15 @@ class HashGrid(nn.Module):
     A grid's points have rows of their own in its table where the table is large enough; else they share rows by a hash
     of their place. The points that matter lie on a surface, so few of those that share a row are ever looked up
     (Müller et al. 2022, Instant neural graphics primitives).
-
-    Args:
-        n_levels: grids; cells along the cube's side grow geometrically from `coarsest` to `finest`.
-        log2_rows: of each table.
-        n_features: numbers in a row.
-        extent: half the side of the cube, model units. Points beyond it have the features of its nearest point.
     """
 
-    def __init__(self, *, n_levels: int, log2_rows: int, n_features: int, coarsest: int, finest: int, extent: float):
+    def __init__(self, settings: HashGridSettings):
         super().__init__()
-        self.extent, self.n_rows, self.n_features = extent, 2**log2_rows, n_features
-        growth = (finest / coarsest) ** (1 / max(1, n_levels - 1))
-        cells = torch.tensor([round(coarsest * growth**level) for level in range(n_levels)])
-        self.table = nn.Parameter(INITIAL_SPREAD * (2 * torch.rand(n_levels * self.n_rows, n_features) - 1))
+        self.extent, self.n_rows, self.n_features = settings.extent, 2**settings.log2_rows, settings.features
+        growth = (settings.finest / settings.coarsest) ** (1 / max(1, settings.levels - 1))
+        cells = torch.tensor([round(settings.coarsest * growth**level) for level in range(settings.levels)])
+        n_rows = settings.levels * self.n_rows
+        self.table = nn.Parameter(INITIAL_SPREAD * (2 * torch.rand(n_rows, self.n_features) - 1))
         corners = torch.tensor([[k >> 2 & 1, k >> 1 & 1, k & 1] for k in range(8)])
         # They follow from the settings, so checkpoints need not hold them.
         self.register_buffer("cells", cells, persistent=False)

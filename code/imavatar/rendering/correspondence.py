@@ -12,6 +12,7 @@ from imavatar.fields.functions import DeformationFunction
 from imavatar.numerics.linalg import inverse_3x3, transform_points
 from imavatar.numerics.precision import full_precision
 from imavatar.numerics.root_finding import RootResult, broyden
+from imavatar.settings import MAX_ITERATIONS, RATE, above, key
 from imavatar.types import TensorRecord
 
 INITIAL_BONES = {N_JOINTS: (0, 1, 2), N_JOINTS + 1: (0, 2, 3)}
@@ -25,12 +26,18 @@ NO_SURFACE = 1.0
 
 
 @dataclass(frozen=True)
-class CorrespondenceSettings:
-    """Of Broyden's method: steps, residual norm to reach, residual norm to give up at; see `broyden` for the last."""
+class BroydenSettings:
+    """Broyden's method: steps, residual norm to reach, residual norm to give up at."""
 
-    max_steps: int = 10
-    tolerance: float = 1e-5
-    divergence: float = 1.0
+    max_steps: int = key(10, above(0, MAX_ITERATIONS))
+    tolerance: float = key(1.0e-5, RATE)
+    divergence: float = key(1.0, RATE)
+
+
+@dataclass(frozen=True)
+class CorrespondenceSettings(BroydenSettings):
+    """Also whether a point keeps its best iterate; see `broyden`."""
+
     keep_best: bool = True
 
 

@@ -12,17 +12,17 @@ from imavatar.types import Camera, HeadParameters
 
 @dataclass(frozen=True)
 class OptimisedInputs:
-    """Which per-frame parameters are optimised."""
+    """Which per-frame parameters are optimised; `optimize_camera`: the camera's centre and the head's pose."""
 
-    expression: bool = False
-    camera: bool = False
-    latent_code: bool = False
+    optimize_latent_code: bool = False
+    optimize_expression: bool = False
+    optimize_camera: bool = True
 
 
 class FrameParameters(nn.Module):
     """Per-frame parameters of all training frames.
 
-    With `optimised.camera` the rotation of the camera is replaced by the identity, and the camera
+    With `optimize_camera` the rotation of the camera is replaced by the identity, and the camera
     centre and the head's pose are optimised, as the reference does (docs/method.md, section 10). Tables that
     are not optimised stay as they were tracked.
 
@@ -44,10 +44,10 @@ class FrameParameters(nn.Module):
         super().__init__()
         self.optimised = optimised
         latent = torch.rand(len(head), latent_size, generator=generator)
-        self.expression = _table(head.expression, optimised.expression)
-        self.flame_pose = _table(head.pose, optimised.camera)
-        self.camera_pose = _table(camera.world_from_camera[:, :3, 3], optimised.camera)
-        self.latent_codes = _table(latent, optimised.latent_code and latent_size > 0)
+        self.expression = _table(head.expression, optimised.optimize_expression)
+        self.flame_pose = _table(head.pose, optimised.optimize_camera)
+        self.camera_pose = _table(camera.world_from_camera[:, :3, 3], optimised.optimize_camera)
+        self.latent_codes = _table(latent, optimised.optimize_latent_code and latent_size > 0)
         for name, tracked in (("expression", head.expression), ("pose", head.pose)):
             self.register_buffer(f"tracked_{name}", tracked.clone(), persistent=False)
         centre = camera.world_from_camera[:, :3, 3].clone()
@@ -73,7 +73,7 @@ class FrameParameters(nn.Module):
 
     def camera(self, frame: Int[Tensor, " b"], tracked: Camera) -> Camera:
         """Cameras of frames."""
-        if not self.optimised.camera:
+        if not self.optimised.optimize_camera:
             return tracked
         world_from_camera = torch.eye(4, device=frame.device).repeat(len(frame), 1, 1)
         world_from_camera = world_from_camera.to(self.camera_pose.weight.dtype)
@@ -106,9 +106,9 @@ class FrameParameters(nn.Module):
     def deviations(self, frame: Int[Tensor, " b"]) -> dict[str, Tensor]:
         """Plain sums of squared differences from the tracked values, of what is optimised."""
         terms = {}
-        if self.optimised.expression:
+        if self.optimised.optimize_expression:
             terms["expression_reg"] = _squares(self.expression(frame), self.tracked_expression[frame])
-        if self.optimised.camera:
+        if self.optimised.optimize_camera:
             terms["pose_reg"] = _squares(self.flame_pose(frame), self.tracked_pose[frame])
             terms["cam_reg"] = _squares(self.camera_pose(frame), self.tracked_centre[frame])
         return terms

@@ -1,5 +1,6 @@
 """Points around the canonical head with what is known there: the deformer's fields and signed distances."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,10 +112,12 @@ def sample_face_distances(head: HeadSurface, generator: torch.Generator) -> Dist
     )
 
 
-def _around_faces(head: HeadSurface, weight, spreads, generator) -> Float[Tensor, "n 3"]:
+def _around_faces(
+    head: HeadSurface, weight: Float[Tensor, " f"], spreads: Sequence[float], generator: torch.Generator
+) -> Float[Tensor, "n 3"]:
     """Points on faces, as many as their weights say, moved off the surface."""
     n = SAMPLES_PER_SPREAD * len(spreads)
-    on_surface = _surface_points(head.vertices, head.faces, weight, n, generator)
+    on_surface = _surface_points(head, weight, n, generator)
     spread = torch.tensor(spreads).repeat_interleave(SAMPLES_PER_SPREAD)[:, None]
     jitter = torch.randn(n, 3, generator=generator) * spread
     return on_surface + jitter.to(on_surface)
@@ -154,8 +157,11 @@ def rim_faces(faces: Int[Tensor, "f 3"]) -> Bool[Tensor, " f"]:
     return torch.isin(faces, rim_vertices).any(dim=1)
 
 
-def _surface_points(vertices, faces, face_weight, n, generator) -> Float[Tensor, "n 3"]:
-    face = torch.multinomial(face_weight.cpu(), n, replacement=True, generator=generator)
-    weight = torch.rand(n, 3, generator=generator).log().neg()
-    weight = (weight / weight.sum(dim=1, keepdim=True)).to(vertices)
-    return (vertices[faces][face.to(vertices.device)] * weight[..., None]).sum(dim=1)
+def _surface_points(
+    head: HeadSurface, weight: Float[Tensor, " f"], n: int, generator: torch.Generator
+) -> Float[Tensor, "{n} 3"]:
+    vertices, faces = head.vertices, head.faces
+    face = torch.multinomial(weight.cpu(), n, replacement=True, generator=generator)
+    share = torch.rand(n, 3, generator=generator).log().neg()
+    share = (share / share.sum(dim=1, keepdim=True)).to(vertices)
+    return (vertices[faces][face.to(vertices.device)] * share[..., None]).sum(dim=1)

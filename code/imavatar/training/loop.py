@@ -3,23 +3,20 @@
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import torch
+from torch import nn
 
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.sampling import generator_for
 from imavatar.errors import TrainingError
+from imavatar.settings import MAX_EPOCHS, MAX_SEED, RAYS, above, between, key
 from imavatar.training.diagnostics import EpochDiagnostics, health_line
 from imavatar.training.nan_check import parameters_not_finite
 from imavatar.training.objective import LossWeights, Objective
-from imavatar.training.schedules import (
-    decaying_weight,
-    exponential_decay,
-    milestone_factor,
-    warm_up,
-)
+from imavatar.training.schedules import Schedule
 from imavatar.training.soundness import Watch
 from imavatar.training.step import Run, StepLosses, StepOptions, training_step
 
@@ -27,59 +24,24 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Schedule:
-    """Everything that depends on the epoch (docs/method.md, section 10)."""
+class LoopSettings:
+    """Sizes of a run.
 
-    weights: LossWeights
-    alpha_milestones: tuple[int, ...] = ()
-    alpha_factor: float = 2.0
-    lbs_milestones: tuple[int, ...] = ()
-    lbs_factor: float = 0.5
-    rate_milestones: tuple[int, ...] = ()
-    rate_factor: float = 0.5
-    rate_decay: float = 1.0
-    warmup_steps: int = 0
-    texture_only_steps: int = 0
-    gradient_limit: float = 0.0
-    condition_noise: float = 0.0
-    recentre_frame_params: bool = False
-    anneal_bands: bool = False
+    Attributes:
+        num_pixels: rays of a frame and step.
+        batch_size: frames of a step.
+        seed: of everything that is drawn.
+    """
 
-    def weights_at(self, epoch: int) -> LossWeights:
-        """Loss weights and alpha of an epoch."""
-        supervision = decaying_weight(epoch, self.lbs_milestones, self.lbs_factor)
-        alpha = milestone_factor(epoch, self.alpha_milestones, self.alpha_factor)
-        return replace(
-            self.weights,
-            alpha=self.weights.alpha * alpha,
-            lbs=self.weights.lbs * supervision,
-            flame_distance=self.weights.flame_distance * supervision,
-        )
-
-    def open_bands_at(self, epoch: float) -> float | None:
-        """Octaves of the geometry's encoding that are open; None for all."""
-        return epoch if self.anneal_bands else None
-
-    def rate_at(self, epoch: float, n_epochs: int, step: int) -> float:
-        """Factor of all learning rates, `step` steps after the start of the run."""
-        factor = milestone_factor(int(epoch), self.rate_milestones, self.rate_factor)
-        return factor * exponential_decay(epoch, n_epochs, self.rate_decay) * warm_up(step, self.warmup_steps)
-
-    def step_options(self, step: int) -> "StepOptions":
-        """What holds for a step, `step` steps after the start of the run."""
-        return StepOptions(
-            step < self.texture_only_steps, self.gradient_limit, self.condition_noise, self.recentre_frame_params
-        )
+    num_pixels: int = key(2048, RAYS)
+    batch_size: int = key(1, above(0, 1024))
+    seed: int = key(0, between(0, MAX_SEED))
+    nepoch: int = key(1000, above(0, MAX_EPOCHS))
 
 
 @dataclass(frozen=True)
-class LoopSettings:
-    """Sizes of a run."""
-
-    n_epochs: int
-    n_pixels: int
-    batch_size: int = 1
-    seed: int = 0
+class TrainSettings(LoopSettings, StepOptions, Schedule):
+    """All that the loop asks of a configuration, but the losses' weights."""
 
 
 @runtime_checkable
@@ -93,43 +55,72 @@ class Checkpoints(Protocol):
         """Which checkpoint to go on from after an error."""
 
 
+class NoCheckpoints:
+    """What a process does that is not the first, where the first one writes."""
+
+    def save(self, epoch: int, *, sound: bool = True) -> None:
+        """Nothing."""
+
+    def way_back(self) -> str:
+        """Nothing that the first process does not say."""
+        return "the first process says how to go on"
+
+
+def _nothing(*_: object) -> None:
+    """What the first process writes, the others don't."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where a run's results go; without arguments nowhere, as in processes that are not the first.
+
+    Attributes:
+        log: gets an epoch and its values.
+        preview: draws the avatar after so many epochs.
+    """
+
+    checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
+    log: Callable[[int, Mapping[str, float]], None] = _nothing
+    preview: Callable[[int], None] = _nothing
+
+
 def train(
     run: Run,
     dataset: FaceDataset,
     objective: Objective,
-    schedule: Schedule,
-    settings: LoopSettings,
-    *,
-    start_epoch: int,
-    log: Callable[[int, Mapping[str, float]], None],
-    checkpoints: Checkpoints,
-    preview: Callable[[int], None],
+    weights: LossWeights,
+    settings: TrainSettings,
+    outputs: Outputs,
+    start_epoch: int = 0,
 ) -> None:
     """Train from `start_epoch`; the run is saved before every epoch and once at the end.
 
     Of several processes all call this, and each takes a part of every step's rays; the epoch's values are those of all.
 
+    Args:
+        weights: of the losses, before the schedule's factors.
+
     Raises:
         TrainingError: it cannot go on; the message names the checkpoint to go back to, which is not overwritten.
     """
-    started = time.monotonic()
-    losses = run.processes.wrap_ddp(StepLosses(run.avatar, objective, run.processes))
+    started, n_epochs = time.monotonic(), settings.nepoch
+    losses = run.processes.wrap_ddp(StepLosses(run.avatar, objective))
     check_parameters(run, "before the first step: it comes from the data, or from the configuration")
-    watch = Watch(run, dataset, n_pixels=settings.n_pixels, seed=settings.seed)
+    watch = Watch(run, dataset, n_pixels=settings.num_pixels, seed=settings.seed)
     sound = watch.is_sound(watch.look())
-    for epoch in range(start_epoch, settings.n_epochs):
-        checkpoints.save(epoch, sound=sound)
+    for epoch in range(start_epoch, n_epochs):
+        outputs.checkpoints.save(epoch, sound=sound)
         try:
-            totals = _train_epoch(run, dataset, losses, schedule, settings, epoch)
-            log(epoch, totals)
-            logger.info("%s", _progress(epoch, start_epoch, settings.n_epochs, totals, time.monotonic() - started))
+            totals = _train_epoch(run, dataset, losses, settings.weights_at(epoch, weights), settings, epoch)
+            outputs.log(epoch, totals)
+            logger.info("%s", _progress(epoch, start_epoch, n_epochs, totals, time.monotonic() - started))
             logger.info("    %s", health_line(totals))
             check_parameters(run, f"after the last step of epoch {epoch + 1}")
             sound = _still_sound(watch, epoch)
         except TrainingError as error:
-            raise TrainingError(f"{error}; {checkpoints.way_back()}") from error
-        preview(epoch + 1)
-    checkpoints.save(settings.n_epochs, sound=sound)
+            raise TrainingError(f"{error}; {outputs.checkpoints.way_back()}") from error
+        outputs.preview(epoch + 1)
+    outputs.checkpoints.save(n_epochs, sound=sound)
 
 
 def check_parameters(run: Run, when: str) -> None:
@@ -153,22 +144,23 @@ def _still_sound(watch: Watch, epoch: int) -> bool:
     return watch.is_sound(look)
 
 
-def _train_epoch(run, dataset, losses, schedule, settings, epoch) -> dict[str, float]:
+def _train_epoch(
+    run: Run, dataset: FaceDataset, losses: nn.Module, weights: LossWeights, settings: TrainSettings, epoch: int
+) -> dict[str, float]:
     """One pass over the frames; returns means of the logged values."""
     run.avatar.search.reset()
     order = torch.randperm(len(dataset), generator=generator_for(settings.seed, epoch, -1))
     batches = order.split(settings.batch_size)
-    weights = schedule.weights_at(epoch)
     sums: dict[str, float] = {}
     health = EpochDiagnostics()
     for number, frames in enumerate(batches):
         step, progress = epoch * len(batches) + number, epoch + number / len(batches)
-        factor = schedule.rate_at(progress, settings.n_epochs, step)
+        factor = settings.rate_at(progress, settings.nepoch, step)
         _set_rates(run, factor)
-        run.avatar.geometry.open_bands = schedule.open_bands_at(progress)
+        run.avatar.geometry.open_bands = progress if run.anneals_bands else None
         generator = generator_for(settings.seed, epoch, int(frames[0]))
-        batch = dataset.batch(frames.tolist(), settings.n_pixels, generator)
-        scalars = training_step(run, losses, batch, weights, generator, schedule.step_options(step), health)
+        batch = dataset.batch(frames.tolist(), settings.num_pixels, generator)
+        scalars = training_step(run, losses, batch, weights, generator, settings.after(step), health)
         for name, value in scalars.items():
             sums[name] = sums.get(name, 0.0) + value / len(batches)
     means = run.processes.mean(torch.tensor(list(sums.values()), dtype=torch.float64)).tolist()

@@ -34,7 +34,7 @@ def adam_state(optimiser: torch.optim.Adam, parameters: Sequence[nn.Parameter]) 
 
 
 def load_adam_state(
-    optimiser: torch.optim.Adam, parameters: Sequence[nn.Parameter], content: Any, path: Path | str
+    optimiser: torch.optim.Adam, parameters: Sequence[nn.Parameter], content: object, path: Path | str
 ) -> None:
     """Put a state such as `adam_state` writes into an optimiser whose groups may be others.
 
@@ -59,7 +59,7 @@ def load_adam_state(
 
 
 def load_table_state(
-    optimiser: torch.optim.SparseAdam, tables: Sequence[nn.Parameter], content: Any, path: Path | str
+    optimiser: torch.optim.SparseAdam, tables: Sequence[nn.Parameter], content: object, path: Path | str
 ) -> None:
     """Put the state of the per-frame tables into their optimiser: each goes to the table of its shape.
 
@@ -86,7 +86,7 @@ def _own_order(optimiser: torch.optim.Optimizer) -> list[Tensor]:
     return [parameter for group in optimiser.param_groups for parameter in group["params"]]
 
 
-def _parts(content: Any, path: Path | str) -> tuple[list[dict], dict]:
+def _parts(content: object, path: Path | str) -> tuple[list[dict], dict]:
     """Parameter groups and state of an optimiser, each of the kind that torch saves."""
     if not isinstance(content, Mapping) or not {"state", "param_groups"} <= set(content):
         raise CheckpointError(f"{path}: holds no optimiser's state, a dict with state and param_groups")

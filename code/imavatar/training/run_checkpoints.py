@@ -62,14 +62,3 @@ class RunCheckpoints:
             f"the checkpoint `{name}`, from before epoch {self._sound + 1}, was read and is good: {ADVICE} and go on "
             f"with --is_continue{option}, from an earlier epoch N with --checkpoint N"
         )
-
-
-class NoCheckpoints:
-    """What a process does that is not the first, where the first one writes."""
-
-    def save(self, epoch: int, *, sound: bool = True) -> None:
-        """Nothing."""
-
-    def way_back(self) -> str:
-        """Nothing that the first process does not say."""
-        return "the first process says how to go on"

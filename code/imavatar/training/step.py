@@ -11,36 +11,46 @@ from imavatar.head.flame import Flame
 from imavatar.losses import LossTerms, has_mask_gradient
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays
+from imavatar.settings import STEPS, WEIGHT, key
 from imavatar.training.diagnostics import EpochDiagnostics
 from imavatar.training.distributed import SINGLE_PROCESS, Processes
 from imavatar.training.frame_parameters import FrameParameters
 from imavatar.training.gradient_clipping import clip_to_running_norm
 from imavatar.training.nan_check import NotFiniteError, StepTensors, first_not_finite, gradients_finite
 from imavatar.training.objective import LossWeights, Objective
-from imavatar.types import Batch, PosedHead, RayBundle
+from imavatar.types import Batch, PosedHead, RayBundle, SurfaceHits
 
 
 @dataclass(frozen=True)
 class StepOptions:
     """How a step differs from the paper's.
 
-    Args:
-        texture_only: colours teach the texture alone.
-        gradient_limit: see `clip_to_running_norm`.
+    Attributes:
+        texture_only_steps: how many steps, from this one on, there are in which colours teach the texture alone.
+        gradient_limit: see `clip_to_running_norm`; 0: none.
         recentre_frame_params: see `FrameParameters.centre`.
         condition_noise: noise on what the texture's colours depend on, in standard deviations over the frames: colours
-            then depend on no single number of it, and stay plausible beyond the expressions that were seen.
+            then depend on no single number of it, and stay plausible beyond the expressions that were seen. 0: none.
     """
 
-    texture_only: bool = False
-    gradient_limit: float = 0.0
-    condition_noise: float = 0.0
+    texture_only_steps: int = key(0, STEPS)
+    gradient_limit: float = key(0.0, WEIGHT)
+    condition_noise: float = key(0.0, WEIGHT)
     recentre_frame_params: bool = False
+
+    def after(self, n_steps: int) -> "StepOptions":
+        """What holds for a step that comes after so many others."""
+        return replace(self, texture_only_steps=max(0, self.texture_only_steps - n_steps))
 
 
 @dataclass
 class Run:
-    """What a run trains; `rates` are the learning rates that the schedule's factor multiplies."""
+    """What a run trains.
+
+    Attributes:
+        rates: learning rates that the schedule's factor multiplies.
+        anneals_bands: octaves of the geometry's encoding open one by one, one an epoch.
+    """
 
     avatar: Avatar
     flame: Flame
@@ -50,6 +60,7 @@ class Run:
     rates: list[float]
     frame_rate: float
     processes: Processes = SINGLE_PROCESS
+    anneals_bands: bool = False
 
 
 class StepLosses(nn.Module):
@@ -59,11 +70,10 @@ class StepLosses(nn.Module):
     find with all rays.
     """
 
-    def __init__(self, avatar: Avatar, objective: Objective, processes: Processes):
+    def __init__(self, avatar: Avatar, objective: Objective):
         super().__init__()
         self.avatar = avatar
         self.objective = objective
-        self.processes = processes
 
     def forward(
         self,
@@ -85,12 +95,10 @@ class StepLosses(nn.Module):
                 hits,
                 hits.hit & batch.foreground,
                 wants_sdf=has_mask_gradient(hits, batch.foreground, weights.alpha),
-                colour_trains_geometry=not options.texture_only,
+                colour_trains_geometry=options.texture_only_steps == 0,
             )
             head = posed[:1].detach()
-            terms = self.objective.terms(
-                self.avatar, render, batch, deviations, weights, generator, head, self.processes
-            )
+            terms = self.objective.terms(self.avatar, render, batch, deviations, weights, generator, head)
         return StepTensors(batch, posed, rays, hits, render, terms)
 
 
@@ -168,7 +176,7 @@ def _not_finite(run: Run, step: StepTensors, what: str) -> NotFiniteError:
 
 
 @torch.no_grad()
-def _scalars(terms: LossTerms, hits, batch: Batch) -> dict[str, float]:
+def _scalars(terms: LossTerms, hits: SurfaceHits, batch: Batch) -> dict[str, float]:
     both = (hits.hit & batch.foreground).float().sum()
     either = (hits.hit | batch.foreground).float().sum()
     values = {**terms.values, "loss": terms.total, "mask_iou": both / either.clamp(min=1)}

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from imavatar.losses import head_fields_loss
+from imavatar.progress import track
 from imavatar.rendering.avatar import Avatar
 from imavatar.training.head_samples import HeadSurface, sample_distances, sample_fields
 from imavatar.types import DeformationFields, PosedHead
@@ -49,13 +50,15 @@ def warm_start(
         latent = _any_of(frames, generator).latent
         return (avatar.geometry.sdf(some.points, latent) - some.distances).abs().mean()
 
-    final = regress([(list(avatar.geometry.parameters()), SDF_RATE)], sdf_loss, n_steps)
+    final = regress([(list(avatar.geometry.parameters()), SDF_RATE)], sdf_loss, n_steps, "signed distance")
     logger.info("warm start: signed distance, mean error %.4f", final)
     if fields:
         _start_fields(avatar, head, frames, n_steps, generator)
 
 
-def _start_fields(avatar: Avatar, head: HeadSurface, frames: PosedHead, n_steps: int, generator) -> None:
+def _start_fields(
+    avatar: Avatar, head: HeadSurface, frames: PosedHead, n_steps: int, generator: torch.Generator
+) -> None:
     """Regress the deformer; then the linear layer of blendshapes is solved for."""
     points, vertex = sample_fields(head.supervision, generator)
     known, deformer = head.supervision.fields, avatar.deformer
@@ -68,7 +71,7 @@ def _start_fields(avatar: Avatar, head: HeadSurface, frames: PosedHead, n_steps:
 
     linear = [p for p in deformer.blendshapes.parameters() if p.requires_grad]
     others = [p for p in deformer.parameters() if all(p is not q for q in deformer.blendshapes.parameters())]
-    final = regress([(others, FIELDS_RATE), (linear, BLENDSHAPES_RATE)], fields_loss, n_steps)
+    final = regress([(others, FIELDS_RATE), (linear, BLENDSHAPES_RATE)], fields_loss, n_steps, "deformer")
     if linear:
         parts = []
         for rows in torch.arange(len(points)).split(SOLVE_BATCH):
@@ -84,11 +87,17 @@ def _any_of(frames: PosedHead, generator: torch.Generator) -> PosedHead:
     return frames[row : row + 1]
 
 
-def regress(groups: Sequence[tuple[list[nn.Parameter], float]], loss: Callable[[], Tensor], n_steps: int) -> float:
-    """Adam on groups of parameters with their rates, which fall exponentially; returns the last loss."""
+def regress(
+    groups: Sequence[tuple[list[nn.Parameter], float]], loss: Callable[[], Tensor], n_steps: int, what: str
+) -> float:
+    """Adam on groups of parameters with their rates, which fall exponentially; returns the last loss.
+
+    Args:
+        what: is fitted, for the progress bar.
+    """
     optimiser = torch.optim.Adam([{"params": parameters, "lr": rate} for parameters, rate in groups])
     value = torch.zeros(())
-    for step in range(n_steps):
+    for step in track(range(n_steps), f"warm start: {what}"):
         for group, (_, rate) in zip(optimiser.param_groups, groups, strict=True):
             group["lr"] = rate * FINAL_RATE ** (step / n_steps)
         optimiser.zero_grad(set_to_none=True)

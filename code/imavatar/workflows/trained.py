@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from imavatar import build
-from imavatar.config import Config, load_config
+from imavatar.config import Config, check_class_names, load_config
 from imavatar.data.subject import N_SHAPE
 from imavatar.data.subject_table import SubjectTable
 from imavatar.errors import ConfigError
@@ -178,7 +178,7 @@ def load_trained(
         AssetError: the head model is missing.
     """
     config = build.with_subject(load_config(conf), subject)
-    build.check_class_names(config)
+    check_class_names(config)
     folder = build.build_run_folder(config)
     device = choose_device()
     source = folder.checkpoints if load_path is None else load_path / "checkpoints"

@@ -5,7 +5,7 @@ import errno
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from imavatar import build
 from imavatar.baselines.methods import METHODS
 from imavatar.baselines.names import TEXTURED_HEAD
 from imavatar.baselines.textured_head import TexturedHead
-from imavatar.config import Config, dump_config, load_config, with_current_keys
+from imavatar.config import Config, check_class_names, check_method, dump_config, load_config, parse_config
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.images import write_png
 from imavatar.errors import CheckpointError, ConfigError
@@ -30,8 +30,9 @@ from imavatar.training.distributed import Processes, join_processes, leave_proce
 from imavatar.training.head_in_view import check_heads
 from imavatar.training.head_samples import HeadSurface
 from imavatar.training.logs import ScalarLog
+from imavatar.training.loop import Outputs
 from imavatar.training.loop import train as train_loop
-from imavatar.training.run_checkpoints import NoCheckpoints, RunCheckpoints
+from imavatar.training.run_checkpoints import RunCheckpoints
 from imavatar.training.run_folder import RunFolder
 from imavatar.training.state import load_run
 from imavatar.training.step import Run
@@ -87,8 +88,8 @@ def train(conf: Path | str, subject: str | None = None, options: TrainOptions = 
     """
     processes = join_processes()
     config = build.with_subject(load_config(conf), subject)
-    build.check_class_names(config)
-    build.check_method(config)
+    check_class_names(config)
+    check_method(config)
     n_epochs = config.train.nepoch if options.n_epochs is None else options.n_epochs
     if config.model.method == TEXTURED_HEAD:
         n_epochs = 1
@@ -156,27 +157,20 @@ class _Training:
         logger.info("training on %s: %d frames, run folder %s", device, len(dataset), folder.root)
         surface = build.build_head_surface(flame, head)
         start = self._start_epoch(run, lambda: build.build_warm_start_surface(config, flame, surface, dataset))
+        objective = build.build_objective(config, surface, self.processes)
+        settings = replace(config.train, nepoch=self.n_epochs)
         # The first process alone writes; the others wait for it at their next common step.
-        log, checkpoints = None, NoCheckpoints()
-        if self.processes.is_main:
-            write_text(folder.config, self.resolved)
-            workspace, name = self.options.wandb_workspace, config.train.methodname
-            log = ScalarLog(folder.train, start=start, wandb_workspace=workspace, run_name=name)
-            checkpoints = RunCheckpoints(folder.checkpoints, run, every=config.train.save_every)
-        train_loop(
-            run,
-            dataset,
-            build.build_objective(config, surface),
-            build.build_schedule(config),
-            build.build_loop_settings(config, self.n_epochs),
-            start_epoch=start,
-            log=log.log if log else _nothing,
-            checkpoints=checkpoints,
-            preview=self._previewer(run, dataset) if log else _nothing,
-        )
-        if log:
-            log.close()
-            self._finish(self.n_epochs)
+        if not self.processes.is_main:
+            train_loop(run, dataset, objective, config.loss, settings, Outputs(), start)
+            return
+        write_text(folder.config, self.resolved)
+        workspace, name = self.options.wandb_workspace, config.train.methodname
+        log = ScalarLog(folder.train, start=start, wandb_workspace=workspace, run_name=name)
+        checkpoints = RunCheckpoints(folder.checkpoints, run, every=config.train.save_every)
+        outputs = Outputs(checkpoints, log.log, self._previewer(run, dataset))
+        train_loop(run, dataset, objective, config.loss, settings, outputs, start)
+        log.close()
+        self._finish(self.n_epochs)
 
     def _paint(self, head: TexturedHead, flame: Flame, dataset: FaceDataset) -> None:
         """The textured head's training: one pass over the frames."""
@@ -196,13 +190,13 @@ class _Training:
         path = self.folder.finished
         try:
             note = json.loads(path.read_text(encoding="utf-8"))
-            found = {**note, "config": with_current_keys(note["config"])}
+            epochs, config = note["epochs"], parse_config(note["config"], str(path))
         except FileNotFoundError:
             return False
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, LookupError, RecursionError, ConfigError) as error:
             logger.warning("%s is damaged (%s): it is not known whether the run is complete", path, error)
             return False
-        return found == {"epochs": self.n_epochs, "config": self.resolved}
+        return epochs == self.n_epochs and config == self.config
 
     def _should_train(self) -> bool:
         """Whether there is anything to train; a run is never overwritten by accident."""
@@ -261,10 +255,6 @@ class _Training:
             write_png(path, comparison_strip(frame.image, image))
 
         return preview
-
-
-def _nothing(*_) -> None:
-    """What a process does that is not the first where the first one writes."""
 
 
 @torch.no_grad()

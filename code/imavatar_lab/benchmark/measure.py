@@ -128,7 +128,7 @@ def iterations(
     timed_search = _TimedSearch(search)
     batches = [scene.batch(step % N_FRAMES, size, n_rays, draw=step) for step in range(n_steps)]
     generator = torch.Generator().manual_seed(0)
-    losses = StepLosses(run.avatar, scene.objective, run.processes)
+    losses = StepLosses(run.avatar, scene.objective)
     run.avatar.search = timed_search
     try:
         for _ in range(repeats):

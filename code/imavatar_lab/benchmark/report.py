@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 import torch
 from torch import Tensor
 
-from imavatar.build import build_schedule
 from imavatar_lab.benchmark import flop_bound, measure
 from imavatar_lab.benchmark.agreement import SAME_DEPTH, agreement, image_agreement
 from imavatar_lab.benchmark.scene import Scene
@@ -92,7 +91,7 @@ def run_benchmark(scene: Scene, settings: Settings, emit: Callable[[str], None])
     )
     report.say(f"{'':<52}{'CPU s':>10}{'wall s':>10}")
     report.row("matrix_product", "product of two 4096 x 4096 matrices", product)
-    weights = build_schedule(scene.config).weights
+    weights = scene.config.loss
 
     start = _State.of(scene)
     # Adam's first steps move every weight by the whole rate: what is typical comes after them.
@@ -169,7 +168,7 @@ class PaperCosts:
 
 def _paper(report: Report, scene, settings: Settings, product: Seconds) -> PaperCosts:
     """Measure the paper's side; its weights move."""
-    n, size, weights = settings.n_rays, settings.size, build_schedule(scene.config).weights
+    n, size, weights = settings.n_rays, settings.size, scene.config.loss
     search, evaluations = measure.paper_search(scene, size, n, max(1, settings.repeats // 2), plain=True)
     report.row("paper/search", "paper: search of a training step", search, _counts(evaluations))
     report.values["paper/evaluations"] = asdict(evaluations)

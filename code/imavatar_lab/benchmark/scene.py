@@ -148,7 +148,7 @@ def _frames(config: Config, flame: Flame, avatar: Avatar, device) -> FrameParame
     return FrameParameters(
         HeadParameters(expression, pose).to(device),
         cameras,
-        optimised=OptimisedInputs(camera=True),
+        optimised=OptimisedInputs(),
         latent_size=avatar.geometry.latent_size,
         generator=generator,
     ).to(device)

@@ -194,14 +194,14 @@ def loss_quantities(surface: HeadSurface, avatar: Avatar, found: Pass, recorded:
     The configuration is told by the terms that are recorded: the unsupervised one has no head supervision.
     """
     weights = LossWeights(
-        lbs=SUPERVISED["lbs_loss"] if "lbs_loss" in recorded else 0.0,
-        flame_distance=SUPERVISED["flame_distance_loss"] if "flame_distance_loss" in recorded else 0.0,
+        lbs_weight=SUPERVISED["lbs_loss"] if "lbs_loss" in recorded else 0.0,
+        flame_distance_weight=SUPERVISED["flame_distance_loss"] if "flame_distance_loss" in recorded else 0.0,
     )
     objective = Objective(surface, compat=compat)
     terms = objective.terms(avatar, found.render, found.frame.batch, {}, weights, torch.Generator())
     values = terms.values
     result = {"loss": terms.total, "rgb_loss": values["rgb"], "mask_loss": values["mask"]}
-    if weights.lbs:
+    if weights.lbs_weight:
         result["lbs_loss"] = values["skinning"]
         result["posedirs_loss"] = 100.0 * values["posedirs"]
         result["shapedirs_loss"] = 100.0 * values["shapedirs"]

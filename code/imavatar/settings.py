@@ -1,4 +1,4 @@
-"""Rules that a setting's value must satisfy; each says in words what it expects.
+"""Fields of settings: a default, and a rule that the value must satisfy, which says in words what it expects.
 
 Every number has an upper bound: none asks for more than a large machine has, fails to fit a C integer, or overflows
 single precision. The bounds are far above what is of use.
@@ -6,8 +6,9 @@ single precision. The bounds are far above what is of use.
 
 import dataclasses
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from imavatar.names import NAME_RULE, is_name, is_plain
 
@@ -49,12 +50,12 @@ class Rule:
     holds: Callable[[object], bool]
 
 
-def key(default, rule: Rule):
+def key(default: Any, rule: Rule) -> Any:
     """A dataclass field with a default and a rule."""
     return dataclasses.field(default=default, metadata={RULE: rule})
 
 
-def required(rule: Rule):
+def required(rule: Rule) -> Any:
     """A dataclass field that a file must give."""
     return dataclasses.field(metadata={RULE: rule})
 
@@ -74,17 +75,17 @@ def between(low: int | float, high: int | float) -> Rule:
     return Rule(f"a number from {low} to {high}", lambda value: low <= value <= high)
 
 
-def one_of(*choices) -> Rule:
+def one_of(*choices: object) -> Rule:
     """One of a few values."""
     named = " or ".join(str(choice) for choice in choices)
     return Rule(named, lambda value: value in choices)
 
 
-def _is_ascending(values) -> bool:
+def _is_ascending(values: Sequence[int]) -> bool:
     return all(a < b for a, b in itertools.pairwise(values))
 
 
-def _is_subsample(value) -> bool:
+def _is_subsample(value: int | tuple[int, ...]) -> bool:
     """An int takes every n-th frame; two ints are a range; more are indices."""
     if isinstance(value, int):
         return 1 <= value <= MAX_FRAME
