@@ -17,11 +17,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from imavatar.errors import AssetError
+from imavatar.paths import command
 from imavatar.preprocessing.tflite import TfliteModel
 
 N_POINTS = 468
 FILE_IDENTIFIER = b"TFL3"
-AGAIN = "delete it and run: python scripts/fetch_assets.py"
+AGAIN = f"delete it and run: {command('fetch_assets')}"
 MATRIX_OF, CROP_OF, MAP_BACK = "Landmarks2TransformMatrix", "TransformTensorBilinear", "TransformLandmarks"
 
 
