@@ -12,7 +12,7 @@ import torch
 
 from imavatar import build
 from imavatar.config import load_config
-from imavatar.training.processes import join_processes, leave_processes
+from imavatar.training.distributed import join_processes, leave_processes
 from imavatar.training.step import StepLosses, training_step
 from imavatar.types import Batch, TensorRecord
 
@@ -33,7 +33,7 @@ def gradients_of_a_step(conf: str, frames: list[int]) -> dict[str, torch.Tensor]
     for module in (run.avatar, run.frames, run.flame):
         module.double()  # the order of sums, which is another, does not count then
     objective = build.build_objective(config, build.build_head_surface(flame, head))
-    losses = processes.same(StepLosses(run.avatar, objective, processes))
+    losses = processes.wrap_ddp(StepLosses(run.avatar, objective, processes))
     generator = torch.Generator().manual_seed(1)
     batch = in_double_precision(dataset.batch(frames, config.train.num_pixels, generator))
 
@@ -48,7 +48,7 @@ def gradients_of_a_step(conf: str, frames: list[int]) -> dict[str, torch.Tensor]
     # What holds on to the group of processes: its threads would still run when this one ends.
     del losses
     leave_processes()
-    return found if processes.first else {}
+    return found if processes.is_main else {}
 
 
 def in_double_precision(batch: Batch) -> Batch:

@@ -1,4 +1,4 @@
-"""Facts about heads that several modules share: joints, pose layout, semantic classes, the length unit."""
+"""Facts about heads that several modules share: joints, pose layout, coefficients, semantic classes, length units."""
 
 from enum import IntEnum
 
@@ -8,6 +8,11 @@ HEAD_SCALE = 4.0
 MM_PER_METRE = 1000.0
 MM_PER_UNIT = MM_PER_METRE / HEAD_SCALE
 """Millimetres per model unit."""
+
+N_SHAPE, N_EXPRESSION = 100, 50
+"""Coefficients of shape and of expression that a recording's file holds and the method uses."""
+N_SHAPE_COLUMNS = 300
+"""A head model's file holds 300 shape columns, then 100 expression columns."""
 
 CANONICAL_JAW_ANGLE = 0.2
 """Rotation of the jaw about x in the canonical pose, radians; everything else is at rest."""
@@ -48,14 +53,44 @@ class SemanticClass(IntEnum):
     BACKGROUND = 8
 
 
+class ParsingLabel(IntEnum):
+    """Labels of face-parsing networks: the values of the semantic PNGs. Left and right are the subject's own."""
+
+    BACKGROUND = 0
+    SKIN = 1
+    LEFT_BROW = 2
+    RIGHT_BROW = 3
+    LEFT_EYE = 4
+    RIGHT_EYE = 5
+    GLASSES = 6
+    LEFT_EAR = 7
+    RIGHT_EAR = 8
+    EARRING = 9
+    NOSE = 10
+    MOUTH_INTERIOR = 11
+    UPPER_LIP = 12
+    LOWER_LIP = 13
+    NECK = 14
+    NECKLACE = 15
+    CLOTH = 16
+    HAIR = 17
+    HAT = 18
+
+
 PARSING_LABELS = {
-    SemanticClass.SKIN: (1, 7, 8, 10, 14),
-    SemanticClass.EYES: (4, 5),
-    SemanticClass.BROWS: (2, 3),
-    SemanticClass.MOUTH_INTERIOR: (6, 11),
-    SemanticClass.UPPER_LIP: (12,),
-    SemanticClass.LOWER_LIP: (13,),
-    SemanticClass.HAIR: (9, 17),
-    SemanticClass.CLOTH: (15, 16),
+    SemanticClass.SKIN: (
+        ParsingLabel.SKIN,
+        ParsingLabel.LEFT_EAR,
+        ParsingLabel.RIGHT_EAR,
+        ParsingLabel.NOSE,
+        ParsingLabel.NECK,
+    ),
+    SemanticClass.EYES: (ParsingLabel.LEFT_EYE, ParsingLabel.RIGHT_EYE),
+    SemanticClass.BROWS: (ParsingLabel.LEFT_BROW, ParsingLabel.RIGHT_BROW),
+    SemanticClass.MOUTH_INTERIOR: (ParsingLabel.GLASSES, ParsingLabel.MOUTH_INTERIOR),
+    SemanticClass.UPPER_LIP: (ParsingLabel.UPPER_LIP,),
+    SemanticClass.LOWER_LIP: (ParsingLabel.LOWER_LIP,),
+    SemanticClass.HAIR: (ParsingLabel.EARRING, ParsingLabel.HAIR),
+    SemanticClass.CLOTH: (ParsingLabel.NECKLACE, ParsingLabel.CLOTH),
 }
-"""Face-parsing labels (0...18) of the semantic PNGs per class; all others are background."""
+"""Face-parsing labels of each class; all others are background."""

@@ -29,14 +29,14 @@ from imavatar.rendering.image import ImageRenderer
 from imavatar.rendering.paper_search import PaperSearch
 from imavatar.rendering.preview import PreviewRenderer
 from imavatar.rendering.proxy_search import ProxySearch
-from imavatar.training.frame_parameters import FrameParameters, Optimised
+from imavatar.training.distributed import SINGLE_PROCESS, Processes
+from imavatar.training.frame_parameters import FrameParameters, OptimisedInputs
+from imavatar.training.hair_offset import offset_head_by_masks
 from imavatar.training.head_samples import HeadSurface, sample_face_distances
 from imavatar.training.learning_rates import parameter_groups
 from imavatar.training.loop import LoopSettings, Schedule
 from imavatar.training.objective import LossWeights, Objective
-from imavatar.training.processes import ALONE, Processes
 from imavatar.training.run_folder import RunFolder
-from imavatar.training.standoff import dress
 from imavatar.training.step import Run
 
 logger = logging.getLogger(__name__)
@@ -275,7 +275,7 @@ def build_warm_start_surface(config: Config, flame: Flame, head: HeadSurface, da
         )
         return head
     rows = torch.linspace(0, len(dataset) - 1, n).round().long().tolist()
-    vertices = dress(flame, (dataset.frame(row) for row in rows))
+    vertices = offset_head_by_masks(flame, (dataset.frame(row) for row in rows))
     return replace(head, supervision=HeadSupervision(vertices, head.supervision.fields))
 
 
@@ -286,7 +286,7 @@ def build_frame_parameters(config: Config, dataset: SubjectTable) -> FrameParame
     return FrameParameters(
         dataset.head(indices),
         dataset.camera(indices),
-        optimised=Optimised(train.optimize_expression, train.optimize_camera, train.optimize_latent_code),
+        optimised=OptimisedInputs(train.optimize_expression, train.optimize_camera, train.optimize_latent_code),
         latent_size=config.model.geometry_network.condition_in,
         generator=torch.Generator().manual_seed(train.seed),
     )
@@ -298,7 +298,7 @@ def build_run(
     flame: Flame,
     dataset: FaceDataset,
     device: torch.device,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> Run:
     """Networks, per-frame parameters and their optimisers."""
     train = config.train
@@ -365,10 +365,10 @@ def build_schedule(config: Config) -> Schedule:
         rate_factor=train.sched_factor,
         rate_decay=train.lr_decay,
         warmup_steps=train.warmup_steps,
-        texture_first_steps=train.texture_first_steps,
+        texture_only_steps=train.texture_only_steps,
         gradient_limit=train.gradient_limit,
         condition_noise=train.condition_noise,
-        centred_frames=train.centred_frames,
+        recentre_frame_params=train.recentre_frame_params,
         anneal_bands=config.model.geometry_network.use_freq_band,
     )
 

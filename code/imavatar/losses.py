@@ -1,7 +1,7 @@
 """The loss terms, one pure function each, and the one table of their weights (docs/method.md, section 9).
 
 N is the number of rays of the batch; sums over rays and channels are divided by N, except where said. Where several
-processes share the rays of a step and the mean of their losses counts, `count` turns each one's number of rays or
+processes share the rays of a step and the mean of their losses counts, `normaliser` turns each one's number of rays or
 points into the mean of all of them, so that sums are divided as one process would.
 """
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from imavatar.anatomy import Joint, SemanticClass
 from imavatar.types import Batch, DeformationFields, RenderOutput, SurfaceHits
 
-Count = Callable[[int], float]
+Normaliser = Callable[[int], float]
 
 NEAR_HEAD = 0.001
 """Squared distance, model units, within which the nearest head vertex gives pseudo ground truth."""
@@ -59,22 +59,22 @@ class HeadSupervision:
         return (x_c - self.vertices[vertex]).square().sum(dim=-1), vertex
 
 
-def rgb_loss(render: RenderOutput, batch: Batch, count: Count = float) -> Tensor:
+def rgb_loss(render: RenderOutput, batch: Batch, normaliser: Normaliser = float) -> Tensor:
     """L1 of the colours at surface points of rays in both masks."""
     index = render.surface_index
-    return (render.rgb[index] - batch.rgb[index]).abs().sum() / count(len(batch.rgb))
+    return (render.rgb[index] - batch.rgb[index]).abs().sum() / normaliser(len(batch.rgb))
 
 
-def mask_loss(render: RenderOutput, batch: Batch, alpha: float, count: Count = float) -> Tensor:
+def mask_loss(render: RenderOutput, batch: Batch, alpha: float, normaliser: Normaliser = float) -> Tensor:
     """(1/alpha) binary cross-entropy of -alpha f on converged rays that are not in both masks."""
     rays = ~(render.hits.hit & batch.foreground) & render.hits.converged
     target = batch.foreground[rays].to(render.sdf.dtype)
     logits = -alpha * render.sdf[rays]
     entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
-    return entropy / (alpha * count(len(batch.foreground)))
+    return entropy / (alpha * normaliser(len(batch.foreground)))
 
 
-def moves_mask_loss(hits: SurfaceHits, foreground: Bool[Tensor, " n"], alpha: float) -> Bool[Tensor, " n"]:
+def has_mask_gradient(hits: SurfaceHits, foreground: Bool[Tensor, " n"], alpha: float) -> Bool[Tensor, " n"]:
     """Rays whose signed distance has a gradient in the mask loss that single precision can tell from none.
 
     Outside the mask that is sigmoid(-alpha f): background far from the surface, most of an image, has none.
@@ -159,7 +159,7 @@ def _squares(value: Tensor, target: Tensor, rows: Bool[Tensor, " m"]) -> Tensor:
 def flame_distance_loss(
     squared_distance: Float[Tensor, " m"],
     semantics: Float[Tensor, "m 9"],
-    count: Count = float,
+    normaliser: Normaliser = float,
     more: int = 0,
 ) -> Tensor:
     """Mean squared (squared distance) to the head's vertices over surface points on skin.
@@ -167,27 +167,27 @@ def flame_distance_loss(
     Args:
         more: further points on skin that count as zero, and so lower the mean.
     """
-    values = squared_distance[on_skin(semantics)].square()
-    return _sum_over(values, count(len(values) + more))
+    values = squared_distance[is_skin(semantics)].square()
+    return _sum_over(values, normaliser(len(values) + more))
 
 
-def on_skin(semantics: Float[Tensor, "m 9"]) -> Bool[Tensor, " m"]:
+def is_skin(semantics: Float[Tensor, "m 9"]) -> Bool[Tensor, " m"]:
     """Which points lie on skin alone."""
     return semantics[:, SemanticClass.SKIN] == 1
 
 
-def eikonal_loss(gradient: Float[Tensor, "n 3"], count: Count = float) -> Tensor:
+def eikonal_loss(gradient: Float[Tensor, "n 3"], normaliser: Normaliser = float) -> Tensor:
     """Mean squared difference of the gradient's length from one."""
-    return _mean((gradient.norm(dim=-1) - 1).square(), count)
+    return _mean((gradient.norm(dim=-1) - 1).square(), normaliser)
 
 
-def distance_loss(sdf: Float[Tensor, " n"], distance: Float[Tensor, " n"], count: Count = float) -> Tensor:
+def distance_loss(sdf: Float[Tensor, " n"], distance: Float[Tensor, " n"], normaliser: Normaliser = float) -> Tensor:
     """Mean absolute difference of signed distances from known ones."""
-    return _mean((sdf - distance).abs(), count)
+    return _mean((sdf - distance).abs(), normaliser)
 
 
-def _mean(values: Float[Tensor, " n"], count: Count) -> Tensor:
-    return _sum_over(values, count(len(values)))
+def _mean(values: Float[Tensor, " n"], normaliser: Normaliser) -> Tensor:
+    return _sum_over(values, normaliser(len(values)))
 
 
 def _sum_over(values: Float[Tensor, " n"], n: float) -> Tensor:
@@ -198,23 +198,23 @@ def _sum_over(values: Float[Tensor, " n"], n: float) -> Tensor:
 def head_fields_loss(
     fields: DeformationFields,
     target: DeformationFields,
-    at_skin: Bool[Tensor, " n"] | None = None,
-    count: Count = float,
+    on_skin: Bool[Tensor, " n"] | None = None,
+    normaliser: Normaliser = float,
 ) -> Tensor:
     """FLAME supervision at points around the head's vertices: means over points, weighted as on the surface.
 
     Args:
-        at_skin: where all three fields are known; elsewhere only the expression blendshapes are. What stands off the
+        on_skin: where all three fields are known; elsewhere only the expression blendshapes are. What stands off the
             head, such as hair, does not follow expressions, but may follow a turn of the head in its own way.
     """
     everywhere = torch.ones(len(fields), dtype=torch.bool, device=fields.weights.device)
-    at_skin = everywhere if at_skin is None else at_skin
-    targets = FieldTargets(target, skinned=at_skin, corrected=at_skin, shaped=everywhere)
-    n = max(count(len(fields)), 1.0)
+    on_skin = everywhere if on_skin is None else on_skin
+    targets = FieldTargets(target, skinned=on_skin, corrected=on_skin, shaped=everywhere)
+    n = max(normaliser(len(fields)), 1.0)
     blendshapes = posedirs_loss(fields, targets, n) + shapedirs_loss(fields, targets, n)
     return SKINNING_FACTOR * skinning_loss(fields, targets, n) + BLENDSHAPES_FACTOR * blendshapes
 
 
-def mouth_interior_loss(rgb: Float[Tensor, "n 3"], count: Count = float) -> Tensor:
+def mouth_interior_loss(rgb: Float[Tensor, "n 3"], normaliser: Normaliser = float) -> Tensor:
     """Mean absolute difference of colours from those of a mouth's unlit inside."""
-    return _mean((rgb - rgb.new_tensor(MOUTH_SHADOW)).abs().mean(dim=-1), count)
+    return _mean((rgb - rgb.new_tensor(MOUTH_SHADOW)).abs().mean(dim=-1), normaliser)

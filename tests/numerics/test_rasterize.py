@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imavatar.numerics.rasterize import rasterize, vertex_normals
+from imavatar.numerics.rasterize import rasterize
 
 
 @pytest.fixture
@@ -110,9 +110,3 @@ def test_nothing_is_drawn_of_no_flat_or_hidden_faces(faces):
 def test_faces_outside_the_picture_are_left_out():
     pixels = np.array([[100.0, 0], [110, 0], [100, 9], [-30, -30], [-20, -30], [-30, -20]])
     assert not rasterize(pixels, np.ones(6), np.arange(6).reshape(2, 3), (10, 10)).covered.any()
-
-
-def test_normals_of_a_tetrahedron_point_away_from_its_middle():
-    vertices = np.array([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]])
-    faces = np.array([[0, 1, 2], [0, 3, 1], [0, 2, 3], [1, 3, 2]])
-    np.testing.assert_allclose(vertex_normals(vertices, faces), vertices / np.sqrt(3), atol=1e-12)

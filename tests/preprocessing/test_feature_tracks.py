@@ -8,6 +8,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from imavatar.anatomy import ParsingLabel
 from imavatar.head.mesh_points import LEFT_BROW, LEFT_EYE, LIPS_INNER, RIGHT_EYE
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection
 from imavatar.preprocessing.feature_tracks import (
@@ -18,7 +19,6 @@ from imavatar.preprocessing.feature_tracks import (
     FeatureTracks,
     rigid_region,
 )
-from imavatar.preprocessing.semantics import HAIR, SKIN
 
 SIZE = 128
 
@@ -154,8 +154,8 @@ def face() -> np.ndarray:
 
 def test_the_rigid_region_is_hair_ears_and_forehead(face):
     semantic = np.zeros((512, 512), np.uint8)
-    cv2.ellipse(semantic, (256, 250), (170, 210), 0, 0, 360, HAIR, -1)
-    cv2.ellipse(semantic, (256, 256), (110, 150), 0, 0, 360, SKIN, -1)
+    cv2.ellipse(semantic, (256, 250), (170, 210), 0, 0, 360, ParsingLabel.HAIR, -1)
+    cv2.ellipse(semantic, (256, 256), (110, 150), 0, 0, 360, ParsingLabel.SKIN, -1)
     region = rigid_region(semantic, face)
     for column, row, inside in (
         (256, 70, True),  # hair above

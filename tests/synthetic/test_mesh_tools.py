@@ -1,9 +1,9 @@
-"""Finer meshes, normals and textures, against a sphere and a plane."""
+"""Finer meshes, noise and textures, against a sphere and a plane."""
 
 import numpy as np
 import pytest
 
-from imavatar.synthetic.mesh_tools import sample_texture, subdivide, value_noise, vertex_normals
+from imavatar.synthetic.mesh_tools import sample_texture, subdivide_with_uv, value_noise
 from oracles_ellipsoid_head import ellipsoid
 
 
@@ -20,25 +20,13 @@ def area(vertices, faces) -> float:
 @pytest.mark.parametrize("parts", [1, 2, 4])
 def test_a_finer_mesh_is_the_same_surface_without_seams(parts):
     vertices, faces = sphere()
-    fine = subdivide(faces, np.zeros((len(faces), 3, 2)), parts)
+    fine = subdivide_with_uv(faces, np.zeros((len(faces), 3, 2)), parts)
     assert len(fine.faces) == parts**2 * len(faces)
     points = fine.interpolate(vertices)
     assert area(points, fine.faces) == pytest.approx(area(vertices, faces))
     edges = np.sort(np.concatenate([fine.faces[:, [0, 1]], fine.faces[:, [1, 2]], fine.faces[:, [2, 0]]]), axis=1)
     _, count = np.unique(edges, axis=0, return_counts=True)
     assert (count == 2).all()
-
-
-def test_normals_of_a_sphere_are_its_points():
-    vertices, faces = sphere()
-    normals = vertex_normals(vertices, faces)
-    assert (normals * vertices).sum(axis=1).min() > 0.99
-
-
-def test_a_vertex_without_a_face_has_no_normal():
-    vertices = np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [5, 5, 5]])
-    normals = vertex_normals(vertices, np.array([[0, 1, 2]]))
-    np.testing.assert_allclose(normals, [[0, 0, 1]] * 3 + [[0, 0, 0]])
 
 
 def test_noise_is_bounded_continuous_and_seeded():

@@ -2,13 +2,14 @@
 
 import csv
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from imavatar import assets
-from imavatar.anatomy import HEAD_SCALE
+from imavatar.anatomy import HEAD_SCALE, ParsingLabel
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.ground_truth import read_ground_truth
 from imavatar.data.images import read_grey
@@ -16,18 +17,19 @@ from imavatar.errors import DataError
 from imavatar.head.assets import load_head
 from imavatar.head.flame import Flame
 from imavatar.synthetic.data_card import count_faces, write_contact_sheet, write_data_card
-from imavatar.synthetic.paint import Label
-from imavatar.synthetic.population import FIT_FILE, make_population
-from studio_needs import needs_studio
+from imavatar.synthetic.generator import make_synthetic
+from imavatar.synthetic.ground_truth_files import FIT_FILE
+from imavatar.synthetic.settings import random_people
+from requires_mitsuba import requires_mitsuba
 
 SIZE = 64
 FRAMES = {"train": 2, "test_extrapolation": 2, "test_views": 2}
-pytestmark = needs_studio
+pytestmark = requires_mitsuba
 
 
-def make(out, n_subjects=2, **changes):
-    settings = {"size": SIZE, "samples": 4, "seed": 3, "frames": FRAMES} | changes
-    return make_population(out, n_subjects, assets_dir=assets.assets_dir(), **settings)
+def make(out, n_subjects=2, *, workers=0, **changes):
+    people = random_people(n_subjects, **{"size": SIZE, "samples": 4, "seed": 3, "frames": FRAMES} | changes)
+    return SimpleNamespace(folders=make_synthetic(out, people, workers=workers), settings=people[0])
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +68,9 @@ def test_depth_is_that_of_the_vertices_and_exact_pixels_show_no_hair(population)
     for k, frame in enumerate(table["frames"]):
         truth, world_mat = read_ground_truth(folder, str(k + 1)), np.array(frame["world_mat"])
         semantic = read_grey(folder / "semantic" / f"{k + 1}.png", "map")
-        assert truth.exact.any() and not np.isin(semantic[truth.exact], (Label.HAIR, Label.BACKGROUND)).any()
+        assert (
+            truth.exact.any() and not np.isin(semantic[truth.exact], (ParsingLabel.HAIR, ParsingLabel.BACKGROUND)).any()
+        )
         assert (truth.depth[truth.exact] > 0).all()
         camera_z = -(vertices["vertices"][k] @ world_mat[2, :3] + world_mat[2, 3] / HEAD_SCALE)
         seen = truth.depth[truth.exact]

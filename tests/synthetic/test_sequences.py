@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imavatar.anatomy import Joint, pose_slice
-from imavatar.synthetic.motion import GESTURES, MAX_JAW, MAX_UNIT
+from imavatar.synthetic.face_motion import GESTURES, MAX_JAW, MAX_UNIT
 from imavatar.synthetic.sequences import (
     JAW_LEVELS,
     POSED,
@@ -13,10 +13,10 @@ from imavatar.synthetic.sequences import (
     UNIT_LEVELS,
     VIEW_PITCH,
     VIEW_YAW,
-    inside,
-    outside,
+    extrapolation,
+    in_distribution,
     pairs_together,
-    ring_of_views,
+    ring_of_angles,
 )
 
 SIDED = ("mouthSmile", "browDown", "eyeBlink", "eyeSquint", "noseSneer", "mouthFrown", "mouthStretch", "mouthUpperUp")
@@ -30,7 +30,7 @@ JAW = pose_slice(Joint.JAW).start
 
 @pytest.mark.parametrize("seed", range(4))
 def test_inside_stays_in_the_range_and_never_has_the_pairs(seed):
-    sequence = inside(UNITS, 200, np.random.default_rng(seed))
+    sequence = in_distribution(UNITS, 200, np.random.default_rng(seed))
     assert len(sequence) == 200 and sequence.motion.amplitudes.shape == (200, len(UNITS))
     lids = [k for k, name in enumerate(UNITS) if name.startswith("eyeBlink")]
     others = np.delete(sequence.motion.amplitudes, lids, axis=1)
@@ -43,7 +43,7 @@ def test_inside_stays_in_the_range_and_never_has_the_pairs(seed):
 
 
 def test_speech_opens_the_jaw_several_times_a_second_and_poses_are_held():
-    sequence = inside(UNITS, 400, np.random.default_rng(0))
+    sequence = in_distribution(UNITS, 400, np.random.default_rng(0))
     part = np.array(sequence.part)
     jaw = sequence.motion.pose[part == SPEECH, JAW]
     closings = ((jaw[1:-1] < jaw[:-2]) & (jaw[1:-1] <= jaw[2:])).sum()
@@ -55,7 +55,7 @@ def test_speech_opens_the_jaw_several_times_a_second_and_poses_are_held():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_outside_grows_bin_by_bin_and_has_the_pairs_in_half_of_the_frames_or_more(seed):
-    sequence = outside(UNITS, 100, np.random.default_rng(seed))
+    sequence = extrapolation(UNITS, 100, np.random.default_rng(seed))
     lids = [k for k, name in enumerate(UNITS) if name.startswith("eyeBlink")]
     for level in range(4):
         rows = sequence.level == level
@@ -70,7 +70,7 @@ def test_outside_grows_bin_by_bin_and_has_the_pairs_in_half_of_the_frames_or_mor
 
 
 def test_views_go_once_around():
-    views = ring_of_views(40)
+    views = ring_of_angles(40)
     np.testing.assert_allclose(views.min(axis=0), [-VIEW_YAW, -VIEW_PITCH])
     np.testing.assert_allclose(views.max(axis=0), [VIEW_YAW, VIEW_PITCH])
     step = np.linalg.norm(np.diff(np.concatenate([views, views[:1]]), axis=0), axis=1)
@@ -78,7 +78,7 @@ def test_views_go_once_around():
 
 
 def test_the_seed_decides_and_rows_choose_frames():
-    first, again, other = (inside(UNITS, 60, np.random.default_rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (in_distribution(UNITS, 60, np.random.default_rng(seed)) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.motion.amplitudes, again.motion.amplitudes)
     assert not np.allclose(first.motion.amplitudes, other.motion.amplitudes)
     chosen = first.rows(np.array([5, 40, 59]))

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from imavatar.synthetic.mesh_tools import subdivide
+from imavatar.synthetic.clothing import Shell
+from imavatar.synthetic.mesh_tools import subdivide_with_uv
 from imavatar.synthetic.strands import LENGTH, TONES, grow_strands
-from imavatar.synthetic.wear import Shell
 
 RADIUS, THICKNESS, SCALE = 0.1, 0.01, 4.0
 
@@ -30,7 +30,7 @@ def icosahedron():
 def ball():
     """Vertices, and hair on the upper half."""
     vertices, faces = icosahedron()
-    mesh = subdivide(faces, np.zeros((len(faces), 3, 2)), 3)
+    mesh = subdivide_with_uv(faces, np.zeros((len(faces), 3, 2)), 3)
     place = mesh.interpolate(vertices)
     offset = np.where(place[:, 1] > 0, THICKNESS, -0.004)
     shell = Shell(mesh, offset, np.zeros((len(place), 3)))

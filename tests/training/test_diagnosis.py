@@ -12,22 +12,22 @@ from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.errors import TrainingError
 from imavatar.numerics.implicit import implicit_root
 from imavatar.training.checkpoints import load_part
-from imavatar.training.finiteness import gradients_finite
-from imavatar.training.health import EpochHealth, health_line
-from imavatar.training.visibility import out_of_sight
+from imavatar.training.diagnostics import EpochDiagnostics, health_line
+from imavatar.training.head_in_view import out_of_sight
+from imavatar.training.nan_check import gradients_finite
 from imavatar.types import Camera
 from tiny_runs import run_folder, write_config
 
 
 def step(hit, converged, foreground, residual=(), singular=()):
-    """What `EpochHealth` reads of a step."""
+    """What `EpochDiagnostics` reads of a step."""
     hits = SimpleNamespace(hit=torch.tensor(hit), converged=torch.tensor(converged))
     quality = SimpleNamespace(residual=torch.tensor(residual), singular=torch.tensor(singular, dtype=torch.bool))
     return hits, SimpleNamespace(foreground=torch.tensor(foreground)), SimpleNamespace(quality=quality)
 
 
 def test_shares_are_of_all_rays_of_the_epoch():
-    health = EpochHealth()
+    health = EpochDiagnostics()
     health.add(*step([True, False], [True, True], [True, True], [0.1, 0.2], [False, True]))
     health.add(*step([True] * 4 + [False] * 2, [False] * 6, [True, False] * 3, [0.3], [True]))
     found = health.scalars()
@@ -39,7 +39,7 @@ def test_shares_are_of_all_rays_of_the_epoch():
 
 
 def test_an_epoch_without_a_hit_ends_the_run_with_advice():
-    health = EpochHealth()
+    health = EpochDiagnostics()
     health.add(*step([False] * 3, [True] * 3, [True] * 3))
     with pytest.raises(TrainingError, match=r"no ray has hit.*check_data\.py.*world_mat"):
         health.scalars()

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from imavatar.training.frame_parameters import FrameParameters, Optimised
+from imavatar.training.frame_parameters import FrameParameters, OptimisedInputs
 from imavatar.types import Camera, HeadParameters
 
 N = 5
@@ -20,7 +20,7 @@ def frames(latent_size: int = 0, **optimised) -> tuple[FrameParameters, HeadPara
     head, camera = tracked()
     generator = torch.Generator().manual_seed(0)
     module = FrameParameters(
-        head, camera, optimised=Optimised(**optimised), latent_size=latent_size, generator=generator
+        head, camera, optimised=OptimisedInputs(**optimised), latent_size=latent_size, generator=generator
     )
     return module, head, camera
 

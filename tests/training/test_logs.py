@@ -39,3 +39,11 @@ def test_wandb_that_is_not_installed_is_reported(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     ScalarLog(tmp_path, wandb_workspace="someone").log(0, {"loss": 1.0})
     assert "wandb is not installed" in caplog.text
+
+
+def test_the_column_of_an_older_file_has_its_present_name(tmp_path):
+    (tmp_path / "train.csv").write_text("step,loss,limited\n1,0.5,0.25\n2,0.4,0.125\n")
+    log = ScalarLog(tmp_path, start=2)
+    log.log(2, {"loss": 0.3, "clipped": 0.0})
+    log.close()
+    assert (tmp_path / "train.csv").read_text().split() == ["step,loss,clipped", "1,0.5,0.25", "2,0.3,0.0"]

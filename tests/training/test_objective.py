@@ -90,11 +90,11 @@ def test_mouth_points_lie_around_the_vertices_of_the_mouth():
 
 def test_points_around_a_head_have_its_fields_and_say_whether_they_lie_at_its_skin():
     head = sphere_head(mobile=lambda v: v[:, 1] > 0.1).supervision
-    points, fields, at_skin = jittered_vertices(head, 600, generator())
+    points, fields, on_skin = jittered_vertices(head, 600, generator())
     off = (points.norm(dim=1) - RADIUS).abs()
-    assert off[at_skin].max() < NEAR_HEAD**0.5
-    assert off[~at_skin].min() > 0.5 * NEAR_HEAD**0.5
-    assert 0.5 < at_skin.float().mean() < 0.9
+    assert off[on_skin].max() < NEAR_HEAD**0.5
+    assert off[~on_skin].min() > 0.5 * NEAR_HEAD**0.5
+    assert 0.5 < on_skin.float().mean() < 0.9
     upper, lower = points[:, 1] > 0.3, points[:, 1] < -0.1
     assert (fields.shapedirs[upper] == 0.01).all()
     assert (fields.shapedirs[lower] == 0.0).all()

@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from imavatar.anatomy import HEAD_SCALE
+from imavatar.anatomy import HEAD_SCALE, MM_PER_UNIT
 from imavatar.baking.baked import BakedAvatar, skeleton_of
 from imavatar.baking.clean_mesh import MeshReport, decimate, relevant_parts, report, without_degenerate
 from imavatar.baking.shown import Shown, without_hidden
 from imavatar.fields.deformer import Deformer
 from imavatar.numerics.linalg import transform_points
-from imavatar.numerics.rasterize import vertex_normals
+from imavatar.numerics.mesh import vertex_normals
 from imavatar.numerics.skinning import blend_transforms
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.character import Character
@@ -78,7 +78,7 @@ def bake_mesh(
         points = _towards_surface(field, points)
     light, light_faces = without_degenerate(points.double().cpu().numpy(), light_faces)
     middles = torch.as_tensor(light[light_faces].mean(axis=1)).to(vertices)
-    off = 1000 / HEAD_SCALE * torch.cat([_distance(field, part) for part in torch.cat([points, middles]).split(CHUNK)])
+    off = MM_PER_UNIT * torch.cat([_distance(field, part) for part in torch.cat([points, middles]).split(CHUNK)])
     error = MeshError(float(off.mean()), float(off.double().quantile(0.99)), float(off.max()))
     return CanonicalMesh(light, light_faces, report(light, light_faces), error)
 

@@ -7,6 +7,7 @@ import trimesh
 from jaxtyping import Float, Int
 
 from imavatar.errors import ImavatarError
+from imavatar.numerics.mesh import face_normals
 
 RELEVANT = 0.01
 """Parts with a smaller share of the largest part's area are specks."""
@@ -86,7 +87,7 @@ def without_degenerate(vertices: Vertices, faces: Faces) -> Mesh:
 def _degenerate(vertices: Vertices, faces: Faces) -> np.ndarray:
     corners = vertices[faces]
     longest = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1, initial=0)
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1) / 2
+    area = np.linalg.norm(face_normals(vertices, faces), axis=1) / 2
     return ~(area > LEAST_QUALITY * longest**2)
 
 

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 from imavatar.data.dataset import Frame
 from imavatar.errors import ImavatarError
 from imavatar.head.flame import Flame
-from imavatar.numerics.rasterize import vertex_normals
-from imavatar.numerics.subdivide import subdivide, with_midpoints
+from imavatar.numerics.mesh import subdivide, vertex_normals, with_midpoints
 from imavatar.rendering.camera import cast_rays, project
 from imavatar.rendering.image import RenderedImage, resolve, subpixels
 from imavatar.rendering.mesh_queries import MeshIndex

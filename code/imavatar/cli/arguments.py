@@ -6,6 +6,7 @@ Bounds are far from what is useful. Beyond them a number means a slip of the fin
 import argparse
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable
 
 from imavatar.names import NAME_RULE, is_name, shown
@@ -22,6 +23,21 @@ MOST_PROCESSES = 1024
 SLOWEST, FASTEST = 0.01, 1000.0
 """Frames a second; video files know no slower ones."""
 WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+def renamed(old: str) -> type[argparse.Action]:
+    """An argument that may still be given by its old name, which is warned of."""
+
+    class Renamed(argparse.Action):
+        def __call__(self, parser, namespace, values, option_string=None):
+            if option_string == old:
+                message = (
+                    f"warning: {old} is called {self.option_strings[0]} now; the old name goes with the next version"
+                )
+                print(message, file=sys.stderr)
+            setattr(namespace, self.dest, values)
+
+    return Renamed
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:

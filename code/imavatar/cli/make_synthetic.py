@@ -4,7 +4,6 @@ import argparse
 import os
 from pathlib import Path
 
-from imavatar import assets
 from imavatar.cli.arguments import (
     MOST_FRAMES,
     MOST_PROCESSES,
@@ -12,9 +11,10 @@ from imavatar.cli.arguments import (
     MOST_SIDE,
     frame_counts,
     plain_name,
+    renamed,
     whole,
 )
-from imavatar.cli.common import ProgressLine, command
+from imavatar.cli.common import command
 from imavatar.cli.track_images import FILE as TRACKED
 from imavatar.data.workplace import alone, remove_leftovers
 from imavatar.files.locks import LOCK_FILE
@@ -49,7 +49,13 @@ def make_synthetic_main(argv: list[str] | None = None) -> None:
     one.add_argument("--train", type=whole(1, MOST_FRAMES), default=80, help="training frames")
     one.add_argument("--test", type=whole(1, MOST_FRAMES), default=20, help="held-out frames")
     one.add_argument(
-        "--harder", type=whole(0, MOST_FRAMES), default=0, help="frames of stronger motion than the training's"
+        "--strong-motion",
+        "--harder",
+        action=renamed("--harder"),
+        type=whole(0, MOST_FRAMES),
+        default=0,
+        metavar="N",
+        help="frames of stronger motion than the training's",
     )
     one.add_argument(
         "--hair", choices=("surface", "strands"), default="surface", help="a surface, or strands on it (slower)"
@@ -76,62 +82,55 @@ def _frames(text: str) -> dict[str, int]:
 
 
 def _one_subject(args: argparse.Namespace) -> None:
-    from imavatar.synthetic.dataset import make_synthetic
+    from imavatar.synthetic.generator import make_synthetic
+    from imavatar.synthetic.sequences import STRONG_MOTION, TEST, TRAIN
+    from imavatar.synthetic.settings import SubjectSettings
 
-    folder = make_synthetic(
-        args.out,
-        subject=args.subject,
+    counts = {TRAIN: args.train, TEST: args.test, STRONG_MOTION: args.strong_motion}
+    settings = SubjectSettings(
+        args.subject,
+        {name: count for name, count in counts.items() if count > 0},
         size=128 if args.size is None else args.size,
-        n_train=args.train,
-        n_test=args.test,
-        n_harder=args.harder,
-        seed=args.seed,
         samples=36 if args.samples is None else args.samples,
+        seed=args.seed,
         hair=args.hair,
-        workers=args.workers,
-        assets_dir=assets.assets_dir(),
-        progress=ProgressLine("frames rendered"),
     )
+    (folder,) = make_synthetic(args.out, [settings], workers=args.workers)
     print(f"synthetic subject: {folder}")
 
 
 def _several_subjects(args: argparse.Namespace) -> None:
-    from imavatar.preprocessing.track_images import track_images
     from imavatar.synthetic.data_card import count_faces, write_contact_sheet, write_data_card
-    from imavatar.synthetic.population import expected_cost, make_population
-    from imavatar.synthetic.sequences import N_FRAMES
+    from imavatar.synthetic.generator import expected_cost, make_synthetic
+    from imavatar.synthetic.settings import random_people
     from imavatar.workflows.networks import keypoint_detector
 
-    frames = args.frames or dict(N_FRAMES)
     size = 256 if args.size is None else args.size
     samples = 32 if args.samples is None else args.samples
-    seconds, gigabytes = expected_cost(args.subjects * sum(frames.values()), size, samples, args.workers)
+    people = random_people(args.subjects, frames=args.frames, size=size, samples=samples, seed=args.seed)
+    sequences, n_frames = list(people[0].frames), sum(people[0].frames.values())
+    seconds, gigabytes = expected_cost(args.subjects * n_frames, size, samples, args.workers)
     print(
-        f"{args.subjects} subjects, {sum(frames.values())} frames of {size} x {size} each: about "
+        f"{args.subjects} subjects, {n_frames} frames of {size} x {size} each: about "
         f"{seconds / 60:.0f} minutes and {gigabytes:.2f} GB, less what is there",
         flush=True,
     )
-    made = make_population(
-        args.out,
-        args.subjects,
-        size=size,
-        seed=args.seed,
-        samples=samples,
-        frames=frames,
-        workers=args.workers,
-        assets_dir=assets.assets_dir(),
-        progress=ProgressLine("frames rendered"),
-    )
-    for folder in made.folders if args.track else ():
-        if not all((folder / name / TRACKED).is_file() for name in frames):
-            found = track_images(folder, list(frames), TRACKED)
-            n = sum(found.frames_written.values())
-            print(
-                f"{folder.name}: tracked {n} of {found.frames_read} frames, {found.errors['error_px']:.2f} pixels off"
-            )
+    folders = make_synthetic(args.out, people, workers=args.workers)
+    for folder in folders if args.track else ():
+        _track(folder, sequences)
     detect = keypoint_detector()
-    for folder in made.folders if detect is not None else ():
-        for name in frames:
+    for folder in folders if detect is not None else ():
+        for name in sequences:
             count_faces(folder / name, detect)
-    print(f"contact sheet: {write_contact_sheet(args.out, made.folders, list(frames))}")
-    print(f"data card: {write_data_card(args.out, made.folders, made.settings)}")
+    print(f"contact sheet: {write_contact_sheet(args.out, folders, sequences)}")
+    print(f"data card: {write_data_card(args.out, folders, people[0])}")
+
+
+def _track(folder: Path, sequences: list[str]) -> None:
+    """Track the images of a subject, unless that has been done."""
+    from imavatar.preprocessing.track_images import track_images
+
+    if not all((folder / name / TRACKED).is_file() for name in sequences):
+        found = track_images(folder, sequences, TRACKED)
+        n = sum(found.frames_written.values())
+        print(f"{folder.name}: tracked {n} of {found.frames_read} frames, {found.errors['error_px']:.2f} pixels off")

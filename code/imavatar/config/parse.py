@@ -3,12 +3,13 @@
 import dataclasses
 import difflib
 import logging
+import re
 import typing
 from pathlib import Path
 
 from imavatar.config.hocon import read_hocon
 from imavatar.config.rules import RULE
-from imavatar.config.schema import IGNORED_KEYS, Config
+from imavatar.config.schema import DEPRECATED_KEYS, IGNORED_KEYS, Config
 from imavatar.config.together import check_together
 from imavatar.config.values import check_value, describe
 from imavatar.errors import ConfigError
@@ -31,7 +32,7 @@ def _parse_section(cls: type, tree: dict, section: str, file: str):
     wanted = typing.get_type_hints(cls)
     known = {f.name: f for f in dataclasses.fields(cls)}
     values = {}
-    for name, value in tree.items():
+    for name, value in _renamed(tree, section, file).items():
         path = _join(section, name)
         if name in known:
             values[name] = _parse_key(known[name], value, wanted[name], path, file)
@@ -43,6 +44,30 @@ def _parse_section(cls: type, tree: dict, section: str, file: str):
         if name not in values and _is_required(known_field):
             raise ConfigError(f"{file}: {_join(section, name)} is missing; add it to the file")
     return cls(**values)
+
+
+def _renamed(tree: dict, section: str, file: str) -> dict:
+    """The section with present names for deprecated ones, each of which is warned of."""
+    renamed = {}
+    for name, value in tree.items():
+        path = _join(section, name)
+        new = DEPRECATED_KEYS.get(path)
+        if new is None:
+            renamed[name] = value
+            continue
+        current = new.rpartition(".")[2]
+        if current in tree:
+            raise ConfigError(f"{file}: {path} and {new} are both given, and are the same; keep {new}")
+        logger.warning("%s: %s is called %s now; the old name will not be read by the next version", file, path, new)
+        renamed[current] = value
+    return renamed
+
+
+def with_current_keys(text: str) -> str:
+    """The text of a dumped configuration with present names for deprecated keys."""
+    for old, new in DEPRECATED_KEYS.items():
+        text = re.sub(rf"\b{old.rpartition('.')[2]}\b", new.rpartition(".")[2], text)
+    return text
 
 
 def _parse_key(field: dataclasses.Field, value, wanted, path: str, file: str):

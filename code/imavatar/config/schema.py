@@ -37,6 +37,12 @@ from imavatar.config.rules import (
 )
 from imavatar.types import LATENT_SIZE
 
+DEPRECATED_KEYS = {
+    "train.centred_frames": "train.recentre_frame_params",
+    "train.texture_first_steps": "train.texture_only_steps",
+}
+"""Keys of version 0.1.0 and what they are called now; both are read in this version."""
+
 IGNORED_KEYS = {
     "train.plot_freq": "previews are drawn every train.preview_every epochs",
     "plot.plot_nimgs": "a preview shows one frame",
@@ -92,9 +98,9 @@ class TrainConfig:
     learning_rates: LearningRates = field(default_factory=LearningRates)
     lr_decay: float = key(1.0, FRACTION)  # factor that the rates fall to over nepoch; 1: none
     warmup_steps: int = key(0, STEPS)
-    texture_first_steps: int = key(0, STEPS)
+    texture_only_steps: int = key(0, STEPS)
     gradient_limit: float = key(0.0, WEIGHT)  # 0: none
-    centred_frames: bool = False
+    recentre_frame_params: bool = False
     condition_noise: float = key(0.0, WEIGHT)  # 0: none
     warm_start_steps: int = key(0, at_least(0, 1_000_000))  # 0: start from the sphere
     warm_start_frames: int = key(0, at_least(0, MAX_FRAME))

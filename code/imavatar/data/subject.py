@@ -8,14 +8,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from jaxtyping import Float
 
-from imavatar.anatomy import POSE_SIZE
+from imavatar.anatomy import N_SHAPE, POSE_SIZE
 from imavatar.data.json_values import Json, describe, numbers, read_json, required
 from imavatar.errors import DataError
 from imavatar.names import NAME_RULE, is_name, is_plain, shown
 
 JSON_NAME = "flame_params.json"
 """Of the file with a recording's tracked parameters."""
-N_SHAPE = 100
 EXPRESSION_SIZES = (50, 100)
 """How many expression coefficients a file may hold per frame; the first ones are used."""
 

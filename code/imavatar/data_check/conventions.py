@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from imavatar.anatomy import HEAD_SCALE
+from imavatar.anatomy import HEAD_SCALE, MM_PER_UNIT
 from imavatar.data.dataset import Frame
 from imavatar.data_check.head_view import (
     Agreement,
@@ -25,7 +25,6 @@ LEAST_ON_MASK = 0.7
 LEAST_WITHIN = 0.8
 """Of the recorded landmarks: a face is inside the box of its head, unless the head is projected much too small."""
 CLEARLY_BETTER = 0.5
-MILLIMETRES = 1000 / HEAD_SCALE
 """Of one model unit."""
 
 
@@ -87,13 +86,13 @@ MISTAKES = (
     ),
     Convention(
         "translations in metres",
-        f"multiply the translation of every frame's world_mat by {HEAD_SCALE:g}: 1 unit is {MILLIMETRES:g} mm",
+        f"multiply the translation of every frame's world_mat by {HEAD_SCALE:g}: 1 unit is {MM_PER_UNIT:g} mm",
         _farther(HEAD_SCALE),
     ),
     Convention(
         "translations in millimetres",
-        f"divide the translation of every frame's world_mat by {MILLIMETRES:g}: 1 unit is {MILLIMETRES:g} mm",
-        _farther(1 / MILLIMETRES),
+        f"divide the translation of every frame's world_mat by {MM_PER_UNIT:g}: 1 unit is {MM_PER_UNIT:g} mm",
+        _farther(1 / MM_PER_UNIT),
     ),
     Convention(
         "intrinsics of an image of half the size",

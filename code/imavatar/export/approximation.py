@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
+from imavatar.anatomy import MM_PER_METRE, POSE_SIZE, Joint, pose_slice
 from imavatar.baking.baked import BakedAvatar
 from imavatar.export.clips import Clip, global_transforms
 from imavatar.head.flame import Flame
@@ -57,7 +57,7 @@ def _between_frames(baked: BakedAvatar, flame: Flame, motion: HeadParameters, cl
         exact = _posed(baked, flame, middle[k : k + 1])
         transforms = global_transforms(baked.skeleton, shown, k)
         found = baked.posed(shown.expression[k], shown.correctives[k], transforms)
-        errors.append(1000 * np.linalg.norm(found - exact, axis=1))
+        errors.append(MM_PER_METRE * np.linalg.norm(found - exact, axis=1))
     return np.stack(errors)
 
 
@@ -78,7 +78,7 @@ def _without_correctives(baked: BakedAvatar, flame: Flame) -> Float[np.ndarray, 
     pose[:, pose_slice(Joint.JAW).start] = JAW_ANGLE
     head = HeadParameters(torch.zeros(1, flame.n_expression), pose)
     bare = replace(baked, correctives=np.zeros_like(baked.correctives))
-    return 1000 * np.linalg.norm(_posed(bare, flame, head) - _posed(baked, flame, head), axis=1)
+    return MM_PER_METRE * np.linalg.norm(_posed(bare, flame, head) - _posed(baked, flame, head), axis=1)
 
 
 def _posed(baked: BakedAvatar, flame: Flame, head: HeadParameters) -> Float[np.ndarray, "v 3"]:

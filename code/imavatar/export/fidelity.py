@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from imavatar.anatomy import HEAD_SCALE
+from imavatar.anatomy import HEAD_SCALE, MM_PER_UNIT
 from imavatar.baking.baked import BakedAvatar, with_strongest
 from imavatar.baking.clean_mesh import relevant_parts
 from imavatar.baking.drawing import draw
@@ -67,7 +67,7 @@ def surface_fidelity(
         middles = vertices[own_faces].mean(dim=1)
         distances.append(distance_to_mesh(reference, faces, torch.cat([vertices, middles])))
         distances.append(distance_to_mesh(vertices, own_faces, reference))
-    found = 1000 / HEAD_SCALE * torch.cat(distances).double()
+    found = MM_PER_UNIT * torch.cat(distances).double()
     return SurfaceFidelity(
         len(heads), float(found.mean()), float(np.quantile(found.cpu().numpy(), 0.99)), float(found.max())
     )

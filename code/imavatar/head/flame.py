@@ -8,7 +8,9 @@ from imavatar.anatomy import (
     CANONICAL_JAW_ANGLE,
     HEAD_SCALE,
     JOINT_PARENTS,
+    N_EXPRESSION,
     N_JOINTS,
+    N_SHAPE_COLUMNS,
     POSE_FEATURE_SIZE,
     POSE_SIZE,
     Joint,
@@ -19,9 +21,6 @@ from imavatar.numerics.linalg import transform_points
 from imavatar.numerics.rotations import axis_angle_to_matrix
 from imavatar.numerics.skinning import kinematic_transforms
 from imavatar.types import DeformationFields, HeadParameters, PosedHead
-
-N_SHAPE_COLUMNS = 300
-"""FLAME's file holds 300 shape columns, then 100 expression columns."""
 
 
 class Flame(nn.Module):
@@ -41,7 +40,7 @@ class Flame(nn.Module):
         assets: HeadAssets,
         shape_params: Float[Tensor, " s"],
         *,
-        n_expression: int = 50,
+        n_expression: int = N_EXPRESSION,
         ghost_bone: bool = True,
     ):
         super().__init__()

@@ -11,7 +11,8 @@ from scipy.spatial.transform import Rotation
 from imavatar.anatomy import HEAD_SCALE, Joint
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
-from imavatar.numerics.rasterize import Raster, rasterize, vertex_normals
+from imavatar.numerics.mesh import vertex_normals
+from imavatar.numerics.rasterize import Raster, rasterize
 from imavatar.types import HeadParameters
 
 VIEW_SIZE = 288

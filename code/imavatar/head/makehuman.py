@@ -14,6 +14,8 @@ from jaxtyping import Float, Int
 from imavatar.errors import AssetError
 from imavatar.paths import command
 
+METRES_PER_DECIMETRE = 0.1
+"""MakeHuman's unit is a decimetre."""
 BODY_GROUP = "body"
 PART_GROUPS = {
     "eye_l": "helper-l-eye",

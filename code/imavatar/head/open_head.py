@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 from jaxtyping import Float
 
+from imavatar.anatomy import N_SHAPE_COLUMNS
 from imavatar.head.assets import N_BLENDSHAPES, HeadAssets
-from imavatar.head.flame import N_SHAPE_COLUMNS
-from imavatar.head.makehuman import MakeHuman
+from imavatar.head.makehuman import METRES_PER_DECIMETRE, MakeHuman
 from imavatar.head.open_head_faces import (
     MAKEHUMAN_UNIT,
     load_expression_units,
@@ -28,7 +28,6 @@ from imavatar.head.open_head_rig import (
 
 logger = logging.getLogger(__name__)
 
-METRES_PER_DECIMETRE = 0.1
 N_FACES, N_EXPRESSIONS = 1500, 2000
 N_EXPRESSION_COLUMNS = N_BLENDSHAPES - N_SHAPE_COLUMNS
 BELOW_EYES, BEHIND_SKULL_JOINT = 0.03, 0.02

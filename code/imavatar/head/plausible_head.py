@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from imavatar.errors import AssetError
+from imavatar.numerics.mesh import face_normals
 
 WEIGHT_TOLERANCE = 0.01
 """Of a vertex's skinning weights: how far below 0, and their sum from 1. Files round them at 1e-3 at worst."""
@@ -34,9 +35,7 @@ def check_plausible(
     extent = np.ptp(vertices, axis=0).max()
     if extent == 0:
         raise AssetError(f"{path}: v_template has all {len(vertices)} vertices at one place, expected a head's surface")
-    corners = vertices[faces]
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    if np.linalg.norm(normals, axis=1).max() / 2 < SMALLEST_FACE * extent**2:
+    if np.linalg.norm(face_normals(vertices, faces), axis=1).max() / 2 < SMALLEST_FACE * extent**2:
         raise AssetError(f"{path}: f has {len(faces)} faces and none with an area, expected a head's surface")
     sums = weights.sum(axis=1, dtype=np.float64)
     off = int(np.argmax(np.abs(sums - 1)))

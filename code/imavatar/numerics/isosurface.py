@@ -12,6 +12,7 @@ from skimage.measure import marching_cubes
 from torch import Tensor
 
 from imavatar.errors import ImavatarError
+from imavatar.numerics.mesh import face_areas
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +81,7 @@ def largest_component(
     graph = coo_array((edges[:, 0] >= 0, (edges[:, 0], edges[:, 1])), shape=(len(vertices),) * 2)
     n_parts, label = connected_components(graph, directed=False)
     label = torch.as_tensor(label, device=faces.device).long()
-    a, b, c = vertices[faces].unbind(dim=1)
-    area = torch.linalg.cross(b - a, c - a, dim=-1).norm(dim=-1)
+    area = face_areas(vertices, faces)
     total = area.new_zeros(n_parts).index_add(0, label[faces[:, 0]], area)
     kept = label == total.argmax()
     new_index = torch.cumsum(kept, dim=0) - 1

@@ -92,17 +92,6 @@ def rasterize(
     return found
 
 
-def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "v 3"]:
-    """Unit normals, faces weighted by their area; zero at vertices without a face."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    face_normal = np.cross(b - a, c - a)
-    normal = np.stack(
-        [np.bincount(faces.ravel(), np.repeat(face_normal[:, axis], 3), len(vertices)) for axis in range(3)],
-        axis=-1,
-    )
-    return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
-
-
 @wp.func
 @no_type_check
 def _weights(a: wp.vec2d, b: wp.vec2d, c: wp.vec2d, u: wp.float64, v: wp.float64) -> wp.vec3d:

@@ -17,10 +17,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from imavatar.errors import AssetError
+from imavatar.head.landmarks import N_LANDMARKS
 from imavatar.paths import command
 from imavatar.preprocessing.tflite import TfliteModel
 
-N_POINTS = 468
 FILE_IDENTIFIER = b"TFL3"
 AGAIN = f"delete it and run: {command('fetch_assets')}"
 MATRIX_OF, CROP_OF, MAP_BACK = "Landmarks2TransformMatrix", "TransformTensorBilinear", "TransformLandmarks"
@@ -59,7 +59,7 @@ class AttentionMesh:
                 back[free] = [op.inputs[0], op.inputs[1]]
         if not all(back.values()):
             raise AssetError(f"{path} is another model than the face landmarks with attention; {AGAIN}")
-        mesh, flag = graph.outputs(3 * N_POINTS), graph.outputs(1)
+        mesh, flag = graph.outputs(3 * N_LANDMARKS), graph.outputs(1)
         self._coarse = TfliteModel(
             path, graph.cut(graph.inputs, [crops[0].inputs[0], mesh, flag, *(op.inputs[0] for op in matrices)])
         )

@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt8
 
+from imavatar.anatomy import ParsingLabel
 from imavatar.head.mesh_points import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from imavatar.preprocessing.landmarks import PIXEL_CENTRE
-from imavatar.preprocessing.semantics import HAIR, SKIN, fill
+from imavatar.preprocessing.semantics import fill
 from imavatar.progress import track
 
 KEY_INTERVAL, REACH = 9, 30
@@ -185,7 +186,7 @@ def rigid_region(semantic: UInt8[np.ndarray, "h w"], landmarks: Float[np.ndarray
     height, width = semantic.shape
     scale = height / REFERENCE_SIZE
     rows = np.arange(height)[:, None]
-    head = np.isin(semantic, (HAIR, SKIN)).astype(np.uint8)
+    head = np.isin(semantic, (ParsingLabel.HAIR, ParsingLabel.SKIN)).astype(np.uint8)
     region = cv2.erode(head, np.ones((_odd(INSET * scale),) * 2)) == 1
     outline = cv2.convexHull(np.round(landmarks).astype(np.int32))[:, 0]
     eyes = landmarks[list(RIGHT_EYE) + list(LEFT_EYE), 1].max()

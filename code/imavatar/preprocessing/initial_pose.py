@@ -5,10 +5,9 @@ import torch
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from imavatar.anatomy import Joint
+from imavatar.anatomy import N_EXPRESSION, N_SHAPE, Joint
 from imavatar.head.landmarks import N_LANDMARKS
 from imavatar.preprocessing.fit_problem import FitProblem, Observations, Unknowns
-from imavatar.preprocessing.landmark_model import N_EXPRESSION, N_SHAPE
 
 
 def orthographic_pose(

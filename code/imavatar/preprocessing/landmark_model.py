@@ -7,16 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from imavatar.anatomy import HEAD_SCALE, N_JOINTS
+from imavatar.anatomy import HEAD_SCALE, N_EXPRESSION, N_JOINTS, N_SHAPE, N_SHAPE_COLUMNS
 from imavatar.head.assets import HeadAssets
 from imavatar.head.landmarks import LandmarkEmbedding, pupil_weights
 from imavatar.numerics.rotations import axis_angle_to_matrix
 from imavatar.numerics.skinning import kinematic_transforms
-
-N_SHAPE = 100
-N_EXPRESSION = 50
-EXPRESSION_START = 300
-"""Column of the first expression component in FLAME's `shapedirs`."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +34,7 @@ class LandmarkModel:
 
     def __init__(self, assets: HeadAssets, embedding: LandmarkEmbedding, dtype: torch.dtype = torch.float32):
         index, weights = _landmark_weights(assets, embedding)
-        columns = np.r_[0:N_SHAPE, EXPRESSION_START : EXPRESSION_START + N_EXPRESSION]
+        columns = np.r_[0:N_SHAPE, N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + N_EXPRESSION]
         offsets = assets.shapedirs[..., columns] * HEAD_SCALE
         template = assets.v_template * HEAD_SCALE
         basis = np.concatenate([offsets, assets.posedirs * HEAD_SCALE], axis=-1)

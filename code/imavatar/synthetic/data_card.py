@@ -13,7 +13,7 @@ from imavatar.data.images import read_colour, write_png
 from imavatar.data.subject import read_json
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
-from imavatar.synthetic.population import FIT_FILE, PopulationSettings
+from imavatar.synthetic.ground_truth_files import FIT_FILE, FOLDER, FRAMES
 from imavatar.synthetic.renderer import fastest_variant
 from imavatar.synthetic.sequences import (
     EXTRAPOLATION,
@@ -24,7 +24,7 @@ from imavatar.synthetic.sequences import (
     UNSEEN_PAIRS,
     VIEWS,
 )
-from imavatar.synthetic.truth_files import FOLDER, FRAMES
+from imavatar.synthetic.settings import SubjectSettings
 
 SHEET, CARD, FACES = "contact_sheet.png", "DATA_CARD.md", "faces_found.json"
 TEXT = """# Synthetic heads with ground truth
@@ -90,7 +90,7 @@ def write_contact_sheet(out: Path, folders: list[Path], sequences: list[str]) ->
     return path
 
 
-def write_data_card(out: Path, folders: list[Path], settings: PopulationSettings) -> Path:
+def write_data_card(out: Path, folders: list[Path], settings: SubjectSettings) -> Path:
     """What the data are, how they were made, whose the parts are, and their statistics; returns the file."""
     people = [read_json(folder.parent / FIT_FILE) for folder in folders]
     text = TEXT.format(

@@ -1,4 +1,4 @@
-"""Triangle meshes: finer copies of a mesh that follow it, normals, and smooth noise to paint with."""
+"""Triangle meshes: finer copies of a mesh that follow it, and smooth noise to paint with."""
 
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class FineMesh:
         return FineMesh(self.corners[used], self.weights[used], self.uv[used], faces.reshape(-1, 3))
 
 
-def subdivide(faces: Int[np.ndarray, "f 3"], corner_uv: Float[np.ndarray, "f 3 2"], parts: int) -> FineMesh:
+def subdivide_with_uv(faces: Int[np.ndarray, "f 3"], corner_uv: Float[np.ndarray, "f 3 2"], parts: int) -> FineMesh:
     """Each face in parts^2 triangles. Fine vertices on a shared edge are shared.
 
     On a seam of the texture a vertex takes the texture coordinate of one of its faces.
@@ -69,17 +69,6 @@ def _unify(corners: np.ndarray, weights: np.ndarray, parts: int) -> tuple[np.nda
     key = np.concatenate([np.take_along_axis(vertex, order, 1), np.take_along_axis(count, order, 1)], axis=1)
     _, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
     return first, index.reshape(-1)
-
-
-def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, "v 3"]:
-    """Unit normals at the vertices, the mean of their faces' by area; zero where a vertex has no face."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    face_normals = np.cross(b - a, c - a)
-    total = np.zeros((len(vertices), 3))
-    for axis in range(3):
-        for corner in range(3):
-            total[:, axis] += np.bincount(faces[:, corner], face_normals[:, axis], minlength=len(vertices))
-    return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), 1e-12)
 
 
 def unit(vectors: Float[np.ndarray, "*n 3"]) -> Float[np.ndarray, "*n 3"]:

@@ -19,8 +19,8 @@ from scipy.spatial.transform import Rotation
 
 from imavatar.anatomy import HEAD_SCALE
 from imavatar.errors import ImavatarError
-from imavatar.synthetic.look import Light
-from imavatar.synthetic.subject import Curves, Surface
+from imavatar.synthetic.appearance import Light
+from imavatar.synthetic.synthetic_subject import Curves, Surface
 
 logger = logging.getLogger(__name__)
 

@@ -10,9 +10,14 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
-from imavatar.synthetic.motion import EYELID_GESTURES, MAX_JAW, MAX_UNIT, Motion, random_motion, without_side
+from imavatar.synthetic.face_motion import EYELID_GESTURES, MAX_JAW, MAX_UNIT, Motion, random_motion, without_side
 
-TRAIN, VALIDATION = "train", "validation"
+TRAIN, TEST, STRONG_MOTION = "train", "test", "harder"
+"""Of an open head's recording; the last one's folder has the name that published data have."""
+STRENGTH = {TRAIN: 1.0, TEST: 1.0, STRONG_MOTION: 1.6}
+"""Of a sequence's motion: 1 is the training's."""
+
+VALIDATION = "validation"
 INTERPOLATION, EXTRAPOLATION, VIEWS = "test_interpolation", "test_extrapolation", "test_views"
 N_FRAMES = {TRAIN: 300, VALIDATION: 50, INTERPOLATION: 50, EXTRAPOLATION: 100, VIEWS: 40}
 
@@ -45,11 +50,16 @@ VIEW_YAW, VIEW_PITCH = 0.7, 0.2
 
 @dataclass(frozen=True)
 class Sequence:
-    """Frames of one kind; `part` says how each was made, `level` its bin of extrapolation (-1: none)."""
+    """Frames of one kind.
+
+    `part` says how each was made, `level` its bin of extrapolation (-1: none), `view` where its camera is: yaw and
+    pitch in radians.
+    """
 
     motion: Motion
     part: tuple[str, ...]
     level: Int[np.ndarray, " n"]
+    view: Float[np.ndarray, "n 2"]
 
     def __len__(self) -> int:
         return len(self.part)
@@ -57,10 +67,64 @@ class Sequence:
     def rows(self, index: Int[np.ndarray, " k"]) -> "Sequence":
         """Some of the frames."""
         motion = Motion(self.motion.unit_names, self.motion.amplitudes[index], self.motion.pose[index])
-        return Sequence(motion, tuple(self.part[k] for k in index), self.level[index])
+        part = tuple(self.part[k] for k in index)
+        return Sequence(motion, part, self.level[index], self.view[index])
 
 
-def inside(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
+def open_head_sequences(
+    unit_names: tuple[str, ...], frames: dict[str, int], seeds: tuple[int, ...]
+) -> dict[str, Sequence]:
+    """The sequences of an open head that are asked for: smooth motion, each of its own strength.
+
+    Args:
+        seeds: start of the seeds; a sequence's last one is its place in STRENGTH, from 1 on.
+    """
+    made = {}
+    for stream, (name, strength) in enumerate(STRENGTH.items(), start=1):
+        n = frames.get(name, 0)
+        if n > 0:
+            motion = random_motion(unit_names, n, np.random.default_rng([*seeds, stream]), strength)
+            made[name] = Sequence(motion, (SMOOTH,) * n, np.full(n, -1), np.zeros((n, 2)))
+    return made
+
+
+def benchmark_sequences(
+    unit_names: tuple[str, ...], frames: dict[str, int], seeds: tuple[int, ...]
+) -> dict[str, Sequence]:
+    """The sequences of a benchmark subject that are asked for, in their order.
+
+    Views of a ring see frames of both tests, so these are made though not all may be asked for.
+
+    Args:
+        seeds: start of the seeds; a sequence's last one is its place in N_FRAMES, from 1 on.
+    """
+    made = {}
+    for stream, name in enumerate((TRAIN, VALIDATION, INTERPOLATION, EXTRAPOLATION), start=1):
+        make = extrapolation if name == EXTRAPOLATION else in_distribution
+        made[name] = make(unit_names, frames.get(name, N_FRAMES[name]), np.random.default_rng([*seeds, stream]))
+    if VIEWS in frames:
+        made[VIEWS] = _seen_around(made[INTERPOLATION], made[EXTRAPOLATION], frames[VIEWS])
+    order = [*(name for name in frames if name != VIEWS), *(name for name in frames if name == VIEWS)]
+    return {name: made[name] for name in order}
+
+
+def _seen_around(first: Sequence, second: Sequence, n_frames: int) -> Sequence:
+    """Frames evenly from both sequences, half from each, seen from a ring of cameras."""
+    counts = n_frames - n_frames // 2, n_frames // 2
+    parts = [
+        sequence.rows(np.linspace(0, len(sequence) - 1, n).astype(int))
+        for sequence, n in zip((first, second), counts, strict=True)
+    ]
+    motion = Motion(
+        first.motion.unit_names,
+        np.concatenate([part.motion.amplitudes for part in parts]),
+        np.concatenate([part.motion.pose for part in parts]),
+    )
+    level = np.concatenate([part.level for part in parts])
+    return Sequence(motion, parts[0].part + parts[1].part, level, ring_of_angles(n_frames))
+
+
+def in_distribution(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
     """Smooth motion, then speech, then poses that are held."""
     counts = [round(n_frames * share) for share in SHARES.values()]
     counts[0] += n_frames - sum(counts)
@@ -73,10 +137,10 @@ def inside(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Gene
     pose = np.concatenate([motion.pose for motion in made])
     part = tuple(name for name, n in zip(SHARES, counts, strict=True) for _ in range(n))
     motion = Motion(unit_names, _without_pairs(unit_names, amplitudes), pose)
-    return Sequence(motion, part, np.full(n_frames, -1))
+    return Sequence(motion, part, np.full(n_frames, -1), np.zeros((n_frames, 2)))
 
 
-def outside(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
+def extrapolation(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
     """Bins of growing strength; in every second block of HOLD frames one of the pairs that training lacks."""
     base = random_motion(unit_names, n_frames, generator)
     level = np.arange(n_frames) * len(UNIT_LEVELS) // n_frames
@@ -93,10 +157,10 @@ def outside(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Gen
     lids = [row for gesture in EYELID_GESTURES for row in members.get(gesture, [])]
     amplitudes[:, lids] = amplitudes[:, lids].clip(max=1)
     pose[:, pose_slice(Joint.JAW).start] = np.array(JAW_LEVELS)[level]
-    return Sequence(Motion(unit_names, amplitudes, pose), (BEYOND,) * n_frames, level)
+    return Sequence(Motion(unit_names, amplitudes, pose), (BEYOND,) * n_frames, level, np.zeros((n_frames, 2)))
 
 
-def ring_of_views(n_frames: int) -> Float[np.ndarray, "n 2"]:
+def ring_of_angles(n_frames: int) -> Float[np.ndarray, "n 2"]:
     """Yaw and pitch of the cameras (radians), once around: left, up, right, down."""
     angle = 2 * np.pi * np.arange(n_frames) / n_frames
     return np.stack([VIEW_YAW * np.sin(angle), VIEW_PITCH * np.cos(angle)], axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from imavatar.synthetic.renderer import StudioCamera
-from imavatar.synthetic.subject import Curves
+from imavatar.synthetic.synthetic_subject import Curves
 
 SPACING = 0.7
 """Pixels between the points of a strand that are looked at, at most."""

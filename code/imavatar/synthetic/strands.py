@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from imavatar.synthetic.mesh_tools import FineMesh, unit, value_noise, vertex_normals
-from imavatar.synthetic.paint import SkinPaint
-from imavatar.synthetic.wear import PARTING, Shell
+from imavatar.numerics.mesh import face_normals, vertex_normals
+from imavatar.synthetic.clothing import PARTING, Shell
+from imavatar.synthetic.mesh_tools import FineMesh, unit, value_noise
+from imavatar.synthetic.skin_material import SkinPaint
 
 LENGTH = 0.022
 """Of a strand, metres, at the middle of the head; shorter towards the neck."""
@@ -93,7 +94,7 @@ def _grow(mesh: FineMesh, vertices, place, grows, n, generator, curves) -> Stran
     """Strands from random points of some faces; `curves(face, root, place, normal)` gives points from the roots."""
     fine = mesh.interpolate(vertices)
     corners = fine[mesh.faces]
-    area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]), axis=1)
+    area = np.linalg.norm(face_normals(fine, mesh.faces), axis=1)
     face = generator.choice(len(mesh.faces), n, p=area * grows / (area * grows).sum())
     root = generator.dirichlet([1, 1, 1], n)
     at = np.einsum("nk,nkc->nc", root, place[mesh.faces[face]])

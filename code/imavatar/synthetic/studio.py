@@ -6,24 +6,23 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, UInt8
 
-from imavatar.anatomy import HEAD_SCALE
+from imavatar.anatomy import HEAD_SCALE, ParsingLabel
 from imavatar.data.ground_truth import GroundTruth
 from imavatar.head.landmarks import LandmarkEmbedding, flame_keypoints
-from imavatar.synthetic.labels import SeenSurface, seen_surface
-from imavatar.synthetic.paint import Label
 from imavatar.synthetic.renderer import StudioCamera, render
 from imavatar.synthetic.strand_cover import strand_cover
-from imavatar.synthetic.subject import Curves, Subject
+from imavatar.synthetic.synthetic_subject import Curves, SyntheticSubject
+from imavatar.synthetic.visible_surface import VisibleSurface, visible_surface
 from imavatar.types import HeadParameters
 
 MASKED = 127
 """Coverage above which a pixel that no surface is seen in shows strands."""
-INEXACT = (Label.BACKGROUND, Label.HAIR, Label.GLASSES)
+INEXACT = (ParsingLabel.BACKGROUND, ParsingLabel.HAIR, ParsingLabel.GLASSES)
 """Labels of pixels whose surface is none, or stands in for finer things."""
 
 
 @dataclass(frozen=True)
-class Shot:
+class FrameSpec:
     """A frame to be rendered: its place in the sequence, its parameters (one row), and a seed for its noise.
 
     `view` turns the camera (yaw and pitch, radians).
@@ -36,7 +35,7 @@ class Shot:
 
 
 @dataclass(frozen=True)
-class Photograph:
+class RenderedFrame:
     """Image over white, coverage 0...255, face-parsing labels, and the ground truth of one frame."""
 
     image: UInt8[np.ndarray, "h w 3"]
@@ -66,40 +65,40 @@ class Studio:
         samples: light paths a pixel.
     """
 
-    subject: Subject
+    subject: SyntheticSubject
     embedding: LandmarkEmbedding
     camera: StudioCamera
     samples: int
 
-    def camera_of(self, shot: Shot) -> StudioCamera:
-        """The camera, turned as the shot asks."""
-        yaw, pitch = shot.view
+    def camera_for(self, frame: FrameSpec) -> StudioCamera:
+        """The camera, turned as the frame asks."""
+        yaw, pitch = frame.view
         return replace(self.camera, yaw=yaw, pitch=pitch)
 
-    def photograph(self, shot: Shot, variant: str | None = None) -> Photograph:
+    def render(self, frame: FrameSpec, variant: str | None = None) -> RenderedFrame:
         """One frame; `variant` as in `renderer.render`."""
-        subject, camera = self.subject, self.camera_of(shot)
-        surfaces, curves = subject.surfaces(shot.parameters), subject.curves(shot.parameters)
+        subject, camera = self.subject, self.camera_for(frame)
+        surfaces, curves = subject.surfaces(frame.parameters), subject.curves(frame.parameters)
         image, mask = render(
             surfaces,
             camera,
             samples=self.samples,
-            seed=shot.seed,
+            seed=frame.seed,
             curves=curves,
-            light=subject.look.light,
+            light=subject.appearance.light,
             variant=variant,
         )
-        seen = seen_surface(subject, surfaces, camera)
+        seen = visible_surface(subject, surfaces, camera)
         cover = strand_cover(curves, camera, seen.depth)
         labels = _with_strands(seen, mask, _hair_cover(curves, camera, seen))
         exact = ~np.isin(labels, INEXACT) & ~cover
         depth = np.where(np.isfinite(seen.depth), seen.depth / HEAD_SCALE, 0)
-        return Photograph(image, mask, labels, GroundTruth(seen.normals, depth, exact))
+        return RenderedFrame(image, mask, labels, GroundTruth(seen.normals, depth, exact))
 
     @torch.no_grad()
-    def landmarks(self, shot: Shot) -> Landmarks:
+    def landmarks(self, frame: FrameSpec) -> Landmarks:
         """Where the landmarks are, seen or not."""
-        vertices, camera = self.subject.flame.vertices(shot.parameters), self.camera_of(shot)
+        vertices, camera = self.subject.flame.vertices(frame.parameters), self.camera_for(frame)
         points = self.embedding.points(vertices, self.subject.flame.faces_tensor)
         keypoints = flame_keypoints(vertices, self.subject.head, self.embedding)[0]
         face, ends = (camera.project(values.double().numpy())[0] for values in (points[0], keypoints))
@@ -108,11 +107,11 @@ class Studio:
         return Landmarks(in_file[1], bbox, face, points[0].double().numpy())
 
 
-def _hair_cover(curves: list[Curves], camera: StudioCamera, seen: SeenSurface) -> Bool[np.ndarray, "h w"]:
-    return strand_cover([strands for strands in curves if strands.label is Label.HAIR], camera, seen.depth)
+def _hair_cover(curves: list[Curves], camera: StudioCamera, seen: VisibleSurface) -> Bool[np.ndarray, "h w"]:
+    return strand_cover([strands for strands in curves if strands.label is ParsingLabel.HAIR], camera, seen.depth)
 
 
-def _with_strands(seen: SeenSurface, mask: UInt8[np.ndarray, "h w"], hair: Bool[np.ndarray, "h w"]):
+def _with_strands(seen: VisibleSurface, mask: UInt8[np.ndarray, "h w"], hair: Bool[np.ndarray, "h w"]):
     """The surface's labels, and hair where its strands are before it, or cover what has no surface."""
-    beside = seen.labels == Label.BACKGROUND
-    return np.where((beside | hair) & (mask > MASKED), np.uint8(Label.HAIR), seen.labels).astype(np.uint8)
+    beside = seen.labels == ParsingLabel.BACKGROUND
+    return np.where((beside | hair) & (mask > MASKED), np.uint8(ParsingLabel.HAIR), seen.labels).astype(np.uint8)

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from imavatar.anatomy import HEAD_SCALE
+from imavatar.anatomy import MM_PER_UNIT
 from imavatar.errors import CheckpointError
 from imavatar.head.flame import Flame
 
@@ -15,8 +15,6 @@ logger = logging.getLogger(__name__)
 HEAD_PREFIXES = ("FLAMEServer.", "deformer_network.FLAMEServer.")
 """The authors' checkpoints hold the head model twice, once for each module that knows it."""
 
-MILLIMETRES = 1000 / HEAD_SCALE
-"""Of a model unit."""
 SAME_SHAPE = 0.01
 """Millimetres: what files in single precision may differ by."""
 SAME_VALUES = 1e-4
@@ -38,7 +36,7 @@ def split_head(state: State) -> tuple[State, State]:
 
 def shape_distance(template: Tensor, other: Tensor) -> tuple[float, float]:
     """Mean and largest distance of corresponding vertices [v, 3], model units in, millimetres out."""
-    distance = (template.cpu() - other.cpu()).norm(dim=-1) * MILLIMETRES
+    distance = (template.cpu() - other.cpu()).norm(dim=-1) * MM_PER_UNIT
     return float(distance.mean()), float(distance.max())
 
 

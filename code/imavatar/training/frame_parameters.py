@@ -11,7 +11,7 @@ from imavatar.types import Camera, HeadParameters
 
 
 @dataclass(frozen=True)
-class Optimised:
+class OptimisedInputs:
     """Which per-frame parameters are optimised."""
 
     expression: bool = False
@@ -37,7 +37,7 @@ class FrameParameters(nn.Module):
         head: HeadParameters,
         camera: Camera,
         *,
-        optimised: Optimised,
+        optimised: OptimisedInputs,
         latent_size: int,
         generator: torch.Generator,
     ):
@@ -98,7 +98,7 @@ class FrameParameters(nn.Module):
             if table.weight.requires_grad:
                 table.weight -= (table.weight - values).mean(dim=0)
 
-    def condition_spread(self) -> Float[Tensor, " c"]:
+    def condition_std(self) -> Float[Tensor, " c"]:
         """Standard deviations over the tracked frames of what colours depend on: expression, jaw rotation."""
         jaw = self.tracked_pose[:, pose_slice(Joint.JAW)]
         return torch.cat([self.tracked_expression, jaw], dim=1).std(dim=0, correction=0)

@@ -10,6 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from imavatar.losses import NEAR_HEAD, HeadSupervision
+from imavatar.numerics.mesh import face_areas
 from imavatar.rendering.mesh_queries import signed_distance
 from imavatar.types import DeformationFields
 
@@ -88,7 +89,7 @@ class DistanceSamples:
 
 def sample_distances(head: HeadSurface, bound: float, generator: torch.Generator) -> DistanceSamples:
     """Points near the head and in the cube with their signed distances to the union of its parts."""
-    area = _face_areas(head.vertices, head.faces)
+    area = face_areas(head.vertices, head.faces)
     near = _around_faces(head, area, SURFACE_SPREADS, generator)
     anywhere = (torch.rand(SAMPLES_PER_SPREAD, 3, generator=generator) * 2 - 1) * bound
     return _with_distances(head, torch.cat([near, anywhere.to(near)]))
@@ -106,7 +107,7 @@ def sample_face_distances(head: HeadSurface, generator: torch.Generator) -> Dist
     if not bool(mobility.any()):
         mobility = torch.ones_like(mobility)
     return _with_distances(
-        head, _around_faces(head, _face_areas(head.vertices, head.faces) * mobility, FACE_SPREADS, generator)
+        head, _around_faces(head, face_areas(head.vertices, head.faces) * mobility, FACE_SPREADS, generator)
     )
 
 
@@ -151,12 +152,6 @@ def rim_faces(faces: Int[Tensor, "f 3"]) -> Bool[Tensor, " f"]:
     unique, count = torch.unique(edges, dim=0, return_counts=True)
     rim_vertices = unique[count == 1].unique()
     return torch.isin(faces, rim_vertices).any(dim=1)
-
-
-def _face_areas(vertices, faces) -> Float[Tensor, " f"]:
-    corners = vertices[faces]
-    edges = corners[:, 1:] - corners[:, :1]
-    return torch.linalg.cross(edges[:, 0], edges[:, 1], dim=-1).norm(dim=-1) / 2
 
 
 def _surface_points(vertices, faces, face_weight, n, generator) -> Float[Tensor, "n 3"]:

@@ -13,6 +13,9 @@ from imavatar.files.atomic import write_text
 
 logger = logging.getLogger(__name__)
 
+RENAMED = {"limited": "clipped"}
+"""Columns of files that version 0.1.0 has begun, and what they are called now."""
+
 
 class ScalarLog:
     """Writes rows of named numbers.
@@ -30,6 +33,7 @@ class ScalarLog:
     ):
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / "train.csv"
+        self._rename_columns()
         if start is not None:
             self._forget(start)
         self._tensorboard = _tensorboard_writer(folder / "tensorboard", start)
@@ -72,6 +76,13 @@ class ScalarLog:
         writer.writeheader()
         writer.writerows(rows)
         write_text(self.path, text.getvalue())
+
+    def _rename_columns(self) -> None:
+        """Give the columns of an older version's file their present names."""
+        rows = self._rows()
+        if rows and RENAMED.keys() & rows[0].keys():
+            renamed = [{RENAMED.get(name, name): value for name, value in row.items()} for row in rows]
+            self._write([{k: v for k, v in row.items() if k is not None} for row in renamed], list(renamed[0]))
 
     def _forget(self, start: int) -> None:
         """Take out rows from `start` on, and those that a kill or a full disk has cut."""

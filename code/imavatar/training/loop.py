@@ -11,8 +11,8 @@ import torch
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.sampling import generator_for
 from imavatar.errors import TrainingError
-from imavatar.training.finiteness import parameters_not_finite
-from imavatar.training.health import EpochHealth, health_line
+from imavatar.training.diagnostics import EpochDiagnostics, health_line
+from imavatar.training.nan_check import parameters_not_finite
 from imavatar.training.objective import LossWeights, Objective
 from imavatar.training.schedules import (
     decaying_weight,
@@ -39,10 +39,10 @@ class Schedule:
     rate_factor: float = 0.5
     rate_decay: float = 1.0
     warmup_steps: int = 0
-    texture_first_steps: int = 0
+    texture_only_steps: int = 0
     gradient_limit: float = 0.0
     condition_noise: float = 0.0
-    centred_frames: bool = False
+    recentre_frame_params: bool = False
     anneal_bands: bool = False
 
     def weights_at(self, epoch: int) -> LossWeights:
@@ -68,7 +68,7 @@ class Schedule:
     def step_options(self, step: int) -> "StepOptions":
         """What holds for a step, `step` steps after the start of the run."""
         return StepOptions(
-            step < self.texture_first_steps, self.gradient_limit, self.condition_noise, self.centred_frames
+            step < self.texture_only_steps, self.gradient_limit, self.condition_noise, self.recentre_frame_params
         )
 
 
@@ -113,7 +113,7 @@ def train(
         TrainingError: it cannot go on; the message names the checkpoint to go back to, which is not overwritten.
     """
     started = time.monotonic()
-    losses = run.processes.same(StepLosses(run.avatar, objective, run.processes))
+    losses = run.processes.wrap_ddp(StepLosses(run.avatar, objective, run.processes))
     check_parameters(run, "before the first step: it comes from the data, or from the configuration")
     watch = Watch(run, dataset, n_pixels=settings.n_pixels, seed=settings.seed)
     sound = watch.is_sound(watch.look())
@@ -160,7 +160,7 @@ def _train_epoch(run, dataset, losses, schedule, settings, epoch) -> dict[str, f
     batches = order.split(settings.batch_size)
     weights = schedule.weights_at(epoch)
     sums: dict[str, float] = {}
-    health = EpochHealth()
+    health = EpochDiagnostics()
     for number, frames in enumerate(batches):
         step, progress = epoch * len(batches) + number, epoch + number / len(batches)
         factor = schedule.rate_at(progress, settings.n_epochs, step)

@@ -10,8 +10,8 @@ from torch import Tensor
 from imavatar import losses
 from imavatar.losses import LossTerms
 from imavatar.rendering.avatar import Avatar
+from imavatar.training.distributed import SINGLE_PROCESS, Processes
 from imavatar.training.head_samples import DistanceSamples, HeadSurface, jittered_vertices, mouth_points
-from imavatar.training.processes import ALONE, Processes
 from imavatar.types import Batch, PosedHead, RenderOutput
 
 EIKONAL_POINTS = 192
@@ -62,7 +62,7 @@ class Objective:
         weights: LossWeights,
         generator: torch.Generator,
         head: PosedHead | None = None,
-        processes: Processes = ALONE,
+        processes: Processes = SINGLE_PROCESS,
     ) -> LossTerms:
         """All terms that `weights` asks for.
 
@@ -73,21 +73,21 @@ class Objective:
         """
         latent = batch.rgb.new_zeros(1, avatar.geometry.latent_size) if head is None else head.latent
         values = {
-            "rgb": losses.rgb_loss(render, batch, processes.count),
-            "mask": losses.mask_loss(render, batch, weights.alpha, processes.count),
+            "rgb": losses.rgb_loss(render, batch, processes.mean_count),
+            "mask": losses.mask_loss(render, batch, weights.alpha, processes.mean_count),
         }
         table = {"rgb": 1.0, "mask": weights.mask}
         if weights.lbs > 0 or weights.flame_distance > 0:
-            self._head_terms(render, batch, weights, values, table, processes.count)
+            self._head_terms(render, batch, weights, values, table, processes.mean_count)
         if weights.eikonal > 0:
             values["eikonal"] = self._eikonal(avatar, render, latent, generator, processes)
             table["eikonal"] = weights.eikonal
         if weights.head_fields > 0:
-            points, target, at_skin = jittered_vertices(self.surface.supervision, self.head_points, generator)
-            own = processes.own
-            points, target = points[own], target[own]
+            points, target, on_skin = jittered_vertices(self.surface.supervision, self.head_points, generator)
+            shard = processes.shard
+            points, target = points[shard], target[shard]
             found = avatar.deformer.fields(*avatar.features_near(points, target, head))
-            values["head_fields"] = losses.head_fields_loss(found, target, at_skin[own], processes.count)
+            values["head_fields"] = losses.head_fields_loss(found, target, on_skin[shard], processes.mean_count)
             table["head_fields"] = weights.head_fields
         if weights.head_distance > 0:
             values["head_distance"] = self._head_distance(avatar, latent, generator, processes)
@@ -100,8 +100,8 @@ class Objective:
             values[name], table[name] = value, getattr(weights, name)
         return LossTerms(values, table)
 
-    def _head_terms(self, render, batch, weights, values, table, count) -> None:
-        n = count(len(batch.rgb))
+    def _head_terms(self, render, batch, weights, values, table, normaliser) -> None:
+        n = normaliser(len(batch.rgb))
         semantics = None if batch.semantics is None else batch.semantics[render.surface_index]
         squared_distance, vertex = self.surface.supervision.nearest(render.x_c)
         if weights.lbs > 0:
@@ -115,37 +115,38 @@ class Objective:
         if weights.flame_distance > 0 and semantics is not None:
             # The authors' mean is over all rays that hit skin; those outside the mask add nothing to its sum.
             outside = render.hits.hit & ~batch.foreground
-            more = int((outside & losses.on_skin(batch.semantics)).sum()) if self.compat else 0
-            values["flame_distance"] = losses.flame_distance_loss(squared_distance, semantics, count, more)
+            more = int((outside & losses.is_skin(batch.semantics)).sum()) if self.compat else 0
+            values["flame_distance"] = losses.flame_distance_loss(squared_distance, semantics, normaliser, more)
             table["flame_distance"] = weights.flame_distance
 
-    def _head_distance(self, avatar, latent, generator, processes=ALONE) -> Tensor:
+    def _head_distance(self, avatar, latent, generator, processes=SINGLE_PROCESS) -> Tensor:
         """Mean difference of the signed distances near the face from those to the head."""
-        face, own = self.face.draw(self.head_points, generator), processes.own
-        return losses.distance_loss(avatar.geometry.sdf(face.points[own], latent), face.distances[own], processes.count)
+        face, shard = self.face.draw(self.head_points, generator), processes.shard
+        sdf = avatar.geometry.sdf(face.points[shard], latent)
+        return losses.distance_loss(sdf, face.distances[shard], processes.mean_count)
 
-    def _mouth_interior(self, avatar, expression, latent, generator, processes=ALONE) -> Tensor:
+    def _mouth_interior(self, avatar, expression, latent, generator, processes=SINGLE_PROCESS) -> Tensor:
         """Difference of the colours inside the mouth from its shadow, the jaw opened by a random angle.
 
         A recording in which nobody opens the mouth wide leaves the texture there to chance. Only the texture learns
         from this, and little: what the recording shows outweighs it.
         """
-        points = mouth_points(self.surface, MOUTH_POINTS, generator)[processes.own]
+        points = mouth_points(self.surface, MOUTH_POINTS, generator)[processes.shard]
         with torch.no_grad():
             _, features, gradient = avatar.geometry.with_gradient(points, latent)
         opening = WIDEST_JAW * torch.rand(1, generator=generator).to(points)
         jaw = torch.cat([opening, opening.new_zeros(2)])[None]
         condition = torch.cat([expression, jaw], dim=1)
         rgb = avatar.texture(points, F.normalize(gradient, dim=1), condition, features)
-        return losses.mouth_interior_loss(rgb, processes.count)
+        return losses.mouth_interior_loss(rgb, processes.mean_count)
 
-    def _eikonal(self, avatar, render, latent, generator, processes=ALONE) -> Tensor:
+    def _eikonal(self, avatar, render, latent, generator, processes=SINGLE_PROCESS) -> Tensor:
         """Unit gradients at the surface points, near the head, and anywhere in the unit cube."""
         near = _scatter_points(self.surface.vertices, EIKONAL_POINTS // 2, 0.05, generator)
         anywhere = torch.rand(EIKONAL_POINTS // 2, 3, generator=generator) * 2 - 1
-        points = torch.cat([near, anywhere.to(near)])[processes.own]
+        points = torch.cat([near, anywhere.to(near)])[processes.shard]
         gradient = avatar.geometry.with_gradient(points, latent, features=False)[2]
-        return losses.eikonal_loss(torch.cat([render.geometry_gradient, gradient]), processes.count)
+        return losses.eikonal_loss(torch.cat([render.geometry_gradient, gradient]), processes.mean_count)
 
 
 def _scatter_points(vertices, n, spread, generator) -> Float[Tensor, "n 3"]:

@@ -44,7 +44,7 @@ class Watch:
         n = min(MOST_FRAMES, len(dataset))
         rows = torch.linspace(0, len(dataset) - 1, n).round().long().tolist()
         batch = dataset.batch(rows, max(2, n_pixels // n), generator_for(seed, NO_EPOCH, NO_EPOCH))
-        self._batch = to_device(run.processes.own_rays(batch), run.flame.v_template.device)
+        self._batch = to_device(run.processes.shard_rays(batch), run.flame.v_template.device)
         self._overlap, self._colour = 0.0, float("inf")
 
     @torch.no_grad()

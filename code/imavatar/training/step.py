@@ -8,15 +8,15 @@ from torch import Tensor, nn
 
 from imavatar.fields.mlp import held_weights
 from imavatar.head.flame import Flame
-from imavatar.losses import LossTerms, moves_mask_loss
+from imavatar.losses import LossTerms, has_mask_gradient
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays
-from imavatar.training.finiteness import NotFiniteError, StepTensors, first_not_finite, gradients_finite
+from imavatar.training.diagnostics import EpochDiagnostics
+from imavatar.training.distributed import SINGLE_PROCESS, Processes
 from imavatar.training.frame_parameters import FrameParameters
-from imavatar.training.health import EpochHealth
+from imavatar.training.gradient_clipping import clip_to_running_norm
+from imavatar.training.nan_check import NotFiniteError, StepTensors, first_not_finite, gradients_finite
 from imavatar.training.objective import LossWeights, Objective
-from imavatar.training.outliers import limit_outliers
-from imavatar.training.processes import ALONE, Processes
 from imavatar.types import Batch, PosedHead, RayBundle
 
 
@@ -26,8 +26,8 @@ class StepOptions:
 
     Args:
         texture_only: colours teach the texture alone.
-        gradient_limit: see `limit_outliers`.
-        centred_frames: see `FrameParameters.centre`.
+        gradient_limit: see `clip_to_running_norm`.
+        recentre_frame_params: see `FrameParameters.centre`.
         condition_noise: noise on what the texture's colours depend on, in standard deviations over the frames: colours
             then depend on no single number of it, and stay plausible beyond the expressions that were seen.
     """
@@ -35,7 +35,7 @@ class StepOptions:
     texture_only: bool = False
     gradient_limit: float = 0.0
     condition_noise: float = 0.0
-    centred_frames: bool = False
+    recentre_frame_params: bool = False
 
 
 @dataclass
@@ -49,7 +49,7 @@ class Run:
     frame_optimiser: torch.optim.Optimizer | None
     rates: list[float]
     frame_rate: float
-    processes: Processes = ALONE
+    processes: Processes = SINGLE_PROCESS
 
 
 class StepLosses(nn.Module):
@@ -84,7 +84,7 @@ class StepLosses(nn.Module):
                 posed,
                 hits,
                 hits.hit & batch.foreground,
-                wants_sdf=moves_mask_loss(hits, batch.foreground, weights.alpha),
+                wants_sdf=has_mask_gradient(hits, batch.foreground, weights.alpha),
                 colour_trains_geometry=not options.texture_only,
             )
             head = posed[:1].detach()
@@ -101,32 +101,32 @@ def training_step(
     weights: LossWeights,
     generator: torch.Generator,
     options: StepOptions = StepOptions(),
-    health: EpochHealth | None = None,
+    health: EpochDiagnostics | None = None,
 ) -> dict[str, float]:
     """One step of both optimisers; returns what is logged, of this process's rays.
 
     Args:
-        losses: a `StepLosses` of the run, wrapped by `Processes.same`.
+        losses: a `StepLosses` of the run, wrapped by `Processes.wrap_ddp`.
         batch: the rays of all processes.
 
     Raises:
         NotFiniteError: the loss or a gradient is not finite; no step is made then.
     """
-    batch = to_device(run.processes.own_rays(batch), run.flame.v_template.device)
+    batch = to_device(run.processes.shard_rays(batch), run.flame.v_template.device)
     posed = run.flame(run.frames.head(batch.frame), run.frames.latent(batch.frame))
     if options.condition_noise > 0:
         noise = torch.randn(posed.condition.shape, generator=generator).to(posed.condition)
-        noise = options.condition_noise * run.frames.condition_spread() * noise
+        noise = options.condition_noise * run.frames.condition_std() * noise
         posed = replace(posed, condition=posed.condition + noise)
     rays = cast_rays(run.frames.camera(batch.frame, batch.camera), batch.pixels, batch.rays_frame)
     deviations = run.frames.deviations(batch.frame)
     tensors = losses(batch, posed, rays, deviations, weights, generator, options)
-    limited = _step_optimisers(run, tensors, options.gradient_limit)
-    if options.centred_frames:
+    clipped = _step_optimisers(run, tensors, options.gradient_limit)
+    if options.recentre_frame_params:
         run.frames.centre()
     if health is not None:
         health.add(tensors.hits, batch, tensors.render)
-    return {**_scalars(tensors.terms, tensors.hits, batch), "limited": float(limited)}
+    return {**_scalars(tensors.terms, tensors.hits, batch), "clipped": float(clipped)}
 
 
 def to_device(batch: Batch, device: torch.device) -> Batch:
@@ -140,7 +140,7 @@ def to_device(batch: Batch, device: torch.device) -> Batch:
 
 
 def _step_optimisers(run: Run, step: StepTensors, gradient_limit: float) -> bool:
-    """Follow the loss; returns whether a gradient was limited."""
+    """Follow the loss; returns whether a gradient was clipped."""
     total = step.terms.total
     run.optimiser.zero_grad(set_to_none=True)
     if run.frame_optimiser is not None:
@@ -150,7 +150,7 @@ def _step_optimisers(run: Run, step: StepTensors, gradient_limit: float) -> bool
     total.backward()
     run.processes.mean_sparse_gradients(run.frames.trainable(), step.batch.frame)
     try:
-        limited = limit_outliers(run.optimiser, gradient_limit)
+        clipped = clip_to_running_norm(run.optimiser, gradient_limit)
     except FloatingPointError as error:
         raise _not_finite(run, step, "a gradient of the loss") from error
     if not gradients_finite(run.frames.trainable()):
@@ -158,7 +158,7 @@ def _step_optimisers(run: Run, step: StepTensors, gradient_limit: float) -> bool
     run.optimiser.step()
     if run.frame_optimiser is not None:
         run.frame_optimiser.step()
-    return limited
+    return clipped
 
 
 def _not_finite(run: Run, step: StepTensors, what: str) -> NotFiniteError:

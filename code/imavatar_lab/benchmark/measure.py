@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from imavatar.losses import moves_mask_loss
+from imavatar.losses import has_mask_gradient
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.image import ImageRenderer
@@ -141,7 +141,7 @@ def iterations(
         run.avatar.search = search
     whole, found = sorted(runs, key=lambda pair: pair[0].cpu)[(len(runs) - 1) // 2]
     hits, foreground = timed_search.hits, batches[-1].foreground.to(timed_search.hits.hit.device)
-    counts = flop_bound.RayCounts.of(hits, hits.hit & foreground, moves_mask_loss(hits, foreground, weights.alpha))
+    counts = flop_bound.RayCounts.of(hits, hits.hit & foreground, has_mask_gradient(hits, foreground, weights.alpha))
     return StepCosts(
         Seconds(whole.cpu, whole.wall).times(1 / n_steps),
         Seconds(found.cpu, found.wall).times(1 / n_steps),

@@ -18,7 +18,7 @@ from imavatar.head.flame import Flame
 from imavatar.numerics.rasterize import rasterize
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import project, view_depth
-from imavatar.training.frame_parameters import FrameParameters, Optimised
+from imavatar.training.frame_parameters import FrameParameters, OptimisedInputs
 from imavatar.training.objective import Objective
 from imavatar.training.step import Run
 from imavatar.training.warm_start import warm_start
@@ -148,7 +148,7 @@ def _frames(config: Config, flame: Flame, avatar: Avatar, device) -> FrameParame
     return FrameParameters(
         HeadParameters(expression, pose).to(device),
         cameras,
-        optimised=Optimised(camera=True),
+        optimised=OptimisedInputs(camera=True),
         latent_size=avatar.geometry.latent_size,
         generator=generator,
     ).to(device)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from imavatar.losses import moves_mask_loss
+from imavatar.losses import has_mask_gradient
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.paper_search import PaperSearch
@@ -77,7 +77,7 @@ def test_far_background_has_no_gradient_that_counts():
     hits = avatar.find_surface(PASSING, POSED, None)
     foreground = torch.zeros(len(PASSING), dtype=torch.bool)
     alpha = 100.0
-    wanted = moves_mask_loss(hits, foreground, alpha)
+    wanted = has_mask_gradient(hits, foreground, alpha)
     assert 0 < wanted.sum() < hits.converged.sum()
     gradients = []
     for rows in (None, wanted):

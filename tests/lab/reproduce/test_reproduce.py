@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from imavatar_lab.cli.reproduce import reproduce_main
-from studio_needs import needs_studio
+from requires_mitsuba import requires_mitsuba
 
 TINY = [
     *("--subjects", "1", "--minutes", "0.02", "--size", "64", "--supersample", "1", "--jobs", "2"),
@@ -31,7 +31,7 @@ def test_impossible_requests_are_refused(arguments, message, tmp_path, capsys):
 
 
 @pytest.mark.slow
-@needs_studio
+@requires_mitsuba
 def test_a_comparison_goes_on_where_it_was_and_reports_what_fails(tmp_path, capsys, caplog):
     pytest.importorskip("matplotlib")
     pytest.importorskip("snakemake")

@@ -20,7 +20,7 @@ from imavatar.errors import ImavatarError
 logger = logging.getLogger(__name__)
 
 Make = Callable[[bool], Callable[[Any], Any]]
-"""Called in a new process: whether it is to be the careful way; returns what does a piece. It must be picklable."""
+"""Called in a new process: whether it is to be the fallback; returns what does a piece. It must be picklable."""
 
 ORPHANED = 1
 """Exit code of a process whose parent has ended."""
@@ -41,12 +41,12 @@ class _Worker:
     piece: int | None = None
 
     @classmethod
-    def start(cls, make: Make, careful: bool) -> "_Worker":
+    def start(cls, make: Make, fallback: bool) -> "_Worker":
         # A forked process would share the threads' locks of libraries that are loaded here.
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         # As bytes: the new process loads what they need, which takes seconds, when it already sees its parent end.
-        process = context.Process(target=_serve, args=(there, pickle.dumps(make), careful), daemon=True)
+        process = context.Process(target=_serve, args=(there, pickle.dumps(make), fallback), daemon=True)
         with _signals_of_the_parent():
             process.start()
         there.close()
@@ -68,13 +68,13 @@ def work_in_processes(make: Make, pieces: Sequence[Any], n_processes: int) -> It
     """Results of all pieces, in their order, as they become known.
 
     A process that ends without an answer, as by a fault in a compiled library, is replaced, and its piece done by one
-    that is made with `careful`.
+    that is made with `fallback`.
 
     Raises:
-        ImavatarError: a process ended in the careful way too. Whatever a piece raises is raised here.
+        ImavatarError: a process ended by the fallback too. Whatever a piece raises is raised here.
     """
     waiting = list(range(len(pieces)))[::-1]
-    workers = [_Worker.start(make, careful=False) for _ in range(min(n_processes, len(pieces)))]
+    workers = [_Worker.start(make, fallback=False) for _ in range(min(n_processes, len(pieces)))]
     found: dict[int, Any] = {}
     following = 0
     try:
@@ -91,10 +91,10 @@ def work_in_processes(make: Make, pieces: Sequence[Any], n_processes: int) -> It
                 try:
                     done, result = _receive(worker.pipe)
                 except (EOFError, ConnectionError):
-                    workers[workers.index(worker)] = replacement = _Worker.start(make, careful=False)
+                    workers[workers.index(worker)] = replacement = _Worker.start(make, fallback=False)
                     worker.stop()
-                    logger.info("the process of piece %d ended without an answer; doing it in the careful way", number)
-                    done, result = _do_carefully(make, pieces[number])
+                    logger.info("the process of piece %d ended without an answer; doing it by the fallback", number)
+                    done, result = _do_by_fallback(make, pieces[number])
                     worker = replacement
                 if not done:
                     raised, text = result
@@ -113,8 +113,8 @@ def _give_next(worker: _Worker, waiting: list[int], pieces: Sequence[Any]) -> No
         worker.give(number, pieces[number])
 
 
-def _do_carefully(make: Make, piece: Any) -> tuple[bool, Any]:
-    worker = _Worker.start(make, careful=True)
+def _do_by_fallback(make: Make, piece: Any) -> tuple[bool, Any]:
+    worker = _Worker.start(make, fallback=True)
     try:
         worker.give(0, piece)
         return _receive(worker.pipe)
@@ -143,11 +143,11 @@ def _signals_of_the_parent() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(pipe: Connection, make: bytes, careful: bool) -> None:
+def _serve(pipe: Connection, make: bytes, fallback: bool) -> None:
     """The other side: pieces in, whether they were done and the result or the exception out."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        work = pickle.loads(make)(careful)
+        work = pickle.loads(make)(fallback)
         while True:
             piece = _receive(pipe)
             _send(pipe, (True, work(piece)))

@@ -1,4 +1,4 @@
-"""A synthetic subject: painted skin, eyes, hair, a sweater and what else its look has, posed by a head model."""
+"""A synthetic subject: painted skin, eyes, hair, a sweater and what else it wears, posed by a head model."""
 
 from dataclasses import dataclass, replace
 
@@ -6,24 +6,21 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from imavatar.anatomy import HEAD_SCALE, Joint
+from imavatar.anatomy import HEAD_SCALE, Joint, ParsingLabel
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.head.makehuman import MakeHuman
+from imavatar.numerics.mesh import vertex_normals
+from imavatar.synthetic.appearance import Appearance, Hair
+from imavatar.synthetic.clothing import Shell, cloth_shell, hair_shell
 from imavatar.synthetic.eyes import eye_colour, eyeball_mesh
 from imavatar.synthetic.glasses import glasses_mesh
-from imavatar.synthetic.layout import corner_uv, face_textures, torso_below
-from imavatar.synthetic.look import Hair, Look
-from imavatar.synthetic.mesh_tools import subdivide, unit, vertex_normals
-from imavatar.synthetic.mouth import keep_under, outer_skin
-from imavatar.synthetic.paint import EYES_IN_PAINT_SPACE, Label, SkinPaint
+from imavatar.synthetic.makehuman_uv import corner_uv, face_textures, torso_below
+from imavatar.synthetic.mesh_tools import subdivide_with_uv, unit
+from imavatar.synthetic.skin_material import EYES_IN_PAINT_SPACE, SkinPaint
 from imavatar.synthetic.strands import RADIUS, TONES, Strands, grow_beard, grow_strands
-from imavatar.synthetic.wear import Shell, cloth_shell, hair_shell
+from imavatar.synthetic.teeth_collision import outer_skin, push_inside
 from imavatar.types import HeadParameters
-
-N_SHAPE, N_EXPRESSION = 100, 50
-SHAPE_DEVIATION = 0.45
-"""Standard deviation of the shape coefficients; 1 would be the spread of the head model's own population."""
 
 SKIN_PARTS, SHELL_PARTS = 3, 3
 """Into how many parts the edges of the head's faces are divided, for paint and hair, and for the sweater."""
@@ -61,7 +58,7 @@ class Surface:
     roughness: float
     specular: float
     sheen: float = 0.0
-    label: Label | None = None
+    label: ParsingLabel | None = None
 
 
 @dataclass(frozen=True)
@@ -72,10 +69,10 @@ class Curves:
     points: Float[np.ndarray, "n k 3"]
     radius: float
     colour: tuple[float, float, float]
-    label: Label = Label.HAIR
+    label: ParsingLabel = ParsingLabel.HAIR
 
 
-class Subject:
+class SyntheticSubject:
     """Everything about a subject that does not depend on the frame, and its surfaces in a given frame.
 
     Args:
@@ -94,34 +91,34 @@ class Subject:
         vertex_ids: Int[np.ndarray, " v"],
         *,
         seed: int,
-        look: Look | None = None,
+        appearance: Appearance,
     ):
-        self.look = look = look or Look()
+        self.appearance = appearance
         self.flame, self.head = flame, head
         self.rest = flame.v_template.double().numpy() / HEAD_SCALE
         base = makehuman.base_mesh()
         self.place, eye_distance = _paint_space(head)
-        bald, stubble = look.hair is Hair.NONE, UNDER_BEARD if look.beard else 0.0
-        self.paint = SkinPaint(look.palette, face_textures(makehuman), eye_distance, seed, stubble, bald)
+        bald, stubble = appearance.hair is Hair.NONE, UNDER_BEARD if appearance.beard else 0.0
+        self.paint = SkinPaint(appearance.palette, face_textures(makehuman), eye_distance, seed, stubble, bald)
         self.skin_faces = head.part_faces("skin")
         self.skin_uv = corner_uv(base, vertex_ids, self.skin_faces)
-        self.skin = subdivide(self.skin_faces, self.skin_uv, SKIN_PARTS)
+        self.skin = subdivide_with_uv(self.skin_faces, self.skin_uv, SKIN_PARTS)
         self.skin_place = self.skin.interpolate(self.place)
         self.outer_skin = outer_skin(head, self.skin_faces, self._coarse_labels())
         self.skin_colour = self.paint.colour(self.skin_place, self.skin.uv)
         self.hair: Shell | None = None
-        self.strands: list[tuple[str, Label, Strands]] = []
-        if look.hair is not Hair.NONE:
+        self.strands: list[tuple[str, ParsingLabel, Strands]] = []
+        if appearance.hair is not Hair.NONE:
             self.hair = self._grow_hair(seed)
-        if look.beard:
+        if appearance.beard:
             beard = grow_beard(self.skin, self.rest, self.skin_place, self.paint, N_BEARD)
-            self.strands.append(("beard", Label.SKIN, beard))
+            self.strands.append(("beard", ParsingLabel.SKIN, beard))
         self.torso = torso_below(base, vertex_ids, self.rest)
         self.body_faces = np.concatenate([self.skin_faces, self.torso.faces])
         self.cloth = self._make_cloth()
         self.eyeball = eyeball_mesh()
         self.eyeball_colour = eye_colour(*self.eyeball[2:], self.paint.palette.iris)
-        self.glasses = self._make_glasses() if look.glasses else None
+        self.glasses = self._make_glasses() if appearance.glasses else None
 
     @torch.no_grad()
     def surfaces(self, head: HeadParameters) -> list[Surface]:
@@ -140,9 +137,9 @@ class Subject:
             specular=0.40,
             sheen=0.2,
         )
-        worn = [_shell_surface("cloth", self.cloth, body, normals, (0.9, 0.1), Label.CLOTH)]
+        worn = [_shell_surface("cloth", self.cloth, body, normals, (0.9, 0.1), ParsingLabel.CLOTH)]
         if self.hair is not None:
-            worn.insert(0, _shell_surface("hair", self.hair, body, normals, (0.42, 0.45), Label.HAIR))
+            worn.insert(0, _shell_surface("hair", self.hair, body, normals, (0.42, 0.45), ParsingLabel.HAIR))
         if self.glasses is not None:
             worn.append(self._posed_glasses(bones[Joint.NECK]))
         eyes = [self._eye(joint, vertices, bones) for joint in (Joint.LEFT_EYE, Joint.RIGHT_EYE)]
@@ -169,7 +166,7 @@ class Subject:
 
     def _coarse_labels(self) -> Int[np.ndarray, " v"]:
         """Labels of the head's own vertices; background where there is no skin."""
-        labels = np.full(len(self.place), Label.BACKGROUND)
+        labels = np.full(len(self.place), ParsingLabel.BACKGROUND)
         corners, uv = self.skin_faces.reshape(-1), self.skin_uv.reshape(-1, 2)
         labels[corners] = self.paint.label(self.place[corners], uv)
         return labels
@@ -177,11 +174,11 @@ class Subject:
     def _grow_hair(self, seed: int) -> Shell:
         """The hair's surface; where it has strands, the darkness between them is left of it."""
         shell, place = hair_shell(self.skin, self.skin_place, self.paint)
-        if self.look.n_strands == 0:
+        if self.appearance.n_strands == 0:
             return shell
-        long = self.look.hair is Hair.LONG
-        strands = grow_strands(shell, self.rest, place, self.look.n_strands, seed, long=long)
-        self.strands.append(("strands", Label.HAIR, strands))
+        long = self.appearance.hair is Hair.LONG
+        strands = grow_strands(shell, self.rest, place, self.appearance.n_strands, seed, long=long)
+        self.strands.append(("strands", ParsingLabel.HAIR, strands))
         return replace(shell, offset=np.minimum(shell.offset, UNDER_STRANDS * shell.offset))
 
     def _make_glasses(self) -> tuple[Float[np.ndarray, "g 3"], Int[np.ndarray, "f 3"]]:
@@ -196,7 +193,9 @@ class Subject:
         moved = HEAD_SCALE * vertices @ bone[:3, :3].T + bone[:3, 3]
         colours = np.tile(GLASSES_COLOUR, (len(moved), 1))
         normals = vertex_normals(moved, faces)
-        return Surface("glasses", moved, normals, faces, colours, roughness=0.2, specular=0.6, label=Label.GLASSES)
+        return Surface(
+            "glasses", moved, normals, faces, colours, roughness=0.2, specular=0.6, label=ParsingLabel.GLASSES
+        )
 
     def _make_cloth(self) -> Shell:
         template = self.rest
@@ -204,7 +203,7 @@ class Subject:
         torso_place = self.torso.vertices + (self.place - template)[rim].mean(axis=0)
         # the sweater is not textured, so its texture coordinates are of no account
         uv = np.zeros((len(self.body_faces), 3, 2))
-        body = subdivide(self.body_faces, uv, SHELL_PARTS)
+        body = subdivide_with_uv(self.body_faces, uv, SHELL_PARTS)
         place = body.interpolate(np.concatenate([self.place, torso_place]))
         return cloth_shell(body, place, self.paint)
 
@@ -229,13 +228,13 @@ class Subject:
             self.eyeball_colour,
             roughness=0.08,
             specular=0.5,
-            label=Label.LEFT_EYE if joint == Joint.LEFT_EYE else Label.RIGHT_EYE,
+            label=ParsingLabel.LEFT_EYE if joint == Joint.LEFT_EYE else ParsingLabel.RIGHT_EYE,
         )
 
     def _mouth_part(self, part: str, vertices: np.ndarray) -> Surface:
         own, faces = np.unique(self.head.part_faces(part), return_inverse=True)
         faces = faces.reshape(-1, 3)
-        points = keep_under(vertices[own], vertices, self.outer_skin, HEAD_SCALE)
+        points = push_inside(vertices[own], vertices, self.outer_skin, HEAD_SCALE)
         return Surface(
             part,
             points,
@@ -244,14 +243,8 @@ class Subject:
             np.tile(MOUTH_PARTS[part], (len(own), 1)),
             roughness=0.3,
             specular=0.5,
-            label=Label.MOUTH_INTERIOR,
+            label=ParsingLabel.MOUTH_INTERIOR,
         )
-
-
-def random_shape(seed: int) -> Float[np.ndarray, "100"]:
-    """Shape coefficients of a subject that is an open head itself."""
-    generator = np.random.default_rng([seed, 0])
-    return generator.normal(0, SHAPE_DEVIATION, N_SHAPE).clip(-1.2, 1.2).astype(np.float32)
 
 
 def _paint_space(head: HeadAssets) -> tuple[Float[np.ndarray, "v 3"], float]:
@@ -267,7 +260,7 @@ def _shell_surface(
     vertices: Float[np.ndarray, "v 3"],
     normals: Float[np.ndarray, "v 3"],
     gloss: tuple[float, float],
-    label: Label,
+    label: ParsingLabel,
 ) -> Surface:
     """A shell over a posed skin; `gloss` is roughness and specular."""
     direction = unit(shell.mesh.interpolate(normals))

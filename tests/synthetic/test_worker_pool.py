@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from imavatar.errors import DataError, ImavatarError
-from imavatar.synthetic.processes import WorkerTraceback, work_in_processes
+from imavatar.synthetic.worker_pool import WorkerTraceback, work_in_processes
 
 PARENT = """
 import os, sys, time
 from imavatar.cli.common import guarded
-from imavatar.synthetic.processes import work_in_processes
+from imavatar.synthetic.worker_pool import work_in_processes
 
 def stay():
     print(os.getpid(), flush=True)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from imavatar.training.outliers import limit_outliers
+from imavatar.training.gradient_clipping import clip_to_running_norm
 
 
 def optimiser_after(norms: list[float], size: int = 50) -> tuple[torch.optim.Adam, torch.nn.Parameter]:
@@ -29,7 +29,7 @@ def outlier(parameter: torch.nn.Parameter, norm: float) -> torch.Tensor:
 def test_an_outlier_keeps_its_direction_and_gets_the_limit_of_the_root_mean_square():
     optimiser, parameter = optimiser_after([1.0, 2.0] * 100)
     given = outlier(parameter, 1000.0)
-    assert limit_outliers(optimiser, 3.0)
+    assert clip_to_running_norm(optimiser, 3.0)
     # Squares of norms are 1 and 4 in equal shares.
     assert float(parameter.grad.norm()) == pytest.approx(3 * math.sqrt(2.5), rel=1e-2)
     assert float(torch.nn.functional.cosine_similarity(parameter.grad, given, dim=0)) == pytest.approx(1.0)
@@ -39,14 +39,14 @@ def test_an_outlier_keeps_its_direction_and_gets_the_limit_of_the_root_mean_squa
 def test_usual_gradients_and_those_of_a_run_without_limit_stay_as_they_are(norm, factor):
     optimiser, parameter = optimiser_after([1.0] * 20)
     given = outlier(parameter, norm)
-    assert not limit_outliers(optimiser, factor)
+    assert not clip_to_running_norm(optimiser, factor)
     assert torch.equal(parameter.grad, given)
 
 
 def test_before_the_first_step_nothing_is_usual():
     optimiser, parameter = optimiser_after([])
     given = outlier(parameter, 1000.0)
-    assert not limit_outliers(optimiser, 3.0)
+    assert not clip_to_running_norm(optimiser, 3.0)
     assert torch.equal(parameter.grad, given)
 
 
@@ -59,7 +59,7 @@ def test_groups_are_limited_each_by_its_own_gradients():
         optimiser.step()
     outlier(small, 1.0)
     given = outlier(large, 1e3)
-    assert limit_outliers(optimiser, 3.0)
+    assert clip_to_running_norm(optimiser, 3.0)
     assert float(small.grad.norm()) == pytest.approx(3e-3, rel=1e-3)
     assert torch.equal(large.grad, given)
 
@@ -70,7 +70,7 @@ def test_after_an_outlier_the_weights_move_little_more_than_after_a_usual_gradie
         optimiser, parameter = optimiser_after([1.0] * 500)
         before = parameter.detach().clone()
         outlier(parameter, 1000.0)
-        limit_outliers(optimiser, factor)
+        clip_to_running_norm(optimiser, factor)
         for _ in range(30):
             optimiser.step()
             parameter.grad = torch.zeros_like(parameter)
@@ -84,4 +84,4 @@ def test_a_gradient_that_is_not_finite_is_refused(value):
     outlier(parameter, 1.0)
     parameter.grad[3] = value
     with pytest.raises(FloatingPointError, match="norm"):
-        limit_outliers(optimiser, 3.0)
+        clip_to_running_norm(optimiser, 3.0)

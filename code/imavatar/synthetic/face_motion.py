@@ -85,18 +85,6 @@ def random_motion(
     return Motion(tuple(unit_names), amplitudes, strength * _random_pose(n_frames, generator))
 
 
-def expression_of(
-    amplitudes: Float[np.ndarray, "n u"],
-    units: Float[np.ndarray, "u v 3"],
-    basis: Float[np.ndarray, "v 3 e"],
-) -> Float[np.ndarray, "n e"]:
-    """Expression coefficients whose displacements are nearest to those of the units, by least squares."""
-    columns = basis.reshape(-1, basis.shape[-1]).astype(np.float64)
-    targets = units.reshape(len(units), -1).T.astype(np.float64)
-    coefficient_of_unit = np.linalg.lstsq(columns, targets, rcond=None)[0]  # [e, u]
-    return amplitudes @ coefficient_of_unit.T
-
-
 def without_side(name: str) -> str:
     """`mouthSmile` of `mouthSmileLeft`, `mh_eye-slit` of `mh_eye-left-slit`; `mouthLeft` keeps its direction."""
     if name.startswith(OWN_UNITS):

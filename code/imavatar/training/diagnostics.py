@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from imavatar.errors import TrainingError
-from imavatar.training.processes import ALONE, Processes
+from imavatar.training.distributed import SINGLE_PROCESS, Processes
 from imavatar.types import Batch, RenderOutput, SurfaceHits
 
 QUANTILES = {"residual_median": 0.5, "residual_90": 0.9, "residual_99": 0.99}
@@ -16,7 +16,7 @@ NOTHING_HIT = (
 )
 
 
-class EpochHealth:
+class EpochDiagnostics:
     """Shares and quantiles over all steps of an epoch.
 
     Everything stays on its device until `scalars`.
@@ -40,7 +40,7 @@ class EpochHealth:
             self._counts.setdefault(name, []).append(rows.sum())
         self._residuals.append(render.quality.residual)
 
-    def scalars(self, processes: Processes = ALONE) -> dict[str, float]:
+    def scalars(self, processes: Processes = SINGLE_PROCESS) -> dict[str, float]:
         """Shares of rays, quantiles of residuals (model units), singular Jacobians that were skipped.
 
         Args:

@@ -8,16 +8,32 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from imavatar.anatomy import Joint
+from imavatar.anatomy import MM_PER_METRE, N_EXPRESSION, N_SHAPE, N_SHAPE_COLUMNS, Joint
 from imavatar.head.assets import N_BLENDSHAPES, HeadAssets
-from imavatar.head.flame import N_SHAPE_COLUMNS
+from imavatar.head.makehuman import METRES_PER_DECIMETRE
 from imavatar.head.open_head_faces import FaceSpace, random_face
 from imavatar.head.open_head_mesh import HeadMesh
 from imavatar.head.open_head_rig import rigid_fit
-from imavatar.synthetic.layout import METRES_PER_UNIT
 
-N_SHAPE, N_EXPRESSION = 100, 50
-MILLIMETRES = 1000.0
+
+@dataclass(frozen=True)
+class HeadCoefficients:
+    """What a head model makes of a face at rest and of each face unit.
+
+    `shape` [s]; `expression_of_unit` [u, e]: coefficients of an expression are amplitudes times this matrix.
+    """
+
+    shape: Float[np.ndarray, " s"]
+    expression_of_unit: Float[np.ndarray, "u e"]
+
+    @property
+    def n_expression(self) -> int:
+        """Expression coefficients that are used."""
+        return self.expression_of_unit.shape[1]
+
+    def expression(self, amplitudes: Float[np.ndarray, "n u"]) -> Float[np.ndarray, "n e"]:
+        """Expression coefficients of frames with these amplitudes of the units."""
+        return amplitudes @ self.expression_of_unit
 
 
 @dataclass(frozen=True)
@@ -30,16 +46,10 @@ class RawPerson:
     head: HeadAssets
     unit_names: tuple[str, ...]
 
-
-@dataclass(frozen=True)
-class ClosestHead:
-    """The open head that is nearest to a raw person at rest, and what its expressions make of the units.
-
-    `shape` [100]; `expression_of_unit` [u, 50]: coefficients of an expression are amplitudes times this matrix.
-    """
-
-    shape: Float[np.ndarray, " 100"]
-    expression_of_unit: Float[np.ndarray, "u 50"]
+    @property
+    def coefficients(self) -> HeadCoefficients:
+        """Of `head`: its template as it is, and the amplitudes themselves."""
+        return HeadCoefficients(np.zeros(0, dtype=np.float32), np.eye(len(self.unit_names)))
 
 
 def make_raw_person(
@@ -57,30 +67,35 @@ def make_raw_person(
         units: offsets of all face units, decimetres.
         years: as in `random_face`.
     """
-    face = random_face(mesh, space, generator, years)[: mesh.n_vertices] * METRES_PER_UNIT
+    face = random_face(mesh, space, generator, years)[: mesh.n_vertices] * METRES_PER_DECIMETRE
     neck = float(mesh.joints(mesh.base)[0, 1])
     weight = mesh.weights[:, Joint.NECK : Joint.JAW + 1].sum(axis=1) * (mesh.base[: mesh.n_vertices, 1] > neck)
     rotation, shift = rigid_fit(face, open_head.v_template.astype(np.float64), weight)
     columns = np.zeros((mesh.n_vertices, 3, N_BLENDSHAPES), dtype=np.float32)
     for k, offset in enumerate(units.values()):
-        turned = METRES_PER_UNIT * offset[: mesh.n_vertices] @ rotation.T
+        turned = METRES_PER_DECIMETRE * offset[: mesh.n_vertices] @ rotation.T
         columns[..., N_SHAPE_COLUMNS + k] = turned
     template = (face @ rotation.T + shift).astype(np.float32)
     return RawPerson(replace(open_head, v_template=template, shapedirs=columns), tuple(units))
 
 
-def closest_head(person: RawPerson, open_head: HeadAssets) -> ClosestHead:
-    """Least squares over the vertices: of the face at rest, and of every unit's offsets."""
+def closest_head(person: RawPerson, open_head: HeadAssets) -> HeadCoefficients:
+    """The open head nearest to a person: least squares over the vertices at rest, and over each unit's offsets."""
     n_units = len(person.unit_names)
     units = person.head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + n_units]
-    expression = open_head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + N_EXPRESSION]
     deviation = (person.head.v_template - open_head.v_template).astype(np.float64)
     shape = _solve(open_head.shapedirs[..., :N_SHAPE], deviation[..., None])[:, 0]
-    return ClosestHead(shape, _solve(expression, units).T)
+    return HeadCoefficients(shape, expression_of_units(np.moveaxis(units, -1, 0), open_head))
+
+
+def expression_of_units(units: Float[np.ndarray, "u v 3"], open_head: HeadAssets) -> Float[np.ndarray, "u e"]:
+    """Expression coefficients of the open head whose displacements are nearest to the units' (metres)."""
+    basis = open_head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + N_EXPRESSION]
+    return _solve(basis, np.moveaxis(units, 0, -1)).T
 
 
 def vertex_error(
-    person: RawPerson, open_head: HeadAssets, closest: ClosestHead, amplitudes: Float[np.ndarray, "n u"]
+    person: RawPerson, open_head: HeadAssets, closest: HeadCoefficients, amplitudes: Float[np.ndarray, "n u"]
 ) -> Float[np.ndarray, "n v"]:
     """Distances of the closest head's vertices from the person's, millimetres, joints at rest."""
     n_units = len(person.unit_names)
@@ -89,7 +104,7 @@ def vertex_error(
     at_rest = open_head.v_template + open_head.shapedirs[..., :N_SHAPE] @ closest.shape - person.head.v_template
     per_unit = np.einsum("vce,ue->uvc", expression, closest.expression_of_unit) - np.moveaxis(units, -1, 0)
     offset = at_rest + np.tensordot(amplitudes, per_unit, axes=1)
-    return MILLIMETRES * np.linalg.norm(offset, axis=-1)
+    return MM_PER_METRE * np.linalg.norm(offset, axis=-1)
 
 
 def _solve(basis: Float[np.ndarray, "v 3 k"], target: Float[np.ndarray, "v 3 t"]) -> Float[np.ndarray, "k t"]:

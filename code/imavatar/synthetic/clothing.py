@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float
 
 from imavatar.synthetic.mesh_tools import FineMesh, value_noise
-from imavatar.synthetic.paint import SkinPaint
+from imavatar.synthetic.skin_material import SkinPaint
 
 HAIR_THICKNESS = 0.016
 HAIR_RAMP = 0.022

@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from imavatar.head.flame import N_SHAPE_COLUMNS
-from imavatar.synthetic.raw_space import N_EXPRESSION, N_SHAPE, RawPerson, closest_head, vertex_error
+from imavatar.anatomy import N_EXPRESSION, N_SHAPE, N_SHAPE_COLUMNS
+from imavatar.synthetic.makehuman_person import RawPerson, closest_head, vertex_error
 from oracles_ellipsoid_head import ellipsoid_head
 
 

@@ -19,11 +19,11 @@ from torch import Tensor
 from imavatar.anatomy import SemanticClass
 from imavatar.data.dataset import Frame
 from imavatar.head.flame import Flame
-from imavatar.numerics.rasterize import vertex_normals
+from imavatar.numerics.mesh import vertex_normals
 from imavatar.rendering.camera import project
 from imavatar.types import HeadParameters
 
-THICKEST = 0.4
+MAX_OFFSET = 0.4
 """Model units (10 cm); what lies farther off is not part of the head."""
 STEP = 0.005
 FACES_CAMERA, AT_CONTOUR = 0.4, 0.35
@@ -35,7 +35,7 @@ DIRECTION_SMOOTHNESS = 30.0
 
 
 @dataclass(frozen=True)
-class Sightings:
+class VertexObservations:
     """What frames say of each vertex.
 
     `bare` counts frames that show skin there, `covered` those that show hair or cloth. `thickness` is the median
@@ -48,7 +48,7 @@ class Sightings:
 
 
 @torch.no_grad()
-def dress(flame: Flame, frames: Iterable[Frame]) -> Float[Tensor, "v 3"]:
+def offset_head_by_masks(flame: Flame, frames: Iterable[Frame]) -> Float[Tensor, "v 3"]:
     """The canonical head's vertices moved outwards along their normals by the thickness of what covers them.
 
     Args:
@@ -56,12 +56,12 @@ def dress(flame: Flame, frames: Iterable[Frame]) -> Float[Tensor, "v 3"]:
     """
     vertices, faces = flame.canonical_vertices, flame.faces_tensor
     corners = faces.cpu().numpy()
-    thickness = spread_thickness(look(flame, frames), corners)
+    thickness = spread_thickness(observe_vertices(flame, frames), corners)
     outwards = _smooth_directions(_normals(vertices, faces).cpu().double().numpy(), corners)
     return vertices + torch.as_tensor(thickness[:, None] * outwards).to(vertices)
 
 
-def look(flame: Flame, frames: Iterable[Frame]) -> Sightings:
+def observe_vertices(flame: Flame, frames: Iterable[Frame]) -> VertexObservations:
     """Labels of the vertices that face the camera, and distances to the contour of those at it.
 
     A vertex outside the image counts as bare: what no frame shows stays where the head model has it.
@@ -78,21 +78,21 @@ def look(flame: Flame, frames: Iterable[Frame]) -> Sightings:
         at_contour = (np.abs(facing) < AT_CONTOUR) & (cover + background > 0.5)
         distance = _distance_to_contour(frame.foreground.numpy(), points)
         measured.append(np.where(at_contour, distance, np.nan))
-    return Sightings(bare, covered, _median(np.stack(measured)))
+    return VertexObservations(bare, covered, _median(np.stack(measured)))
 
 
-def spread_thickness(sightings: Sightings, faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, " v"]:
+def spread_thickness(observations: VertexObservations, faces: Int[np.ndarray, "f 3"]) -> Float[np.ndarray, " v"]:
     """A smooth thickness over a mesh that follows what was measured and is zero where bare skin was seen.
 
     Hair has its full thickness close to the hairline. The smoothest surface between a hairline and a contour is a ramp,
     which is too thin wherever no contour was measured: what was measured is therefore carried up to the bare skin.
     """
-    is_bare = sightings.bare > sightings.covered
-    known = ~np.isnan(sightings.thickness) & ~is_bare
+    is_bare = observations.bare > observations.covered
+    known = ~np.isnan(observations.thickness) & ~is_bare
     laplacian = _laplacian(faces, len(known))
-    measured = np.where(known, sightings.thickness, 0.0)
+    measured = np.where(known, observations.thickness, 0.0)
     ramp, full = (
-        np.clip(spsolve((diags_array(weight) + SMOOTHNESS * laplacian).tocsc(), measured), 0.0, THICKEST)
+        np.clip(spsolve((diags_array(weight) + SMOOTHNESS * laplacian).tocsc(), measured), 0.0, MAX_OFFSET)
         for weight in (known + BARE_WEIGHT * is_bare + SHRINKAGE, known + SHRINKAGE)
     )
     return np.where(is_bare, ramp, full)
@@ -138,7 +138,7 @@ def _view(flame: Flame, frame: Frame) -> tuple[_Points, Float[np.ndarray, " v"]]
 
 def _distance_to_contour(foreground: Bool[np.ndarray, "h w"], points: _Points) -> Float[np.ndarray, " v"]:
     """Model units from each vertex outwards to where the person ends; NaN where the image or the reach ends before."""
-    n_steps = round(THICKEST / STEP)
+    n_steps = round(MAX_OFFSET / STEP)
     distance = np.full(len(points.pixels), np.nan)
     undecided = np.ones(len(points.pixels), dtype=bool)
     for k in range(n_steps):

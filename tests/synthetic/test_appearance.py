@@ -6,20 +6,20 @@ import trimesh
 from scipy.interpolate import BSpline
 
 from imavatar.anatomy import HEAD_SCALE
+from imavatar.synthetic.appearance import KINDS, Hair, random_appearance
 from imavatar.synthetic.glasses import IN_FRONT, RIM, TUBE, glasses_mesh
-from imavatar.synthetic.look import KINDS, Hair, random_look
 from imavatar.synthetic.renderer import StudioCamera
 from imavatar.synthetic.strand_cover import bspline_points, strand_cover
-from imavatar.synthetic.subject import Curves
+from imavatar.synthetic.synthetic_subject import Curves
 
 EYES = np.array([[0.031, 0.03, 0.05], [-0.031, 0.03, 0.05]])
 
 
 def test_the_first_subjects_are_one_of_each_kind_and_seeds_decide():
-    looks = [random_look(k, 0.5, np.random.default_rng([3, k])) for k in range(12)]
+    looks = [random_appearance(k, 0.5, np.random.default_rng([3, k])) for k in range(12)]
     assert {look.hair for look in looks[: len(KINDS)]} == set(Hair)
     assert looks[3].glasses and looks[4].beard and looks[2].n_strands == 0
-    again = [random_look(k, 0.5, np.random.default_rng([3, k])) for k in range(12)]
+    again = [random_appearance(k, 0.5, np.random.default_rng([3, k])) for k in range(12)]
     assert looks == again
     assert len({look.palette for look in looks}) == 12
     for look in looks:
@@ -28,7 +28,7 @@ def test_the_first_subjects_are_one_of_each_kind_and_seeds_decide():
 
 def test_old_hair_is_grey():
     def saturation(years):
-        hair = np.array(random_look(0, years, np.random.default_rng(5)).palette.hair)
+        hair = np.array(random_appearance(0, years, np.random.default_rng(5)).palette.hair)
         return (hair.max() - hair.min()) / hair.max()
 
     assert saturation(1.0) < 0.1 < saturation(0.5)

@@ -14,7 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from imavatar.types import Batch
 
-PATIENCE = timedelta(hours=1)
+TIMEOUT = timedelta(hours=1)
 """How long a process waits for another: the first one's warm start or preview may take minutes."""
 
 
@@ -29,16 +29,16 @@ class Processes:
     n: int = 1
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is the process that writes files."""
         return self.rank == 0
 
     @property
-    def own(self) -> slice:
+    def shard(self) -> slice:
         """This process's part of rows that all processes have."""
         return slice(self.rank, None, self.n)
 
-    def own_rays(self, batch: Batch) -> Batch:
+    def shard_rays(self, batch: Batch) -> Batch:
         """This process's part of a step's rays: whole frames where they can be shared out evenly, else every n-th ray.
 
         Every frame stays in the batch, with or without rays.
@@ -59,9 +59,9 @@ class Processes:
         """Which rays are this process's, by the frame of each."""
         if n_frames % self.n == 0:
             return (rays_frame % self.n == self.rank).nonzero()[:, 0]
-        return torch.arange(len(rays_frame), device=rays_frame.device)[self.own]
+        return torch.arange(len(rays_frame), device=rays_frame.device)[self.shard]
 
-    def count(self, number: int) -> float:
+    def mean_count(self, number: int) -> float:
         """The mean of a number over the processes; see `losses`."""
         if self.n == 1:
             return float(number)
@@ -92,7 +92,7 @@ class Processes:
                 dense = dense.index_add(0, index.long(), gradient.values())
             table.grad = torch.sparse_coo_tensor(rows[None], self.mean(dense), table.shape)
 
-    def same(self, module: nn.Module) -> nn.Module:
+    def wrap_ddp(self, module: nn.Module) -> nn.Module:
         """A module whose gradients are the means over the processes, and whose weights become those of the first."""
         if self.n == 1:
             return module
@@ -104,7 +104,7 @@ class Processes:
             dist.barrier()
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 """A run of one process."""
 
 
@@ -115,13 +115,13 @@ def join_processes() -> Processes:
     """
     n = int(os.environ.get("WORLD_SIZE", "1"))
     if n == 1:
-        return ALONE
+        return SINGLE_PROCESS
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE)
+        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo", timeout=TIMEOUT)
     processes = Processes(dist.get_rank(), n)
-    if not processes.first:
+    if not processes.is_main:
         logging.getLogger("imavatar").setLevel(logging.ERROR)
     return processes
 

@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 
-def limit_outliers(optimiser: torch.optim.Adam, factor: float) -> bool:
+def clip_to_running_norm(optimiser: torch.optim.Adam, factor: float) -> bool:
     """Scale the gradient of each parameter group down to at most `factor` times its usual norm, in place.
 
     The gradient of a surface point grows without bound as the ray grazes the surface (docs/method.md, section 7). Adam
@@ -30,7 +30,7 @@ def limit_outliers(optimiser: torch.optim.Adam, factor: float) -> bool:
         for group, decay in zip(groups, decays, strict=True)
         if group
     ]
-    limited = False
+    clipped = False
     # One transfer for all: a GPU is waited for each time.
     values = torch.stack([value for pair in pairs for value in pair]).view(-1, 2).tolist() if pairs else []
     for group, (norm, usual) in zip(filter(None, groups), values, strict=True):
@@ -38,8 +38,8 @@ def limit_outliers(optimiser: torch.optim.Adam, factor: float) -> bool:
             raise FloatingPointError(f"a gradient's norm is {norm}")
         if 0 < factor * usual < norm:
             torch.nn.utils.clip_grads_with_norm_(group, factor * usual, torch.tensor(norm))
-            limited = True
-    return limited
+            clipped = True
+    return clipped
 
 
 def _usual_norm(optimiser: torch.optim.Adam, parameters: list[Tensor], decay: float) -> Float[Tensor, ""]:

@@ -6,7 +6,7 @@ from enum import Enum
 
 import numpy as np
 
-from imavatar.synthetic.paint import Palette
+from imavatar.synthetic.skin_material import Palette
 
 
 class Hair(Enum):
@@ -27,7 +27,7 @@ class Light:
 
 
 @dataclass(frozen=True)
-class Look:
+class Appearance:
     """Of one subject. `grey` is the share of its hair's colour that age has taken."""
 
     palette: Palette = field(default_factory=Palette)
@@ -55,7 +55,7 @@ GREY_AGE = 0.75
 N_STRANDS = {Hair.NONE: 0, Hair.SHORT: 14000, Hair.LONG: 20000}
 
 
-def random_look(index: int, age: float, generator: np.random.Generator) -> Look:
+def random_appearance(index: int, age: float, generator: np.random.Generator) -> Appearance:
     """The look of subject `index` of a data set.
 
     Args:
@@ -80,7 +80,7 @@ def random_look(index: int, age: float, generator: np.random.Generator) -> Look:
     light = Light(
         turn=generator.uniform(-1.2, 1.2), key=generator.uniform(0.6, 1.3), warmth=generator.uniform(0.92, 1.08)
     )
-    return Look(palette=palette, n_strands=N_STRANDS[kind["hair"]], light=light, **kind)
+    return Appearance(palette=palette, n_strands=N_STRANDS[kind["hair"]], light=light, **kind)
 
 
 def _between(colours: tuple[tuple[float, ...], ...], place: float) -> np.ndarray:

@@ -10,7 +10,7 @@ import torch
 
 import imavatar
 from imavatar.cli import exp_runner_main
-from imavatar.training.processes import Processes
+from imavatar.training.distributed import Processes
 from one_step import gradients_of_a_step
 from tiny_runs import losses, model_state, run_folder, write_config
 

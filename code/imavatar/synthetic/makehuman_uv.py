@@ -7,11 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from imavatar.errors import AssetError
-from imavatar.head.makehuman import BODY_GROUP, BaseMesh, MakeHuman
-from imavatar.synthetic.paint import FaceTextures
-
-METRES_PER_UNIT = 0.1
-"""MakeHuman's unit is a decimetre."""
+from imavatar.head.makehuman import BODY_GROUP, METRES_PER_DECIMETRE, BaseMesh, MakeHuman
+from imavatar.synthetic.skin_material import FaceTextures
 
 TEXTURE_SIZE = 1024
 TORSO_HALF_WIDTH, TORSO_DEPTH = 0.28, 0.25
@@ -62,7 +59,7 @@ def torso_below(base: BaseMesh, vertex_ids: Int[np.ndarray, " v"], template: Flo
     counting most.
     """
     quads = base.quads[BODY_GROUP][..., 0]
-    metres = base.vertices * METRES_PER_UNIT
+    metres = base.vertices * METRES_PER_DECIMETRE
     head_index = np.full(len(metres), -1)
     head_index[vertex_ids] = np.arange(len(vertex_ids))
     body = np.unique(quads)

@@ -5,10 +5,11 @@ import torch
 from jaxtyping import Bool, Float, Int
 from trimesh.triangles import closest_point
 
+from imavatar.anatomy import ParsingLabel
 from imavatar.head.assets import HeadAssets
+from imavatar.numerics.mesh import face_normals
 from imavatar.rendering.mesh_queries import signed_distance
 from imavatar.synthetic.mesh_tools import unit
-from imavatar.synthetic.paint import Label
 
 THICKNESS = 0.0015
 """Metres of skin that nothing comes nearer to than to its outside."""
@@ -23,11 +24,11 @@ def outer_skin(
 ) -> Int[np.ndarray, "k 3"]:
     """Faces of the skin without those inside the mouth and on the lips, between which teeth are seen."""
     inside: Bool[np.ndarray, " v"] = head.regions.get("inner_mouth", np.zeros(len(head.v_template))) > 0.02
-    open_to_it = inside | np.isin(labels, (Label.UPPER_LIP, Label.LOWER_LIP, Label.MOUTH_INTERIOR))
+    open_to_it = inside | np.isin(labels, (ParsingLabel.UPPER_LIP, ParsingLabel.LOWER_LIP, ParsingLabel.MOUTH_INTERIOR))
     return faces[~open_to_it[faces].any(axis=1)]
 
 
-def keep_under(
+def push_inside(
     points: Float[np.ndarray, "n 3"],
     vertices: Float[np.ndarray, "v 3"],
     faces: Int[np.ndarray, "f 3"],
@@ -39,7 +40,7 @@ def keep_under(
         unit_length: of the points and vertices, a metre in them.
     """
     corners = vertices[faces]
-    normals = unit(np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]))
+    normals = unit(face_normals(vertices, faces))
     mesh = torch.as_tensor(vertices), torch.as_tensor(faces)
     points = points.copy()
     for _ in range(ROUNDS):

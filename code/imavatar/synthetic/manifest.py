@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +11,30 @@ from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
 from imavatar.head.assets import HeadAssets
 
-SETTINGS_FILE = "synthetic.json"
+MANIFEST = "synthetic.json"
 
 
 def fingerprint(head: HeadAssets) -> str:
+    """Sixteen digits that tell a head model from others."""
     digest = hashlib.sha256()
     for values in (head.v_template, head.faces, head.shapedirs, head.posedirs, head.weights):
         digest.update(np.ascontiguousarray(values).tobytes())
     return digest.hexdigest()[:16]
 
 
-def is_claimed(folder: Path, settings: Any) -> bool:
-    """Whether the settings (a dataclass) are noted beside the data.
+def has_manifest(folder: Path, note: dict[str, Any]) -> bool:
+    """Whether a note lies beside the data.
 
     Raises:
         DataError: the folder holds something else, or the note cannot be read.
     """
-    path, wanted = folder.parent / SETTINGS_FILE, asdict(settings)
+    path = folder.parent / MANIFEST
     advice = f"delete the folder {folder.parent}, or choose another name with --subject"
     try:
         if path.is_file():
             found = json.loads(path.read_text(encoding="utf-8"))
-            if found != wanted:
-                raise DataError(f"{path}: {_difference(found, wanted)}; {advice}")
+            if found != note:
+                raise DataError(f"{path}: {_difference(found, note)}; {advice}")
             return True
         if folder.exists():
             raise DataError(f"{folder}: exists, but was not made by this command; {advice}")
@@ -45,26 +45,26 @@ def is_claimed(folder: Path, settings: Any) -> bool:
     return False
 
 
-def claim(folder: Path, settings: Any) -> None:
-    """Note the settings beside the data; only for who holds the subject's lock.
+def write_manifest(folder: Path, note: dict[str, Any]) -> None:
+    """Put a note beside the data; only for who holds the subject's lock.
 
     Raises:
-        DataError: see `is_claimed`, or the note cannot be written.
+        DataError: see `has_manifest`, or the note cannot be written.
     """
-    if is_claimed(folder, settings):
+    if has_manifest(folder, note):
         return
-    path = folder.parent / SETTINGS_FILE
+    path = folder.parent / MANIFEST
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(asdict(settings), indent=2) + "\n")
+        write_text(path, json.dumps(note, indent=2) + "\n")
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def _difference(found, wanted: dict) -> str:
+def _difference(found: Any, wanted: dict[str, Any]) -> str:
     if not isinstance(found, dict):
         return "does not hold settings"
     keys = [key for key in wanted if found.get(key) != wanted[key]]
-    if keys == ["head"] or keys in (["look"], ["version"]):
+    if keys in (["head"], ["look"], ["version"]):
         return "was made with another head model or another version of the synthetic subject"
     return "; ".join(f"{key} is {found.get(key)}, asked for is {wanted[key]}" for key in keys)

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from imavatar.anatomy import Joint, pose_slice
-from imavatar.synthetic.motion import MAX_JAW, MAX_PITCH, MAX_ROLL, MAX_UNIT, MAX_YAW, expression_of, random_motion
+from imavatar.anatomy import N_EXPRESSION, N_SHAPE_COLUMNS, Joint, pose_slice
+from imavatar.synthetic.face_motion import MAX_JAW, MAX_PITCH, MAX_ROLL, MAX_UNIT, MAX_YAW, random_motion
+from imavatar.synthetic.makehuman_person import expression_of_units
+from oracles_ellipsoid_head import ellipsoid_head
 
 UNITS = ("mouthSmileLeft", "mouthSmileRight", "eyeBlinkLeft", "eyeBlinkRight", "jawForward", "mouthLeft", "mouthRight")
 
@@ -62,10 +64,8 @@ def test_the_seed_decides():
 
 
 def test_expressions_reproduce_units_that_lie_in_the_basis():
-    generator = np.random.default_rng(0)
-    basis = generator.normal(size=(40, 3, 6))
-    mix = generator.normal(size=(2, 6))
+    head, generator = ellipsoid_head(), np.random.default_rng(0)
+    basis = head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + N_EXPRESSION].astype(np.float64)
+    mix = generator.normal(size=(2, N_EXPRESSION))
     units = np.einsum("vce,ue->uvc", basis, mix)
-    amplitudes = generator.uniform(size=(5, 2))
-    expression = expression_of(amplitudes, units, basis)
-    np.testing.assert_allclose(expression, amplitudes @ mix, atol=1e-9)
+    np.testing.assert_allclose(expression_of_units(units, head), mix, atol=1e-6)

@@ -17,4 +17,4 @@ def missing() -> str | None:
     return None
 
 
-needs_studio = pytest.mark.skipif(missing() is not None, reason=str(missing()))
+requires_mitsuba = pytest.mark.skipif(missing() is not None, reason=str(missing()))

@@ -5,15 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from imavatar.anatomy import ParsingLabel
 from imavatar.numerics.rasterize import rasterize
 from imavatar.synthetic.mesh_tools import unit
-from imavatar.synthetic.paint import Label
 from imavatar.synthetic.renderer import StudioCamera
-from imavatar.synthetic.subject import Subject, Surface
+from imavatar.synthetic.synthetic_subject import Surface, SyntheticSubject
 
 
 @dataclass(frozen=True)
-class SeenSurface:
+class VisibleSurface:
     """Labels 0...18, unit normals (world space) and depth (model units) at pixel centres; 0, 0 and infinite if none."""
 
     labels: UInt8[np.ndarray, "h w"]
@@ -21,7 +21,7 @@ class SeenSurface:
     depth: Float[np.ndarray, "h w"]
 
 
-def seen_surface(subject: Subject, surfaces: list[Surface], camera: StudioCamera) -> SeenSurface:
+def visible_surface(subject: SyntheticSubject, surfaces: list[Surface], camera: StudioCamera) -> VisibleSurface:
     """Of the surfaces alone: strands of hair are none."""
     vertices = np.concatenate([surface.vertices for surface in surfaces])
     vertex_normals = np.concatenate([surface.normals for surface in surfaces])
@@ -30,7 +30,7 @@ def seen_surface(subject: Subject, surfaces: list[Surface], camera: StudioCamera
     surface_of = np.repeat(np.arange(len(surfaces)), [len(s.faces) for s in surfaces])
     pixels, depth = camera.project(vertices)
     raster = rasterize(pixels, depth, faces, (camera.size, camera.size))
-    image = np.full(raster.face.shape, Label.BACKGROUND, dtype=np.uint8)
+    image = np.full(raster.face.shape, ParsingLabel.BACKGROUND, dtype=np.uint8)
     normals = np.zeros((*raster.face.shape, 3))
     seen = raster.covered
     found, weights = surface_of[raster.face[seen]], raster.barycentric[seen]
@@ -44,4 +44,4 @@ def seen_surface(subject: Subject, surfaces: list[Surface], camera: StudioCamera
         corners = faces[raster.face[seen][here]] - start[index]
         labels[here] = subject.skin_labels(corners, weights[here])
     image[seen] = labels
-    return SeenSurface(image, normals, raster.depth)
+    return VisibleSurface(image, normals, raster.depth)

@@ -5,35 +5,14 @@ belong to the unshaped template, so the paint sticks to the mesh under every sha
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from imavatar.anatomy import ParsingLabel
 from imavatar.synthetic.mesh_tools import sample_texture, value_noise
 
 EYES_IN_PAINT_SPACE = np.array([0.0, 0.03, 0.054])
-
-
-class Label(IntEnum):
-    """The face-parsing labels that a synthetic subject has."""
-
-    BACKGROUND = 0
-    SKIN = 1
-    LEFT_BROW = 2
-    RIGHT_BROW = 3
-    LEFT_EYE = 4
-    RIGHT_EYE = 5
-    GLASSES = 6
-    LEFT_EAR = 7
-    RIGHT_EAR = 8
-    NOSE = 10
-    MOUTH_INTERIOR = 11
-    UPPER_LIP = 12
-    LOWER_LIP = 13
-    NECK = 14
-    CLOTH = 16
-    HAIR = 17
 
 
 @dataclass(frozen=True)
@@ -105,19 +84,19 @@ class SkinPaint:
         """The face-parsing label at places in paint space with texture coordinates."""
         x, y, _ = place.T
         left = x > 0  # the subject's left is at positive x
-        label = np.full(len(place), Label.SKIN)
-        label[y < _jaw_line(place)] = Label.NECK
+        label = np.full(len(place), ParsingLabel.SKIN)
+        label[y < _jaw_line(place)] = ParsingLabel.NECK
         nose = (np.abs(x) < 0.019) & (y > -0.022) & (y < 0.022) & (place[:, 2] > 0.078)
-        label[nose] = Label.NOSE
+        label[nose] = ParsingLabel.NOSE
         ears = sample_texture(self.textures.ears, uv) > 0.5
-        label[ears] = np.where(left, Label.LEFT_EAR, Label.RIGHT_EAR)[ears]
+        label[ears] = np.where(left, ParsingLabel.LEFT_EAR, ParsingLabel.RIGHT_EAR)[ears]
         brows = self.brow(place) > 0.4
-        label[brows] = np.where(left, Label.LEFT_BROW, Label.RIGHT_BROW)[brows]
+        label[brows] = np.where(left, ParsingLabel.LEFT_BROW, ParsingLabel.RIGHT_BROW)[brows]
         lips = sample_texture(self.textures.lips, uv) > 0.4
         upper = uv[:, 0] < self.textures.lip_line
-        label[lips] = np.where(upper, Label.UPPER_LIP, Label.LOWER_LIP)[lips]
-        label[sample_texture(self.textures.mouth, uv) > 0.5] = Label.MOUTH_INTERIOR
-        label[self.scalp(place, uv) > 0.5] = Label.HAIR
+        label[lips] = np.where(upper, ParsingLabel.UPPER_LIP, ParsingLabel.LOWER_LIP)[lips]
+        label[sample_texture(self.textures.mouth, uv) > 0.5] = ParsingLabel.MOUTH_INTERIOR
+        label[self.scalp(place, uv) > 0.5] = ParsingLabel.HAIR
         return label
 
     def above_hairline(self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, " n"]:

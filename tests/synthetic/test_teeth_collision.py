@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from imavatar.synthetic.mouth import REACH, THICKNESS, keep_under, outer_skin
-from imavatar.synthetic.paint import Label
+from imavatar.anatomy import ParsingLabel
+from imavatar.synthetic.teeth_collision import REACH, THICKNESS, outer_skin, push_inside
 from oracles_ellipsoid_head import ellipsoid
 
 RADIUS = 0.08
@@ -19,7 +19,7 @@ def test_what_has_come_through_goes_back_and_the_rest_stays(unit_length):
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     distance = np.repeat([0.6 * RADIUS, RADIUS - 0.5 * THICKNESS, RADIUS + 0.005], 20)
     points = unit_length * distance[:, None] * direction
-    kept = keep_under(points, unit_length * vertices, faces, unit_length)
+    kept = push_inside(points, unit_length * vertices, faces, unit_length)
     reached = np.linalg.norm(kept, axis=1) / unit_length
     np.testing.assert_array_equal(kept[:20], points[:20])
     assert (reached[20:] < RADIUS - 0.9 * THICKNESS).all()
@@ -31,13 +31,13 @@ def test_what_has_come_through_goes_back_and_the_rest_stays(unit_length):
 def test_what_is_far_outside_has_not_come_through():
     vertices, faces = ellipsoid([RADIUS] * 3, [0.0, 0.0, 0.0], 24, 32)
     points = np.array([[0.0, 0.0, RADIUS + 1.2 * REACH]])
-    np.testing.assert_array_equal(keep_under(points, vertices, faces, 1.0), points)
+    np.testing.assert_array_equal(push_inside(points, vertices, faces, 1.0), points)
 
 
 def test_lips_and_the_inside_of_the_mouth_are_not_the_outside():
     faces = np.array([[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]])
     head = SimpleNamespace(regions={"inner_mouth": np.array([1.0, 0, 0, 0, 0, 0])}, v_template=np.zeros((6, 3)))
-    labels = np.full(6, Label.SKIN)
+    labels = np.full(6, ParsingLabel.SKIN)
     np.testing.assert_array_equal(outer_skin(head, faces, labels), faces[1:])
-    labels[5] = Label.LOWER_LIP
+    labels[5] = ParsingLabel.LOWER_LIP
     np.testing.assert_array_equal(outer_skin(head, faces, labels), faces[1:3])

@@ -1,7 +1,10 @@
-"""What is known of a whole sequence beside its pictures: vertices, landmarks, and how each frame was made."""
+"""What is known beside the pictures: of a sequence vertices, landmarks and how each frame was made; of a person
+the open head that comes closest."""
 
 import csv
 import io
+import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,26 +14,33 @@ from imavatar.anatomy import HEAD_SCALE, Joint, pose_slice
 from imavatar.data.array_file import write_arrays
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
-from imavatar.synthetic.recording import Take
+from imavatar.head.assets import HeadAssets
+from imavatar.synthetic.makehuman_person import vertex_error
+from imavatar.synthetic.people import Person
+from imavatar.synthetic.recording import SequenceSpec
 from imavatar.synthetic.sequences import Sequence, pairs_together
 from imavatar.synthetic.studio import Studio
 
 FOLDER = Path("ground_truth")
 VERTICES, LANDMARKS, FRAMES = "vertices.npz", "landmarks.npz", "frames.csv"
+FIT_FILE = "closest_head.json"
 
 
 @torch.no_grad()
-def write_truth(take: Take, studio: Studio, sequence: Sequence) -> None:
-    """Write `ground_truth/` of a take: metres in world space, pixels with integers at their centres.
+def write_truth(spec: SequenceSpec, studio: Studio, sequence: Sequence) -> None:
+    """Write `ground_truth/` of a sequence: metres in world space, pixels with integers at their centres.
 
     `vertices.npz` holds `vertices` [n, v, 3] and `faces` [f, 3] of the head's mesh, without hair and clothes;
     `landmarks.npz` the face's landmarks as `points` [n, l, 3] and `pixels` [n, l, 2]; `frames.csv` a row a frame: which
     part of the sequence it is of, its bin of extrapolation, the largest amplitude of a unit, the jaw's angle in
     radians, and how many of the pairs that training lacks are together.
+
+    Raises:
+        DataError: the folder cannot be written.
     """
-    folder, flame = take.folder / FOLDER, studio.subject.flame
-    vertices = [flame.vertices(shot.parameters)[0].numpy() / HEAD_SCALE for shot in take.shots]
-    landmarks = [studio.landmarks(shot) for shot in take.shots]
+    folder, flame = spec.folder / FOLDER, studio.subject.flame
+    vertices = [flame.vertices(frame.parameters)[0].numpy() / HEAD_SCALE for frame in spec.frames]
+    landmarks = [studio.landmarks(frame) for frame in spec.frames]
     motion = sequence.motion
     rows = zip(
         range(1, len(sequence) + 1),
@@ -58,3 +68,29 @@ def write_truth(take: Take, studio: Studio, sequence: Sequence) -> None:
         write_text(folder / FRAMES, text.getvalue())
     except OSError as error:
         raise DataError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
+def write_fit(path: Path, person: Person, head: HeadAssets, sequences: dict[str, Sequence]) -> None:
+    """Write how close the open head comes to a person, over the skin's vertices, joints at rest; and who it is.
+
+    Raises:
+        DataError: the file cannot be written.
+    """
+    skin = np.unique(head.part_faces("skin"))
+    errors = {
+        name: vertex_error(person.raw, head, person.closest, sequence.motion.amplitudes)[:, skin]
+        for name, sequence in sequences.items()
+    }
+    content = {
+        "years": person.years,
+        "look": {**asdict(person.appearance), "hair": person.appearance.hair.value},
+        "shape": person.closest.shape.tolist(),
+        "error_mm": {
+            name: {"mean": float(e.mean()), "percentile_95": float(np.percentile(e, 95)), "largest": float(e.max())}
+            for name, e in errors.items()
+        },
+    }
+    try:
+        write_text(path, json.dumps(content, indent=1) + "\n")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error

@@ -8,9 +8,9 @@ import torch
 from imavatar.anatomy import SemanticClass
 from imavatar.data.dataset import Frame
 from imavatar.head.flame import Flame
-from imavatar.numerics.rasterize import vertex_normals
+from imavatar.numerics.mesh import vertex_normals
 from imavatar.rendering.camera import project
-from imavatar.training.standoff import Sightings, dress, look, spread_thickness
+from imavatar.training.hair_offset import VertexObservations, observe_vertices, offset_head_by_masks, spread_thickness
 from imavatar.types import Camera, HeadParameters
 from oracles_ellipsoid_head import ellipsoid, ellipsoid_head
 
@@ -57,16 +57,16 @@ def views(flame: Flame) -> list[Frame]:
 
 
 def test_the_thickness_of_a_cap_is_found_at_its_contour(flame):
-    sightings, thickness = look(flame, views(flame)), cap(flame)
-    measured = ~np.isnan(sightings.thickness) & (thickness > 0) & (flame.v_template[:, 1].numpy() > 0.2)
+    observations, thickness = observe_vertices(flame, views(flame)), cap(flame)
+    measured = ~np.isnan(observations.thickness) & (thickness > 0) & (flame.v_template[:, 1].numpy() > 0.2)
     assert measured.sum() > 50
-    assert np.abs(sightings.thickness[measured] - THICKNESS).mean() < 0.02
+    assert np.abs(observations.thickness[measured] - THICKNESS).mean() < 0.02
     face = (flame.v_template[:, 2].numpy() > 0.2) & (thickness == 0) & (flame.v_template[:, 1].numpy() < 0.05)
-    assert (sightings.bare[face] >= sightings.covered[face]).mean() > 0.95
+    assert (observations.bare[face] >= observations.covered[face]).mean() > 0.95
 
 
 def test_a_dressed_head_has_the_cap_even_where_no_contour_was_and_a_bare_face(flame):
-    moved = (dress(flame, views(flame)) - flame.canonical_vertices).norm(dim=1).numpy()
+    moved = (offset_head_by_masks(flame, views(flame)) - flame.canonical_vertices).norm(dim=1).numpy()
     template, thickness = flame.v_template.numpy(), cap(flame)
     crown, back = template[:, 1] > 0.25, (template[:, 1] > 0.2) & (template[:, 2] < -0.1)
     for part in (crown & (thickness > 0), back & (thickness > 0)):
@@ -80,7 +80,7 @@ def test_a_head_that_is_bare_in_all_frames_stays_as_it_is(flame):
     for frame in bare:
         frame.semantics[..., SemanticClass.SKIN] += frame.semantics[..., SemanticClass.HAIR]
         frame.semantics[..., SemanticClass.HAIR] = 0
-    moved = (dress(flame, bare) - flame.canonical_vertices).norm(dim=1)
+    moved = (offset_head_by_masks(flame, bare) - flame.canonical_vertices).norm(dim=1)
     seen = flame.v_template[:, 2] > 0.1
     assert moved[seen].max() < 0.3 * THICKNESS
 
@@ -92,6 +92,6 @@ def test_thickness_spreads_evenly_and_parts_of_which_nothing_is_known_have_none(
     measured = np.full(2 * n, np.nan)
     measured[:n:7] = 0.2
     none = np.zeros(2 * n)
-    thickness = spread_thickness(Sightings(none, none, measured), np.concatenate([first, second + n]))
+    thickness = spread_thickness(VertexObservations(none, none, measured), np.concatenate([first, second + n]))
     np.testing.assert_allclose(thickness[:n], 0.2, rtol=0.02)
     assert thickness[n:].max() < 1e-9

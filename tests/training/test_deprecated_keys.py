@@ -1,0 +1,59 @@
+"""Keys of version 0.1.0: read with a warning, never beside their present names, and runs made with them go on."""
+
+import json
+
+import pytest
+import torch
+
+from imavatar.cli.exp_runner import exp_runner_main
+from imavatar.config import load_config, with_current_keys
+from imavatar.config.schema import DEPRECATED_KEYS
+from imavatar.errors import ConfigError
+from imavatar.head.assets import save_head
+from oracles_ellipsoid_head import ellipsoid_head
+from oracles_subject import write_subject
+from tiny_runs import model_state, run_folder, write_config
+
+NEW = "train.recentre_frame_params = True\ntrain.texture_only_steps = 2\n"
+OLD = "train.centred_frames = True\ntrain.texture_first_steps = 2\n"
+
+
+def test_old_keys_mean_what_their_present_names_mean(tmp_path, caplog):
+    new = load_config(write_config(tmp_path, extra=NEW))
+    assert not caplog.records
+    assert load_config(write_config(tmp_path, extra=OLD)) == new
+    for old, current in DEPRECATED_KEYS.items():
+        assert f"{old} is called {current} now" in caplog.text
+
+
+def test_an_old_key_beside_its_present_name_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match=r"train\.centred_frames and train\.recentre_frame_params are both given"):
+        load_config(write_config(tmp_path, extra=NEW + "train.centred_frames = False\n"))
+
+
+def test_a_wrong_value_of_an_old_key_is_refused_under_its_present_name(tmp_path):
+    with pytest.raises(ConfigError, match=r"train\.texture_only_steps is"):
+        load_config(write_config(tmp_path, extra="train.texture_first_steps = many\n"))
+
+
+def test_a_run_that_was_made_with_old_keys_is_finished_and_goes_on(tmp_path, caplog, monkeypatch):
+    monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path / "none"))
+    write_subject(tmp_path)
+    save_head(tmp_path / "head.npz", ellipsoid_head())
+    conf = write_config(tmp_path, extra=NEW)
+    exp_runner_main(["--conf", conf, "--nepoch", "1"])
+    run = run_folder(tmp_path)
+    for path in (run / "config.conf", run / "train" / "finished.json"):
+        text = path.read_text()
+        for old, new in DEPRECATED_KEYS.items():
+            text = text.replace(new.rpartition(".")[2], old.rpartition(".")[2])
+        assert text != path.read_text()
+        path.write_text(text)
+    assert with_current_keys(json.loads((run / "train" / "finished.json").read_text())["config"]) != text
+    trained = model_state(tmp_path, "latest")
+    caplog.set_level("INFO")
+    exp_runner_main(["--conf", conf, "--nepoch", "1"])
+    assert "is finished (1 epochs)" in caplog.text
+    assert all(torch.equal(value, trained[key]) for key, value in model_state(tmp_path, "latest").items())
+    exp_runner_main(["--conf", str(run / "config.conf"), "--nepoch", "2", "--is_continue"])
+    assert "resuming at epoch 1" in caplog.text
