@@ -11,6 +11,9 @@ class BuildWithConfigurations(build_py):
     """An installed package has no `confs` beside it: it takes a copy along."""
 
     def run(self):
+        if not self.editable_mode:
+            # What an earlier installation from this folder has left there would be packed again.
+            shutil.rmtree(self.build_lib, ignore_errors=True)
         super().run()
         if not self.editable_mode:
             shutil.copytree("confs", Path(self.build_lib) / "imavatar" / "confs", dirs_exist_ok=True)

@@ -5,8 +5,14 @@ from pathlib import Path
 import pytest
 
 from imavatar import paths
+from imavatar.config.hocon import read_hocon
 
 PROJECT = Path(__file__).parents[1].resolve()
+
+
+def forget_variables(monkeypatch) -> None:
+    for variable in (paths.DATA, paths.ASSETS, paths.FLAME):
+        monkeypatch.delenv(variable, raising=False)
 
 
 @pytest.fixture
@@ -18,8 +24,7 @@ def installed(tmp_path, monkeypatch):
     (package / "confs" / "baselines" / "c_net.conf").write_text("")
     monkeypatch.setattr(paths, "PACKAGE", package)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "share"))
-    for variable in (paths.DATA, paths.ASSETS, paths.FLAME):
-        monkeypatch.delenv(variable, raising=False)
+    forget_variables(monkeypatch)
     work = tmp_path / "work"
     work.mkdir()
     monkeypatch.chdir(work)
@@ -34,8 +39,7 @@ def make_checkout(folder: Path) -> Path:
 
 
 def test_a_checkout_keeps_everything_in_itself(monkeypatch, tmp_path):
-    for variable in (paths.DATA, paths.ASSETS, paths.FLAME):
-        monkeypatch.delenv(variable, raising=False)
+    forget_variables(monkeypatch)
     monkeypatch.chdir(tmp_path)
     assert paths.is_checkout() and paths.project_dir() == PROJECT
     assert paths.data_dir() == PROJECT / "data" and paths.assets_dir() == PROJECT / "data" / "assets"
@@ -44,6 +48,7 @@ def test_a_checkout_keeps_everything_in_itself(monkeypatch, tmp_path):
 
 
 def test_variables_come_first(monkeypatch, tmp_path):
+    forget_variables(monkeypatch)
     monkeypatch.setenv(paths.DATA, str(tmp_path / "d"))
     assert paths.data_dir() == tmp_path / "d" and paths.assets_dir() == tmp_path / "d" / "assets"
     assert paths.resolve_path("../data/datasets") == (tmp_path / "d" / "datasets").resolve()
@@ -80,6 +85,26 @@ def test_a_file_of_the_users_comes_before_a_shipped_one(installed):
     assert paths.find_conf("confs/baselines/c_net") == paths.PACKAGE / "confs" / "baselines" / "c_net.conf"
 
 
-@pytest.mark.parametrize("name", ["nonsense", "../fast", "/fast", "confs/../fast", ""])
+@pytest.mark.parametrize("name", ["nonsense", "../fast", "/fast", "confs/../fast", "confs", ""])
 def test_what_is_no_shipped_name_stays_as_it_is(installed, name):
     assert paths.find_conf(name) == Path(name)
+
+
+def test_a_configuration_includes_shipped_ones_by_name(installed):
+    confs = paths.PACKAGE / "confs"
+    (confs / "fast.conf").write_text("a = 1, b = 1")
+    (confs / "baselines" / "c_net.conf").write_text('include "../fast.conf"\nb = 2')
+    own = installed / "own.conf"
+    own.write_text('include "confs/baselines/c_net.conf"\nc = 3')
+    assert read_hocon(own) == {"a": 1, "b": 2, "c": 3}
+
+
+def test_a_file_beside_a_configuration_is_included_before_a_shipped_one(installed, monkeypatch):
+    (paths.PACKAGE / "confs" / "fast.conf").write_text("a = shipped")
+    (installed / "fast.conf").write_text("a = of the working directory")
+    folder = installed / "folder"
+    folder.mkdir()
+    (folder / "own.conf").write_text('include "fast.conf"')
+    assert read_hocon(folder / "own.conf") == {"a": "shipped"}
+    (folder / "fast.conf").write_text("a = beside")
+    assert read_hocon(folder / "own.conf") == {"a": "beside"}

@@ -55,16 +55,18 @@ def confs_dir() -> Path:
 
 
 def find_conf(path: str | Path) -> Path:
-    """The file of a configuration: the path itself, or where there is no such file a shipped one of this name.
+    """The file of a configuration: the path itself, or where there is no such file a shipped one of this name."""
+    return Path(path) if os.path.exists(path) else shipped_conf(path) or Path(path)
 
-    `fast`, `fast.conf` and `confs/fast.conf` all name the shipped file `fast.conf`.
-    """
-    path = Path(path)
-    if os.path.exists(path) or path.is_absolute() or not path.name:
-        return path
-    name = path.relative_to("confs") if path.parts[:1] == ("confs",) else path
-    shipped = confs_dir() / (name if name.suffix == CONF_SUFFIX else name.with_name(name.name + CONF_SUFFIX))
-    return shipped if os.path.isfile(shipped) and ".." not in name.parts else path
+
+def shipped_conf(name: str | Path) -> Path | None:
+    """A shipped configuration: `fast`, `fast.conf` and `confs/fast.conf` all name the file `fast.conf`."""
+    name = Path(name)
+    inner = name.relative_to("confs") if name.parts[:1] == ("confs",) else name
+    if inner.is_absolute() or not inner.name or ".." in inner.parts:
+        return None
+    file = confs_dir() / (inner if inner.suffix == CONF_SUFFIX else inner.with_name(inner.name + CONF_SUFFIX))
+    return file if os.path.isfile(file) else None
 
 
 def resolve_path(path: str | Path) -> Path:

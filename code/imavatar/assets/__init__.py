@@ -8,7 +8,7 @@ again when they are used.
 from imavatar.assets.catalogue import ASSETS, Asset, Package
 from imavatar.assets.fetching import check, fetch
 from imavatar.assets.use import asset_bytes, asset_path
-from imavatar.paths import assets_dir, project_dir
+from imavatar.paths import assets_dir
 
 __all__ = [
     "ASSETS",
@@ -19,5 +19,4 @@ __all__ = [
     "assets_dir",
     "check",
     "fetch",
-    "project_dir",
 ]

@@ -22,6 +22,7 @@ from pyhocon.exceptions import ConfigException
 from imavatar.config.substitution import substitute
 from imavatar.errors import ConfigError
 from imavatar.names import shown
+from imavatar.paths import shipped_conf
 
 MAX_BYTES = 256 * 1024
 """Of a configuration with its includes, each as often as it is included. The longest of this project has 4 KB; pyhocon
@@ -102,6 +103,7 @@ class _Reading:
     def __init__(self, name: str, text: str):
         self.name = name
         self.texts = {name: text}
+        self._found: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._size = self._n_includes = self._n_parsed = 0
         self._open = [name]
@@ -121,7 +123,10 @@ class _Reading:
                 f"{self.name}: has more than {MAX_BYTES // 1024} KB with what it includes; is it a configuration?"
             )
         for include in self._scan(name, depth):
-            path = _included_path(include, name)
+            asked = _included_path(include, name)
+            # An installed package's configurations lie in a folder that nobody knows: they are included by their names.
+            shipped = None if os.path.lexists(asked) else shipped_conf(include.target)
+            path = self._found[asked] = asked if shipped is None else os.fspath(shipped)
             if path not in self.texts:
                 self.texts[path] = _read_text(path, f"{include.where}: {shown(include.target)}: ", regular=True)
             chain_here = [*chain, (os.path.realpath(path), path)]
@@ -195,9 +200,9 @@ class _Reading:
     def parse_file(self, filename: str, **options: object) -> ConfigTree | list:
         """Called by pyhocon for an include, in place of its own function."""
         self._n_parsed += 1
-        if filename not in self.texts or self._n_parsed > MAX_INCLUDES:
+        if filename not in self._found or self._n_parsed > MAX_INCLUDES:
             raise ConfigError(f"{self._open[-1]}: an include stands where none is read: {shown(filename)}")
-        return self._parse(filename)
+        return self._parse(self._found[filename])
 
     def parse_URL(self, url: str, **options: object) -> NoReturn:
         """Called by pyhocon for an include of an address, in place of its own function."""

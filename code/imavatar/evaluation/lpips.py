@@ -13,6 +13,7 @@ from torch import Tensor
 
 from imavatar.assets import asset_path
 from imavatar.errors import AssetError
+from imavatar.paths import command
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ class Lpips:
         except UNREADABLE as error:
             raise AssetError(
                 f"{path} does not hold the weights of LPIPS ({error}); delete it and run: "
-                "python scripts/fetch_assets.py --only lpips_alexnet"
+                f"{command('fetch_assets')} --only lpips_alexnet"
             ) from error
         return cls(
             [_tensor(c["kernel"]).permute(3, 2, 0, 1).contiguous() for c in convolutions],

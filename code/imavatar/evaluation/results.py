@@ -24,6 +24,7 @@ from imavatar.evaluation.tables import (
     write_rows,
 )
 from imavatar.files.atomic import write_text
+from imavatar.paths import command
 from imavatar.rendering.character import Character
 from imavatar.rendering.image import RenderedImage, SurfaceRenderer
 from imavatar.rendering.image_export import colour_bytes, comparison_strip, normal_bytes, video_frame
@@ -198,12 +199,12 @@ def _notes(dataset: SubjectTable, metrics: Sequence[MetricSummary], networks: Ne
     if dataset.only_json:
         yield "no image metrics: the test sequence was read without its images"
     elif networks.lpips is None:
-        yield "LPIPS is null: its weights are not there; fetch them with `python scripts/fetch_assets.py`"
+        yield f"LPIPS is null: its weights are not there; fetch them with `{command('fetch_assets')}`"
     found = next(metric.n_frames for metric in metrics if metric.name == "keypoint_error")
     if networks.detect is None:
         yield (
             "keypoint error is null: there is no landmark detector; install the `preprocess` extra and "
-            "fetch its models with `python scripts/fetch_assets.py`"
+            f"fetch its models with `{command('fetch_assets')}`"
         )
     elif found < len(dataset):
         yield f"keypoint error: a face was found in {found} of {len(dataset)} renderings"

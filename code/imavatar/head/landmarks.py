@@ -17,6 +17,7 @@ from imavatar.head.landmark_casting import Detector, cast_landmarks
 from imavatar.head.landmark_views import HeadView, Paint, default_poses, painted_views
 from imavatar.head.mesh_points import IBUG_FROM_MESH, LEFT_BROW, LIPS_OUTER, RIGHT_BROW
 from imavatar.head.npz_arrays import read_npz_arrays
+from imavatar.paths import command
 
 N_LANDMARKS = 468
 PUPIL_DEPTH = 0.0005
@@ -63,7 +64,7 @@ def save_embedding(path: Path, embedding: LandmarkEmbedding, assets: HeadAssets)
 
 def load_embedding(path: Path, assets: HeadAssets | None = None) -> LandmarkEmbedding:
     """Read an embedding; with `assets` it is checked that it belongs to that head."""
-    hint = "build it with: python scripts/build_head.py"
+    hint = f"build it with: {command('build_head')}"
     if not path.is_file():
         raise AssetError(f"{path}: the landmarks of the head model are missing; {hint}")
     try:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from imavatar.errors import AssetError
+from imavatar.paths import command
 
 METRES_PER_DECIMETRE = 0.1
 """MakeHuman's unit is a decimetre."""
@@ -52,7 +53,7 @@ class MakeHuman:
         """A file of the assets, which must exist."""
         path = self.root.joinpath(*parts)
         if not path.exists():
-            raise AssetError(f"{path} does not exist; run: python scripts/fetch_assets.py")
+            raise AssetError(f"{path} does not exist; run: {command('fetch_assets')}")
         return path
 
     @property

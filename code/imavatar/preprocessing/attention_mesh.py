@@ -18,10 +18,11 @@ from jaxtyping import Float, Int
 
 from imavatar.errors import AssetError
 from imavatar.head.landmarks import N_LANDMARKS
+from imavatar.paths import command
 from imavatar.preprocessing.tflite import TfliteModel
 
 FILE_IDENTIFIER = b"TFL3"
-AGAIN = "delete it and run: python scripts/fetch_assets.py"
+AGAIN = f"delete it and run: {command('fetch_assets')}"
 MATRIX_OF, CROP_OF, MAP_BACK = "Landmarks2TransformMatrix", "TransformTensorBilinear", "TransformLandmarks"
 
 

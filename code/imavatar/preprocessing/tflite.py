@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from imavatar.errors import AssetError
+from imavatar.paths import command
 
 
 class TfliteModel:
@@ -52,6 +53,6 @@ def _load(path: Path, n_threads: int, **source: str | bytes) -> Any:
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
         raise AssetError(
-            f"{path} is not a model that LiteRT can read; delete it and run: python scripts/fetch_assets.py"
+            f"{path} is not a model that LiteRT can read; delete it and run: {command('fetch_assets')}"
         ) from error
     return interpreter

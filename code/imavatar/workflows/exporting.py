@@ -20,6 +20,7 @@ from imavatar.export.fidelity import SurfaceFidelity, image_fidelity, surface_fi
 from imavatar.export.mesh_files import write_npz, write_posed_meshes
 from imavatar.export.web_page import AVATAR, check_title, write_page
 from imavatar.files.atomic import write_text
+from imavatar.paths import command
 from imavatar.types import HeadParameters, View
 from imavatar.workflows.baking import MESH_FACES, MESH_RESOLUTION, bake, check_bakeable, evenly, shown_in_training
 from imavatar.workflows.driving import SWEEP, clip_name, read_driving
@@ -213,7 +214,7 @@ def _shapes(trained: TrainedAvatar, baked: BakedAvatar, options: ExportOptions) 
     if options.arkit and not units:
         raise ConfigError(
             f"--arkit: the head model {trained.head.name} defines no face units; the open head does: where it is an "
-            "older build delete open_head.npz and run: python scripts/build_head.py"
+            f"older build delete open_head.npz and run: {command('build_head')}"
         )
     shapes = expression_shapes(baked, named) if options.named else {}
     return shapes | (arkit_shapes(baked, trained.character.flame, units) if options.arkit else {})
