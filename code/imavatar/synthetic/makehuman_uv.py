@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from imavatar.errors import AssetError
 from imavatar.head.makehuman import BODY_GROUP, METRES_PER_DECIMETRE, BaseMesh, MakeHuman
+from imavatar.paths import command
 from imavatar.synthetic.skin_material import FaceTextures
 
 TEXTURE_SIZE = 1024
@@ -45,7 +46,7 @@ def corner_uv(
     except KeyError as error:
         raise AssetError(
             f"the head's faces do not belong to MakeHuman's base mesh (no face {error}); "
-            "build the open head anew with: python scripts/build_head.py"
+            f"build the open head anew with: {command('build_head')}"
         ) from error
     candidates = quads[rows]  # [f, 4, 2]
     corner = (candidates[:, None, :, 0] == triangles[:, :, None]).argmax(axis=2)  # [f, 3]
@@ -96,6 +97,6 @@ def _read_mask(makehuman: MakeHuman, name: str) -> Float[np.ndarray, "h w"]:
     path = makehuman.texture(name)
     pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if pixels is None:
-        raise AssetError(f"{path} is not a readable image; run: python scripts/fetch_assets.py")
+        raise AssetError(f"{path} is not a readable image; run: {command('fetch_assets')}")
     size = (TEXTURE_SIZE, TEXTURE_SIZE)
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255

@@ -16,6 +16,7 @@ from imavatar.head.landmarks import LandmarkEmbedding, embedding_path, load_embe
 from imavatar.head.makehuman import METRES_PER_DECIMETRE, MakeHuman
 from imavatar.head.open_head_faces import load_expression_units, load_face_space
 from imavatar.head.open_head_mesh import HeadMesh, cut_head
+from imavatar.paths import command
 from imavatar.synthetic.appearance import Appearance, random_appearance
 from imavatar.synthetic.makehuman_person import (
     HeadCoefficients,
@@ -68,7 +69,7 @@ class SyntheticAssets:
         if mesh.n_vertices != len(self.head.v_template):
             raise DataError(
                 f"the open head has {len(self.head.v_template)} vertices, but MakeHuman's files give "
-                f"{mesh.n_vertices}; delete open_head.npz and run: python scripts/build_head.py"
+                f"{mesh.n_vertices}; delete open_head.npz and run: {command('build_head')}"
             )
         return makehuman, mesh
 
