@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from imavatar.errors import DataError
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import N_LANDMARKS, flame_keypoints
-from imavatar.preprocessing.feature_tracks import FeatureTracks
+from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.initial_pose import orthographic_pose
 from imavatar.preprocessing.landmark_model import LandmarkModel
@@ -165,15 +165,16 @@ def test_a_head_outside_the_image_is_refused(result, observations):
         check_fit(replace(result, landmarks=result.landmarks + 400), observations)
 
 
-class TrueFeatures:
+class TrueFeatures(FeatureTracker):
     """Stands in for optical flow: points of the skull where they really are."""
 
     def __init__(self, motion: np.ndarray):
         generator = np.random.default_rng(1)
         points = generator.normal(size=(60, 3))
         points *= 0.45 / np.linalg.norm(points, axis=1, keepdims=True)
-        self.camera = (motion[:, None, :, :3] @ points[..., None])[..., 0] + motion[:, None, :, 3]  # [n, t, 3]
-        self.pixels = SIZE / 2 + FOCAL * self.camera[..., :2] * [1, -1] / -self.camera[..., 2:]
+        camera = (motion[:, None, :, :3] @ points[..., None])[..., 0] + motion[:, None, :, 3]  # [n, t, 3]
+        # The class that it stands in for is frozen.
+        vars(self)["pixels"] = SIZE / 2 + FOCAL * camera[..., :2] * [1, -1] / -camera[..., 2:]
 
     def follow(self) -> FeatureTracks:
         """Every fourth frame shows every point."""

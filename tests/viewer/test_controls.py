@@ -54,7 +54,8 @@ def test_an_avatar_with_fewer_coefficients_and_a_slider_that_is_empty():
 
 def test_the_browsers_camera_sees_its_target_in_the_middle_and_up_above():
     # At (0, 0, 5), looking along -z: the browser's axes are turned by half a circle about x.
-    camera, height, width = orbit_camera((0.0, 0.0, 5.0), (0.0, 1.0, 0.0, 0.0), math.pi / 3, 1.5, 300)
+    place, turn = np.array([0.0, 0.0, 5.0]), np.array([0.0, 1.0, 0.0, 0.0])
+    camera, height, width = orbit_camera(place, turn, math.pi / 3, 1.5, 300)
     assert height * width == pytest.approx(300**2, rel=0.02) and width / height == pytest.approx(1.5, rel=0.01)
     points = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 5 * math.tan(math.pi / 6), 0.0], [1.0, 0.0, 0.0]]])
     middle, top, right = project(camera, points)[0]
@@ -66,12 +67,12 @@ def test_the_browsers_camera_sees_its_target_in_the_middle_and_up_above():
 
 def test_windows_of_any_shape_give_images():
     for aspect in (0.001, 0.5, 3.0, 1000.0):
-        _, height, width = orbit_camera((0.0, 0.0, 5.0), (1.0, 0.0, 0.0, 0.0), 1.0, aspect, 64)
+        _, height, width = orbit_camera(np.array([0.0, 0.0, 5.0]), np.array([1.0, 0.0, 0.0, 0.0]), 1.0, aspect, 64)
         assert min(height, width) >= 2 and max(height, width) <= 2 * 64 + 1
 
 
 def test_a_band_of_rows_has_the_rays_of_the_image():
-    camera, *_ = orbit_camera((1.0, 2.0, 5.0), (0.1, 0.9, 0.3, -0.2), 0.8, 1.0, 40)
+    camera, *_ = orbit_camera(np.array([1.0, 2.0, 5.0]), np.array([0.1, 0.9, 0.3, -0.2]), 0.8, 1.0, 40)
     pixels, frame = torch.tensor([[3.0, 25.0]]), torch.zeros(1, dtype=torch.long)
     whole = cast_rays(camera, pixels, frame)
     part = cast_rays(rows_of(camera, 20), pixels - torch.tensor([0.0, 20.0]), frame)

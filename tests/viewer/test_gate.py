@@ -32,6 +32,7 @@ from imavatar.viewer.app import Viewer
 from imavatar.viewer.controls import controls_of
 from imavatar.viewer.gate import MOST_BROWSERS
 from imavatar.viewer.messages import LARGEST_MESSAGE
+from imavatar.viewer.renderer import LiveRenderer
 from imavatar.viewer.scene import Scene, ViewerSettings
 
 # A browser may leave while a picture is on its way.
@@ -53,10 +54,11 @@ CAMERA = {
 }
 
 
-class Renderer:
+class Renderer(LiveRenderer):
     """Draws images that tell the jaw's angle, and remembers their largest side."""
 
-    largest = 0
+    def __init__(self):
+        self.largest = 0
 
     def draw(self, head, camera, height, width):
         self.largest = max(self.largest, height, width)

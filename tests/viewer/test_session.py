@@ -12,14 +12,16 @@ import pytest
 import torch
 
 pytest.importorskip("viser", reason="needs the extra `viewer`")
+import viser
 
 from imavatar.anatomy import Joint, pose_slice
 from imavatar.errors import ImavatarError
-from imavatar.types import HeadParameters
+from imavatar.types import Camera, HeadParameters
 from imavatar.viewer.controls import controls_of
 from imavatar.viewer.listening import check_free
+from imavatar.viewer.renderer import LiveRenderer
 from imavatar.viewer.scene import Scene, ViewerSettings
-from imavatar.viewer.session import IDLE_SECONDS, NO_MOTION, Session
+from imavatar.viewer.session import IDLE_SECONDS, NO_MOTION, Clock, Session
 
 JAW = pose_slice(Joint.JAW).start
 PATIENCE = 10.0
@@ -53,6 +55,13 @@ class Handle:
     on_click = on_update
 
 
+class Client(viser.ClientHandle):
+    """A browser without a connection."""
+
+    def __init__(self, gui, scene, camera):
+        self.gui, self.scene, self.camera = gui, scene, camera
+
+
 class Page:
     """The page's controls, by label."""
 
@@ -84,7 +93,7 @@ class Page:
         return nullcontext()
 
 
-class ManualClock:
+class ManualClock(Clock):
     """Time that passes when the test says so."""
 
     def __init__(self):
@@ -136,7 +145,7 @@ class Pictures:
         return [int(image[0, 0, 0]) for image in self.images]
 
 
-class Renderer:
+class Renderer(LiveRenderer):
     """Draws images that tell the jaw's angle; exact ones are brighter by 100 and come in bands of four."""
 
     def __init__(self):
@@ -160,13 +169,15 @@ def seen():
     """A running session that has drawn its first image: controls, pictures, renderer, camera, clock and the thread."""
     page, pictures, renderer, clock = Page(), Pictures(), Renderer(), ManualClock()
     view = Handle()
-    view.position, view.wxyz, view.fov, view.aspect = (0.0, 0.0, 5.0), (0.0, 1.0, 0.0, 0.0), 1.0, 1.0
-    client = SimpleNamespace(gui=page, scene=pictures, camera=view)
+    view.position, view.wxyz = np.array([0.0, 0.0, 5.0]), np.array([0.0, 1.0, 0.0, 0.0])
+    view.fov, view.aspect = 1.0, 1.0
+    client = Client(page, pictures, view)
     pose = torch.zeros(20, 15)
     pose[:, JAW] = torch.arange(20) / 100
+    camera = Camera(torch.tensor([[-64.0, 64.0, 32.0, 32.0]]), torch.eye(4)[None])
     neutral = HeadParameters(torch.zeros(1, 50), torch.zeros(1, 15))
     motions = {"talk": HeadParameters(torch.zeros(20, 50), pose)}
-    scene = Scene(controls_of(50, {}, {}), motions, neutral, camera=None, height=0, centre=np.zeros(3))
+    scene = Scene(controls_of(50, {}, {}), motions, neutral, camera=camera, height=64, centre=np.zeros(3))
     session = Session(client, renderer, scene, ViewerSettings(fps=FPS, size=64), clock)
     thread = threading.Thread(target=session.run, daemon=True)
     thread.start()

@@ -89,7 +89,7 @@ class AttentionMesh:
         return points, float(flag.ravel()[0])
 
 
-def crop_matrix(part: Part, landmarks: Float[np.ndarray, "468 3"]) -> Float[np.ndarray, "4 4"]:
+def crop_matrix(part: Part, landmarks: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, "4 4"]:
     """From pixels of a part's crop to those of the features: the box of its points, turned with the part, enlarged."""
     x, y = (landmarks[part.right] - landmarks[part.left])[:2]
     angle = np.arctan2(y, x) - part.angle

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -24,6 +24,7 @@ MIN_SHARE = 0.5
 """Fewer frames with a face than this, or a smaller share of them, are not a recording of a head."""
 
 
+@runtime_checkable
 class Landmarker(Protocol):
     """What finds landmarks; may use where the last face was to find the next one."""
 

@@ -17,7 +17,7 @@ def overlay_frame(
     camera_vertices: Float[np.ndarray, "v 3"],
     faces: Int[np.ndarray, "f 3"],
     intrinsics: tuple[float, float, float],
-    detected: Float[np.ndarray, "l 2"],
+    detected: Float[np.ndarray, "d 2"],
     fitted: Float[np.ndarray, "l 2"],
     label: str,
 ) -> UInt8[np.ndarray, "h w2 3"]:

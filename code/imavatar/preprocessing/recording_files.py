@@ -85,7 +85,7 @@ def write_recordings(
     cached, counts = CachedFrames(videos), {}
     for name, frames in plan_sub_dirs(videos, observations.video, result.valid):
         writer = SubjectWriter(folder / name)
-        for index in track(frames, f"frames of {name} written"):
+        for index in track(frames.tolist(), f"frames of {name} written"):
             frame = cached[index]
             tracked = tracked_frame(index, observations, result, int(observations.time[index]))
             writer.add_frame(frame.image, frame.mask, frame.semantic, tracked)

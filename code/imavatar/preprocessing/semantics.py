@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Real, UInt8
 
 from imavatar.head.mesh_points import (
     FACE_OVAL,
@@ -83,7 +83,7 @@ def label_semantics(
     return labels
 
 
-def fill(points: Float[np.ndarray, "k 2"], height: int, width: int) -> Mask:
+def fill(points: Real[np.ndarray, "k 2"], height: int, width: int) -> Mask:
     """Pixels inside a closed loop of points."""
     mask = np.zeros((height, width), dtype=np.uint8)
     # Four fractional bits keep small loops, such as thin lips, from collapsing.
