@@ -1,7 +1,10 @@
 """Images and masks: known pixels after resizing, and errors for files that cannot be read."""
 
+import errno
+import os
 import struct
 import zlib
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -107,3 +110,18 @@ def test_a_jpeg_that_announces_too_many_pixels_is_one_message(tmp_path):
 def test_an_image_in_a_folder_that_is_missing_cannot_be_written(tmp_path):
     with pytest.raises(DataError, match="cannot be written"):
         images.write_png(tmp_path / "absent" / "1.png", np.zeros((2, 2), np.uint8))
+
+
+def test_a_full_disk_leaves_the_image_that_was_there(tmp_path, monkeypatch):
+    path, write = tmp_path / "1.png", Path.write_bytes
+    before = np.full((4, 5, 3), 7, np.uint8)
+    images.write_png(path, before)
+
+    def full(file, content):
+        write(file, content[:10])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DataError, match=r"1\.png: cannot be written \(No space left on device\); free some space"):
+        images.write_png(path, np.zeros((4, 5, 3), np.uint8))
+    assert (images.read_colour(path, "image") == before).all() and list(tmp_path.iterdir()) == [path]

@@ -1,7 +1,9 @@
-"""The optional landmark network, by a stand-in for its package."""
+"""The optional landmark network: by a stand-in for its package, which the package itself is compared with."""
 
+import inspect
 import sys
 import types
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -10,7 +12,7 @@ import pytest
 from imavatar.errors import AssetError
 from imavatar.head.mesh_points import IBUG_FROM_MESH
 from imavatar.preprocessing import face_alignment_backend
-from imavatar.preprocessing.face_alignment_backend import FaceAlignmentLandmarker
+from imavatar.preprocessing.face_alignment_backend import WEIGHT_FILES, FaceAlignmentLandmarker
 from imavatar.preprocessing.landmarks import FaceLandmarks
 
 
@@ -68,3 +70,13 @@ def test_offline_says_which_files_go_where(monkeypatch):
     monkeypatch.setitem(sys.modules, "face_alignment", package(offline))
     with pytest.raises(AssetError, match=r"no network.*2DFAN4.*s3fd.*checkpoints"):
         FaceAlignmentLandmarker()
+
+
+def test_the_package_has_what_is_used_of_it():
+    real = pytest.importorskip("face_alignment", reason="needs the extra `face-alignment`")
+    assert hasattr(real.LandmarksType, "TWO_D")
+    assert {"landmarks_type", "device"} <= inspect.signature(real.FaceAlignment).parameters.keys()
+    called = inspect.signature(real.FaceAlignment.get_landmarks_from_image).parameters
+    assert {"image_or_path", "detected_faces"} <= called.keys()
+    source = "".join(path.read_text() for path in Path(real.__file__).parent.rglob("*.py"))
+    assert all(name in source for name in WEIGHT_FILES)

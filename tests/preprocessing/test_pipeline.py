@@ -1,6 +1,5 @@
 """From a video file to a subject folder, with a detector that follows a known head."""
 
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -18,6 +17,7 @@ from imavatar.head.assets import load_head, save_head
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import embedding_path, flame_keypoints, load_embedding, save_embedding
 from imavatar.preprocessing import head_landmarks, pipeline, tracking
+from imavatar.preprocessing import track_images as image_tracking
 from imavatar.preprocessing.frame_analysis import Crop
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.options import PreprocessOptions
@@ -80,7 +80,7 @@ def see(monkeypatch, **how):
     path = assets_dir() / "open_head.npz"
     assets = load_head(path)
     detector = FollowingDetector(assets, load_embedding(embedding_path(path), assets), **how)
-    for module in (pipeline, head_landmarks, sys.modules["imavatar.preprocessing.track_images"]):
+    for module in (pipeline, head_landmarks, image_tracking):
         monkeypatch.setattr(module, "landmarker", lambda backend: detector)
 
 

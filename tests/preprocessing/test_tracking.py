@@ -172,8 +172,9 @@ class TrueFeatures(FeatureTracker):
         generator = np.random.default_rng(1)
         points = generator.normal(size=(60, 3))
         points *= 0.45 / np.linalg.norm(points, axis=1, keepdims=True)
-        self.camera = (motion[:, None, :, :3] @ points[..., None])[..., 0] + motion[:, None, :, 3]  # [n, t, 3]
-        self.pixels = SIZE / 2 + FOCAL * self.camera[..., :2] * [1, -1] / -self.camera[..., 2:]
+        camera = (motion[:, None, :, :3] @ points[..., None])[..., 0] + motion[:, None, :, 3]  # [n, t, 3]
+        # The class that it stands in for is frozen.
+        vars(self)["pixels"] = SIZE / 2 + FOCAL * camera[..., :2] * [1, -1] / -camera[..., 2:]
 
     def follow(self) -> FeatureTracks:
         """Every fourth frame shows every point."""

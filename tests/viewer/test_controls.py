@@ -54,9 +54,8 @@ def test_an_avatar_with_fewer_coefficients_and_a_slider_that_is_empty():
 
 def test_the_browsers_camera_sees_its_target_in_the_middle_and_up_above():
     # At (0, 0, 5), looking along -z: the browser's axes are turned by half a circle about x.
-    camera, height, width = orbit_camera(
-        np.array([0.0, 0.0, 5.0]), np.array([0.0, 1.0, 0.0, 0.0]), math.pi / 3, 1.5, 300
-    )
+    place, turn = np.array([0.0, 0.0, 5.0]), np.array([0.0, 1.0, 0.0, 0.0])
+    camera, height, width = orbit_camera(place, turn, math.pi / 3, 1.5, 300)
     assert height * width == pytest.approx(300**2, rel=0.02) and width / height == pytest.approx(1.5, rel=0.01)
     points = torch.tensor([[[0.0, 0.0, 0.0], [0.0, 5 * math.tan(math.pi / 6), 0.0], [1.0, 0.0, 0.0]]])
     middle, top, right = project(camera, points)[0]

@@ -57,7 +57,8 @@ CAMERA = {
 class Renderer(LiveRenderer):
     """Draws images that tell the jaw's angle, and remembers their largest side."""
 
-    largest = 0
+    def __init__(self):
+        self.largest = 0
 
     def __init__(self):
         """Without an avatar."""

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 pytest.importorskip("viser", reason="needs the extra `viewer`")
-
 import viser
 
 from imavatar.anatomy import Joint, pose_slice
@@ -59,8 +58,8 @@ class Handle:
 class Client(viser.ClientHandle):
     """A browser without a connection."""
 
-    def __init__(self, page, pictures, view):
-        self.gui, self.scene, self.camera = page, pictures, view
+    def __init__(self, gui, scene, camera):
+        self.gui, self.scene, self.camera = gui, scene, camera
 
 
 class Page:
@@ -167,21 +166,17 @@ class Renderer(LiveRenderer):
 
 @pytest.fixture
 def seen():
-    """A running session that has drawn its first image: controls, pictures, renderer, camera, clock, thread."""
+    """A running session that has drawn its first image: controls, pictures, renderer, camera, clock and the thread."""
     page, pictures, renderer, clock = Page(), Pictures(), Renderer(), ManualClock()
     view = Handle()
-    view.position, view.wxyz, view.fov, view.aspect = (
-        np.array([0.0, 0.0, 5.0]),
-        np.array([0.0, 1.0, 0.0, 0.0]),
-        1.0,
-        1.0,
-    )
+    view.position, view.wxyz = np.array([0.0, 0.0, 5.0]), np.array([0.0, 1.0, 0.0, 0.0])
+    view.fov, view.aspect = 1.0, 1.0
     client = Client(page, pictures, view)
     pose = torch.zeros(20, 15)
     pose[:, JAW] = torch.arange(20) / 100
+    camera = Camera(torch.tensor([[-64.0, 64.0, 32.0, 32.0]]), torch.eye(4)[None])
     neutral = HeadParameters(torch.zeros(1, 50), torch.zeros(1, 15))
     motions = {"talk": HeadParameters(torch.zeros(20, 50), pose)}
-    camera = Camera(torch.tensor([[-64.0, 64.0, 31.5, 31.5]]), torch.eye(4)[None])
     scene = Scene(controls_of(50, {}, {}), motions, neutral, camera=camera, height=64, centre=np.zeros(3))
     session = Session(client, renderer, scene, ViewerSettings(fps=FPS, size=64), clock)
     thread = threading.Thread(target=session.run, daemon=True)

@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from imavatar.data.workplace import write_errors
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_bytes
 from imavatar.names import shown
@@ -90,12 +91,8 @@ def write_png(path: Path, pixels: UInt8[np.ndarray, "h w *c"]) -> None:
         raise ValueError(f"PNG files hold bytes, not {pixels.dtype}")
     stored = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR) if pixels.ndim == 3 else pixels
     encoded = cv2.imencode(".png", stored)[1]
-    try:
+    with write_errors(path):
         write_bytes(path, encoded.tobytes())
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
-        ) from error
 
 
 def resize_colour(image: UInt8[np.ndarray, "h w 3"], height: int, width: int) -> UInt8[np.ndarray, "height width 3"]:

@@ -6,7 +6,7 @@ import numpy as np
 import trimesh
 from jaxtyping import Float, Int, UInt8
 
-from imavatar.errors import DataError
+from imavatar.data.workplace import write_errors
 from imavatar.files.atomic import write_bytes
 
 
@@ -16,11 +16,11 @@ def write_ply(
     faces: Int[np.ndarray, "f 3"],
     colours: UInt8[np.ndarray, "v 3"] | None = None,
 ) -> None:
-    """Write a binary PLY in one step: the file is there whole or not at all."""
+    """Write a binary PLY in one step: the file is there whole or not at all.
+
+    Raises:
+        DataError: it cannot be written.
+    """
     mesh = trimesh.Trimesh(vertices, faces, vertex_colors=colours, process=False)
-    try:
+    with write_errors(path):
         write_bytes(path, mesh.export(file_type="ply"))
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
-        ) from error

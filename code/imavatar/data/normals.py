@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt16
 
+from imavatar.data.workplace import write_errors
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_bytes
 
@@ -40,12 +41,8 @@ def write_png16(path: Path, pixels: UInt16[np.ndarray, "h w *c"]) -> None:
         DataError: it cannot be written.
     """
     encoded = cv2.imencode(".png", pixels)[1]
-    try:
+    with write_errors(path):
         write_bytes(path, encoded.tobytes())
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
-        ) from error
 
 
 def read_normals_file(path: Path) -> UInt16[np.ndarray, "h w 3"]:

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from imavatar.data.images import write_png
 from imavatar.data.subject import JSON_NAME, parse_recording
+from imavatar.data.workplace import write_errors
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
 
@@ -118,12 +119,8 @@ def write_recording(
     """
     tree = {"frames": frames, "intrinsics": _listed(intrinsics), "shape_params": _listed(shape_params)}
     parse_recording(tree, path)
-    try:
+    with write_errors(path):
         write_text(path, json.dumps(tree))
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
-        ) from error
 
 
 def _listed(values: ArrayLike) -> list:

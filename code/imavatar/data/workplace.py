@@ -1,4 +1,4 @@
-"""Folders in which results are made: one process at a time, and without what killed ones have left."""
+"""Folders in which results are made: one process at a time, and without what killed ones have left; errors there."""
 
 import contextlib
 import re
@@ -18,6 +18,21 @@ OLD_PARTIALS = ".partial"
 def subject_lock(data_folder: Path, subject: str) -> Path:
     """The lock on a subject. It lies beside the subject's folder, which may be replaced as a whole."""
     return Path(data_folder) / f".{subject}{LOCK_FILE}"
+
+
+@contextlib.contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Tell users what to do where a file cannot be written.
+
+    Raises:
+        DataError: in the place of an OSError inside.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
+        ) from error
 
 
 @contextlib.contextmanager

@@ -19,7 +19,7 @@ from imavatar.head.mesh_points import IBUG_FROM_MESH
 from imavatar.preprocessing.landmarks import FaceLandmarker, FaceLandmarks
 
 N_OUTLINE = 17
-WEIGHT_FILES = ("2DFAN4-cd938726ad.zip", "s3fd-619a316812.pth")
+WEIGHT_FILES = ("2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth")
 """What the package downloads at its first use."""
 
 

@@ -1,7 +1,7 @@
 """A video to analysed frames: cropped and resized, with landmarks, matte and semantic labels."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -82,6 +82,18 @@ class AnalysedVideo:
     def n_read(self) -> int:
         """How many frames the video gave."""
         return len(self.time) + len(self.without_face)
+
+
+class CachedFrames:
+    """The cached frames of several videos, one video's after the other's."""
+
+    def __init__(self, videos: Sequence[AnalysedVideo]):
+        self._videos = videos
+        self._first = np.cumsum([0, *(len(video.cache) for video in videos)])
+
+    def __getitem__(self, index: int) -> CachedFrame:
+        video = int(np.searchsorted(self._first, index, side="right")) - 1
+        return self._videos[video].cache[int(index - self._first[video])]
 
 
 def analyse_video(

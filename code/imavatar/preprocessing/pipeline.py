@@ -14,8 +14,8 @@ from imavatar.head.assets import load_head
 from imavatar.preprocessing.detectors import landmarker, observe
 from imavatar.preprocessing.feature_tracks import FeatureTracker, skull_tracker
 from imavatar.preprocessing.fit_problem import Observations
-from imavatar.preprocessing.frame_analysis import AnalysedVideo, Crop, analyse_video
-from imavatar.preprocessing.frame_cache import CachedFrame, FrameCache
+from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames, Crop, analyse_video
+from imavatar.preprocessing.frame_cache import FrameCache
 from imavatar.preprocessing.head_landmarks import head_landmarks
 from imavatar.preprocessing.matting import Matting
 from imavatar.preprocessing.options import PreprocessOptions
@@ -129,15 +129,10 @@ def _observations(videos: list[AnalysedVideo]) -> Observations:
 
 def _skull_tracker(videos: list[AnalysedVideo], observations: Observations) -> FeatureTracker:
     """A tracker of features of the skull in the cached frames."""
-    first_of_video = np.searchsorted(observations.video, np.arange(len(videos)))
-
-    def frame(index: int) -> CachedFrame:
-        video = observations.video[index]
-        return videos[video].cache[int(index - first_of_video[video])]
-
+    frames = CachedFrames(videos)
     return skull_tracker(
-        lambda index: cv2.cvtColor(frame(index).image, cv2.COLOR_RGB2GRAY),
-        lambda index: frame(index).semantic,
+        lambda index: cv2.cvtColor(frames[index].image, cv2.COLOR_RGB2GRAY),
+        lambda index: frames[index].semantic,
         observations.landmarks,
         observations.video,
     )

@@ -13,7 +13,7 @@ from imavatar.data.video_file import write_video
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.preprocessing.fit_problem import Observations
-from imavatar.preprocessing.frame_analysis import AnalysedVideo
+from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames
 from imavatar.preprocessing.landmarks import PIXEL_CENTRE
 from imavatar.preprocessing.overlay import overlay_frame
 from imavatar.preprocessing.tracking import TrackingResult
@@ -82,14 +82,12 @@ def write_recordings(
     Raises:
         DataError: a file cannot be written.
     """
-    first_of_video = np.searchsorted(observations.video, np.arange(len(videos)))
-    counts = {}
+    cached, counts = CachedFrames(videos), {}
     for name, frames in plan_sub_dirs(videos, observations.video, result.valid):
         writer = SubjectWriter(folder / name)
-        for index in track(frames, f"frames of {name} written"):
-            video = observations.video[index]
-            frame = videos[video].cache[int(index - first_of_video[video])]
-            tracked = tracked_frame(int(index), observations, result, int(observations.time[index]))
+        for index in track(frames.tolist(), f"frames of {name} written"):
+            frame = cached[index]
+            tracked = tracked_frame(index, observations, result, int(observations.time[index]))
             writer.add_frame(frame.image, frame.mask, frame.semantic, tracked)
         writer.finish(file_intrinsics(result.focal, observations), result.shape)
         counts[name] = len(frames)
@@ -114,10 +112,9 @@ def write_overlay(
     """
 
     def frames() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-        first_of_video = np.searchsorted(observations.video, np.arange(len(videos)))
+        cached = CachedFrames(videos)
         flame = Flame(assets, torch.as_tensor(result.shape))
         for index, video in enumerate(track(observations.video, "frames of the overlay drawn")):
-            frame = videos[video].cache[int(index - first_of_video[video])]
             head = HeadParameters(
                 torch.as_tensor(result.expression[index : index + 1]),
                 torch.as_tensor(result.pose[index : index + 1]),
@@ -127,7 +124,7 @@ def write_overlay(
             name = videos[video].path.stem
             label = f"{name} {observations.time[index]}: {100 * result.relative_error[index]:.1f} %"
             yield overlay_frame(
-                frame.image,
+                cached[index].image,
                 vertices / HEAD_SCALE,
                 assets.faces,
                 (result.focal, *observations.centre),

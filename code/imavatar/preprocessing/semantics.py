@@ -8,9 +8,8 @@ from typing import TypeAlias
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, Num, UInt8
+from jaxtyping import Bool, Float, Real, UInt8
 
-from imavatar.anatomy import ParsingLabel
 from imavatar.head.mesh_points import (
     FACE_OVAL,
     LEFT_BROW,
@@ -29,14 +28,15 @@ from imavatar.preprocessing.matting import PERSON_ALPHA
 Image: TypeAlias = UInt8[np.ndarray, "h w 3"]
 Mask: TypeAlias = Bool[np.ndarray, "h w"]
 
+SKIN, MOUTH, UPPER_LIP, LOWER_LIP, NECK, CLOTH, HAIR = 1, 11, 12, 13, 14, 16, 17
 LOOPS = (
-    (ParsingLabel.LEFT_BROW, LEFT_BROW),
-    (ParsingLabel.RIGHT_BROW, RIGHT_BROW),
-    (ParsingLabel.LEFT_EYE, LEFT_EYE),
-    (ParsingLabel.RIGHT_EYE, RIGHT_EYE),
-    (ParsingLabel.UPPER_LIP, (*UPPER_LIP_OUTER, *reversed(UPPER_LIP_INNER))),
-    (ParsingLabel.LOWER_LIP, (*LOWER_LIP_OUTER, *reversed(LOWER_LIP_INNER))),
-    (ParsingLabel.MOUTH_INTERIOR, LIPS_INNER),
+    (2, LEFT_BROW),
+    (3, RIGHT_BROW),
+    (4, LEFT_EYE),
+    (5, RIGHT_EYE),
+    (UPPER_LIP, (*UPPER_LIP_OUTER, *reversed(UPPER_LIP_INNER))),
+    (LOWER_LIP, (*LOWER_LIP_OUTER, *reversed(LOWER_LIP_INNER))),
+    (MOUTH, LIPS_INNER),
 )
 """Labels and closed loops of landmarks, painted in this order."""
 
@@ -69,21 +69,21 @@ def label_semantics(
     rows = np.arange(height)[:, None]
     chin, top = face.points[CHIN], face.points[FOREHEAD]
     size = float(np.linalg.norm(chin - top))
-    labels[person] = ParsingLabel.HAIR
-    labels[person & (rows > chin[1])] = ParsingLabel.CLOTH
+    labels[person] = HAIR
+    labels[person & (rows > chin[1])] = CLOTH
     outline = fill(face.points[list(FACE_OVAL)], height, width)
     neck = _neck(face, outline, size, rgb)
-    labels[person & neck] = ParsingLabel.NECK
-    labels[person & outline] = ParsingLabel.SKIN
+    labels[person & neck] = NECK
+    labels[person & outline] = SKIN
     if rgb is not None:
-        labels[_hanging_hair(labels, rgb)] = ParsingLabel.HAIR
-        labels[person & _forehead(face, outline, size, rgb)] = ParsingLabel.SKIN
+        labels[_hanging_hair(labels, rgb)] = HAIR
+        labels[person & _forehead(face, outline, size, rgb)] = SKIN
     for label, loop in LOOPS:
         labels[person & fill(face.points[list(loop)], height, width)] = label
     return labels
 
 
-def fill(points: Num[np.ndarray, "k 2"], height: int, width: int) -> Mask:
+def fill(points: Real[np.ndarray, "k 2"], height: int, width: int) -> Mask:
     """Pixels inside a closed loop of points."""
     mask = np.zeros((height, width), dtype=np.uint8)
     # Four fractional bits keep small loops, such as thin lips, from collapsing.
@@ -123,13 +123,13 @@ def _forehead(face: FaceLandmarks, outline: Mask, size: float, rgb: Image) -> Ma
 
 def _hanging_hair(labels: UInt8[np.ndarray, "h w"], rgb: Image) -> Mask:
     """Below the chin: what looks like the hair above it and hangs together with that."""
-    hair = labels == ParsingLabel.HAIR
-    similar = hair | ((labels == ParsingLabel.CLOTH) & _looks_like(rgb, hair, HAIR_DISTANCE))
+    hair = labels == HAIR
+    similar = hair | ((labels == CLOTH) & _looks_like(rgb, hair, HAIR_DISTANCE))
     opened = cv2.morphologyEx(similar.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     opened = cv2.morphologyEx(opened, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     _, part = cv2.connectedComponents(opened)
     joined = np.unique(part[hair & (opened == 1)])
-    return (labels == ParsingLabel.CLOTH) & np.isin(part, joined[joined > 0])
+    return (labels == CLOTH) & np.isin(part, joined[joined > 0])
 
 
 def _looks_like(rgb: Image, sample: Mask, distance: float = SKIN_DISTANCE) -> Mask:

@@ -83,7 +83,7 @@ def _track(folder: Path, sub_dirs: list[str], json_name: str, head_path: Path) -
     check_fit(result, observations)
     written = {}
     for number, sub_dir in enumerate(sub_dirs):
-        rows = np.flatnonzero((observations.video == number) & result.valid)
+        rows = np.flatnonzero((observations.video == number) & result.valid).tolist()
         if len(rows) == 0:
             raise DataError(f"{folder / sub_dir}: no frame could be fitted")
         names = [frames[shown[row]][1].name for row in rows]
