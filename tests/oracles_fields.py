@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from imavatar.anatomy import CANONICAL_JAW_ANGLE, N_JOINTS, POSE_FEATURE_SIZE, Joint
-from imavatar.fields.deformer import BoundDeformer, Deformer
-from imavatar.fields.geometry import BoundGeometry, Geometry
+from imavatar.fields.deformer import Deformer, FrameDeformation
+from imavatar.fields.geometry import FrameSDF, Geometry
 from imavatar.fields.texture import Texture
 from imavatar.numerics.linalg import rigid_transform, transform_points
 from imavatar.numerics.rotations import axis_angle_to_matrix
@@ -84,7 +84,7 @@ def canonical_head(*, ghost: bool = False, n_expression: int = N_EXPRESSION, lat
     transforms[Joint.JAW] = rigid_transform(turn, joint - turn @ joint)
     return PosedHead(
         expression=torch.zeros(1, n_expression, dtype=torch.float64),
-        condition=torch.tensor([[0.0] * n_expression + [CANONICAL_JAW_ANGLE, 0.0, 0.0]], dtype=torch.float64),
+        texture_condition=torch.tensor([[0.0] * n_expression + [CANONICAL_JAW_ANGLE, 0.0, 0.0]], dtype=torch.float64),
         pose_feature=0.2 * normal(1, POSE_FEATURE_SIZE, seed=7),
         bone_transforms=_with_ghost(transforms, ghost)[None],
         latent=torch.zeros(1, latent_size, dtype=torch.float64),
@@ -100,7 +100,7 @@ def posed_head(
     expression = normal(1, n_expression, seed=seed + 2)
     return PosedHead(
         expression=expression,
-        condition=torch.cat([expression, amplitude * normal(1, 3, seed=seed + 3)], dim=1),
+        texture_condition=torch.cat([expression, amplitude * normal(1, 3, seed=seed + 3)], dim=1),
         pose_feature=amplitude * normal(1, POSE_FEATURE_SIZE, seed=seed + 4),
         bone_transforms=_with_ghost(rigid_transform(turns, shifts), ghost)[None],
         latent=normal(1, latent_size, seed=seed + 5),
@@ -133,7 +133,7 @@ def slopes(function) -> dict[str, torch.Tensor]:
     }
 
 
-class SphereField(BoundGeometry):
+class SphereField(FrameSDF):
     """Signed distance of a sphere, as a bound geometry gives it."""
 
     def __init__(self, radius: float | Tensor = 0.6, centre: Tensor | None = None):
@@ -149,7 +149,7 @@ class SphereField(BoundGeometry):
         return self(x_c), offset / offset.norm(dim=-1, keepdim=True)
 
 
-class AffineDeformer(BoundDeformer):
+class AffineDeformer(FrameDeformation):
     """x -> A x + t, as a bound deformer gives it; all bones share the map."""
 
     def __init__(self, matrix: Tensor, translation: Tensor, n_bones: int = N_JOINTS):

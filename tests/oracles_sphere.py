@@ -27,7 +27,7 @@ class RecordingFlame(Flame):
         transforms[:, 0, 0, 3] = head.expression[:, 0]
         return PosedHead(
             expression=head.expression,
-            condition=torch.cat([head.expression, head.pose[:, 6:9]], dim=1),
+            texture_condition=torch.cat([head.expression, head.pose[:, 6:9]], dim=1),
             pose_feature=torch.zeros(len(head), 36),
             bone_transforms=transforms,
             latent=torch.zeros(len(head), 0) if latent is None else latent,
@@ -55,7 +55,7 @@ class SphereAvatar(Avatar):
     def field(self, posed):
         return lambda x: x.norm(dim=-1) - self.radius
 
-    def bind(self, posed):
+    def for_frame(self, posed):
         transform = posed.bone_transforms[0, 0]
         return lambda x: x @ transform[:3, :3].T + transform[:3, 3]
 

@@ -11,7 +11,7 @@ from imavatar.baselines.methods import METHODS
 from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.config import load_config
 from imavatar.head.assets import save_head
-from imavatar.rendering.mesh_queries import MeshIndex, signed_distance
+from imavatar.numerics.mesh_bvh import MeshIndex, signed_distance
 from imavatar.training.step import StepLosses, training_step
 from imavatar.types import Camera, HeadParameters
 from one_step import in_double_precision

@@ -7,7 +7,7 @@ import torch
 from imavatar import losses
 from imavatar.anatomy import SemanticClass
 from imavatar.losses import HeadSupervision
-from imavatar.types import Batch, Camera, DeformationFields, HeadParameters, RenderOutput, SolutionQuality, SurfaceHits
+from imavatar.types import Batch, Camera, DeformationFields, HeadParameters, RenderOutput, RootStatistics, SurfaceHits
 
 N_BONES = 6
 
@@ -53,7 +53,7 @@ def render(hit: list[bool], sdf: list[float], converged=None, surface=None, rgb=
         x_c=torch.zeros(m, 3),
         geometry_gradient=torch.zeros(m, 3),
         fields=fields(m),
-        quality=SolutionQuality(torch.zeros(0), torch.zeros(0, dtype=torch.bool)),
+        root_statistics=RootStatistics(torch.zeros(0), torch.zeros(0, dtype=torch.bool)),
     )
 
 

@@ -108,12 +108,12 @@ class PosedHead(TensorRecord):
     """What the fields need to know of a frame.
 
     `bone_transforms` map template space (model units) to deformed space, relative to the rest pose; the ghost bone,
-    where used, comes first. `latent` is zero wide where no latent code is used. `condition` is what colours depend on:
-    the expression and the jaw's rotation.
+    where used, comes first. `latent` is zero wide where no latent code is used. `texture_condition` is what colours
+    depend on: the expression and the jaw's rotation.
     """
 
     expression: Float[Tensor, "b e"]
-    condition: Float[Tensor, "b c"]
+    texture_condition: Float[Tensor, "b c"]
     pose_feature: Float[Tensor, "b 36"]
     bone_transforms: Float[Tensor, "b j 4 4"]
     latent: Float[Tensor, "b l"]
@@ -144,7 +144,7 @@ class SurfaceHits(TensorRecord):
 
 
 @dataclass(frozen=True)
-class SolutionQuality(TensorRecord):
+class RootStatistics(TensorRecord):
     """How well the points with an implicit gradient solve their equations: what a diagnosis of a run needs.
 
     `residual` is in model units; a `singular` point has no gradient (docs/method.md, section 7).
@@ -160,8 +160,8 @@ class RenderOutput:
 
     `surface_index` holds the rays that have a surface point; `rgb` is 1 (white) and `normal` 0 on the others. `sdf` is
     the signed distance that the mask loss uses, with its implicit gradient (docs/method.md, section 7).
-    `geometry_gradient` is the gradient of the signed distance at the surface points. `quality` is of the points with
-    an implicit gradient, none where gradients are off.
+    `geometry_gradient` is the gradient of the signed distance at the surface points. `root_statistics` is of the points
+    with an implicit gradient, none where gradients are off.
     """
 
     rgb: Float[Tensor, "n 3"]
@@ -172,7 +172,7 @@ class RenderOutput:
     x_c: Float[Tensor, "m 3"]
     geometry_gradient: Float[Tensor, "m 3"]
     fields: DeformationFields
-    quality: SolutionQuality
+    root_statistics: RootStatistics
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from imavatar.data.dataset import Frame
 from imavatar.errors import ImavatarError
 from imavatar.head.assets import save_head
 from imavatar.head.flame import Flame
-from imavatar.rendering.mesh_queries import MeshIndex
+from imavatar.numerics.mesh_bvh import MeshIndex
 from imavatar.types import Camera, HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head
 from oracles_subject import write_subject

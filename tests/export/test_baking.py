@@ -101,7 +101,7 @@ def test_what_no_picture_shows_is_cut_off_below_a_height_alone(made):
 
     points = torch.tensor([[0.0, -0.15, 0], [0, -0.45, 0], [1.6, -0.2, 0], [1.6, 0.2, 0], [-1.4, -0.2, 0], [0, 2.0, 0]])
     shown = shown_by(world)
-    posed = made.avatar.bind(made.neutral)(points).detach()
+    posed = made.avatar.for_frame(made.neutral)(points).detach()
     assert (posed - points).norm(dim=1).max() < 0.1
     assert shown(points).tolist() == [True, False, False, True, True, True]
     # Three of five cameras look elsewhere, then four.
@@ -126,7 +126,7 @@ def test_the_formula_of_the_file_poses_it_as_the_deformer_does(made):
     motion, x_c = made.motion(), torch.as_tensor(made.baked.canonical).float()
     for k in range(len(motion)):
         posed = made.posed(motion.expression[k : k + 1], motion.pose[k : k + 1])
-        expected = made.avatar.bind(posed)(x_c).detach().numpy() / HEAD_SCALE
+        expected = made.avatar.for_frame(posed)(x_c).detach().numpy() / HEAD_SCALE
         np.testing.assert_allclose(made.baked.vertices_in(posed), expected, atol=1e-6)
     moved = np.linalg.norm(expected - made.baked.vertices, axis=1)
     assert moved.max() > 0.01
@@ -141,7 +141,7 @@ def test_a_clips_joints_and_weights_are_the_frames(made):
         posed = made.posed(motion.expression[k : k + 1], motion.pose[k : k + 1])
         transforms = global_transforms(skeleton, clip, k)
         found = made.baked.posed(clip.expression[k], clip.correctives[k], transforms)
-        expected = made.avatar.bind(posed)(x_c).detach().numpy() / HEAD_SCALE
+        expected = made.avatar.for_frame(posed)(x_c).detach().numpy() / HEAD_SCALE
         np.testing.assert_allclose(found, expected, atol=2e-6)
     assert (np.abs((clip.rotations[1:] * clip.rotations[:-1]).sum(axis=-1)) <= 1 + 1e-9).all()
     assert ((clip.rotations[1:] * clip.rotations[:-1]).sum(axis=-1) >= 0).all()
@@ -278,7 +278,7 @@ def test_arkits_units_are_the_expressions_and_the_joints_turns(made):
         for joint, turn in pose.items():
             vector[0, pose_slice(Joint[joint])] = torch.tensor(turn)
         posed = made.posed(torch.as_tensor(expression, dtype=torch.float32)[None], vector)
-        return made.avatar.bind(posed)(x_c).detach().numpy() / HEAD_SCALE - made.baked.vertices
+        return made.avatar.for_frame(posed)(x_c).detach().numpy() / HEAD_SCALE - made.baked.vertices
 
     still = np.zeros(50)
     np.testing.assert_allclose(shapes["mouthSmileLeft"], moved(smile), atol=1e-6)

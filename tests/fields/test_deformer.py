@@ -33,7 +33,7 @@ def test_the_deformation_is_the_formula_written_naively(ghost, n_octaves):
     deformer = tiny_deformer(canonical=canonical, n_octaves=n_octaves)
     x = points(6)
     expected = naive_deformation(deformer, canonical, posed, x)
-    torch.testing.assert_close(deformer.bind(posed)(x), expected, rtol=1e-11, atol=1e-11)
+    torch.testing.assert_close(deformer.for_frame(posed)(x), expected, rtol=1e-11, atol=1e-11)
 
 
 def test_the_blendshape_head_gives_correctives_first_then_expressions():
@@ -68,7 +68,7 @@ def test_in_the_canonical_pose_the_deformer_is_the_identity(seed, ghost):
     canonical = canonical_head(ghost=ghost)
     deformer = tiny_deformer(seed, canonical=canonical, noise=0.2)
     x = points(50, seed)
-    torch.testing.assert_close(deformer.bind(canonical)(x), x, rtol=0, atol=1e-9)
+    torch.testing.assert_close(deformer.for_frame(canonical)(x), x, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("ghost", [False, True])
@@ -81,7 +81,7 @@ def test_bones_that_share_one_rigid_transform_apply_it_to_the_template_point(gho
     posed = replace(canonical, bone_transforms=other.expand_as(canonical.bone_transforms))
     x = points(20)
     expected = transform_points((other @ torch.linalg.inv(shared)).expand(20, 4, 4), x)
-    torch.testing.assert_close(deformer.bind(posed)(x), expected, rtol=0, atol=1e-9)
+    torch.testing.assert_close(deformer.for_frame(posed)(x), expected, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("weight_norm", [True, False])
@@ -91,7 +91,7 @@ def test_the_hand_written_jacobian_is_autograds(ghost, n_octaves, weight_norm):
     deformer = tiny_deformer(
         canonical=canonical_head(ghost=ghost), n_octaves=n_octaves, weight_norm=weight_norm, noise=0.1
     )
-    bound = deformer.bind(posed_head(ghost=ghost))
+    bound = deformer.for_frame(posed_head(ghost=ghost))
     x = points(8)
     x_d, jacobian = bound.with_jacobian(x)
     torch.testing.assert_close(x_d, bound(x))
@@ -101,7 +101,7 @@ def test_the_hand_written_jacobian_is_autograds(ghost, n_octaves, weight_norm):
 def test_losses_on_the_jacobian_have_autograds_derivatives():
     deformer, posed = tiny_deformer(noise=0.1, n_octaves=1), posed_head()
     x = points(3).requires_grad_()
-    bound = deformer.bind(posed)
+    bound = deformer.for_frame(posed)
     weights = normal(3, 3, 3, seed=4)
     targets = [x, *(p for p in deformer.parameters() if p is not deformer.skinning.bias)]
     by_autograd = (pointwise_jacobian(bound, x, create_graph=True) * weights).sum()
@@ -116,7 +116,7 @@ def test_the_frames_parameters_receive_their_gradient_through_binding(name):
     deformer, posed, x = tiny_deformer(), posed_head(), points(2)
 
     def deform(value):
-        bound = deformer.bind(replace(posed, **{name: value}))
+        bound = deformer.for_frame(replace(posed, **{name: value}))
         x_d, jacobian = bound.with_jacobian(x)
         return torch.cat([bound(x).sum(dim=0), x_d[0], jacobian[1].sum(dim=0)])
 
@@ -128,15 +128,15 @@ def test_the_blended_rotation_is_the_weighted_sum_of_the_bones_rotations():
     deformer, posed, x = tiny_deformer(), posed_head(), points(5)
     weights = deformer(x).weights
     expected = (weights[:, :, None, None] * posed.bone_transforms[0, :, :3, :3]).sum(dim=1)
-    torch.testing.assert_close(deformer.bind(posed).blended_rotation(x), expected)
+    torch.testing.assert_close(deformer.for_frame(posed).blended_rotation(x), expected)
 
 
 def test_a_deformer_refuses_two_frames_at_once():
     two = posed_head()[[0, 0]]
     with pytest.raises(ValueError, match="one frame, not to 2"):
-        tiny_deformer().bind(two)
+        tiny_deformer().for_frame(two)
 
 
 def test_no_points_are_deformed_to_no_points():
-    x_d, jacobian = tiny_deformer().bind(posed_head()).with_jacobian(points(0))
+    x_d, jacobian = tiny_deformer().for_frame(posed_head()).with_jacobian(points(0))
     assert (x_d.shape, jacobian.shape) == ((0, 3), (0, 3, 3))

@@ -37,15 +37,17 @@ def test_bands_open_one_after_the_other_by_half_a_cosine():
 
 def test_closed_bands_leave_the_point_itself():
     x = points(3)
-    encoded = encode(x, 2, open_bands=0.0)
+    encoded = encode(x, 2, active_bands=0.0)
     torch.testing.assert_close(encoded[:, :3], x)
     assert torch.count_nonzero(encoded[:, 3:]) == 0
 
 
-@pytest.mark.parametrize("open_bands", [None, 0.0, 1.3])
+@pytest.mark.parametrize("active_bands", [None, 0.0, 1.3])
 @pytest.mark.parametrize("n_octaves", [0, 3])
-def test_the_pullback_is_the_encodings_gradient(n_octaves, open_bands):
+def test_the_pullback_is_the_encodings_gradient(n_octaves, active_bands):
     x = points(5).requires_grad_()
     cotangent = normal(5, encoded_size(n_octaves), seed=1)
-    (expected,) = torch.autograd.grad((encode(x, n_octaves, open_bands) * cotangent).sum(), x)
-    torch.testing.assert_close(encoding_pullback(cotangent, x, n_octaves, open_bands), expected, rtol=1e-12, atol=1e-12)
+    (expected,) = torch.autograd.grad((encode(x, n_octaves, active_bands) * cotangent).sum(), x)
+    torch.testing.assert_close(
+        encoding_pullback(cotangent, x, n_octaves, active_bands), expected, rtol=1e-12, atol=1e-12
+    )

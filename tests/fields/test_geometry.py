@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from imavatar.fields.geometry import BoundGeometry, Geometry
+from imavatar.fields.geometry import FrameSDF, Geometry
 from oracles_fields import N_FEATURES, built, normal, points, tiny_geometry
 
 VARIANTS = {
@@ -17,17 +17,17 @@ VARIANTS = {
 }
 
 
-def network(variant: str, open_bands=None):
+def network(variant: str, active_bands=None):
     geometry = tiny_geometry(widths=(32, 32, 32, 32), **VARIANTS[variant])
-    geometry.open_bands = open_bands
+    geometry.active_bands = active_bands
     latent = normal(1, geometry.latent_size, seed=5) if geometry.latent_size else None
     return geometry, latent
 
 
-@pytest.mark.parametrize("open_bands", [None, 0.0, 1.4])
+@pytest.mark.parametrize("active_bands", [None, 0.0, 1.4])
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_the_hand_written_gradient_is_autograds(variant, open_bands):
-    geometry, latent = network(variant, open_bands)
+def test_the_hand_written_gradient_is_autograds(variant, active_bands):
+    geometry, latent = network(variant, active_bands)
     x = points(7).requires_grad_()
     value, _ = geometry(x, latent)
     (expected,) = torch.autograd.grad(value.sum(), x)
@@ -112,7 +112,7 @@ def test_a_fresh_networks_skip_is_kept_whatever_the_encoding(n_octaves):
 
 def test_the_bound_field_is_the_network_under_one_latent_code():
     geometry, latent = network("latent")
-    field, x = BoundGeometry(geometry, latent), points(5)
+    field, x = FrameSDF(geometry, latent), points(5)
     distance, _, gradient = geometry.with_gradient(x, latent)
     torch.testing.assert_close(field(x), distance)
     torch.testing.assert_close(field.with_gradient(x)[0], distance)

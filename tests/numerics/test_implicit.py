@@ -142,7 +142,7 @@ def test_gradcheck_passes_with_tiny_networks(name, surface):
         value = start_value + step * direction
         frame = replace(posed, **{name: value}) if name != "origins" else posed
         bundle = replace(rays, origins=value) if name == "origins" else rays
-        bound = deformer.bind(frame)
+        bound = deformer.for_frame(frame)
 
         def residual(x):
             if surface is None:

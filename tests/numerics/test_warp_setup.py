@@ -2,7 +2,7 @@
 
 import stat
 
-from imavatar.numerics.warp_setup import private_folder
+from imavatar.numerics.nvidia_warp import private_folder
 
 
 def test_an_own_folder_is_made_and_used_again(tmp_path):

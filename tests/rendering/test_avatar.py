@@ -47,7 +47,7 @@ def seen(avatar, rays, posed) -> dict[str, torch.Tensor]:
     hits = avatar.find_surface(rays, posed, None)
     output = avatar.shade(rays, posed, hits, hits.hit)
     assert hits.converged.all()
-    along = avatar.deformer.bind(posed)(output.x_c) - rays.origins[output.surface_index]
+    along = avatar.deformer.for_frame(posed)(output.x_c) - rays.origins[output.surface_index]
     depth = (along * rays.directions[output.surface_index]).sum(dim=-1)
     return {
         "x_c": output.x_c,
@@ -157,7 +157,7 @@ def at_constant_depth(avatar, moved_rays, rays):
     """Distances at the depths found on the unmoved rays, by a fresh correspondence search."""
     depth = avatar.find_surface(rays, POSED, None).depth
     x_d = moved_rays.at(depth)
-    found = find_canonical(avatar.deformer.bind(POSED), avatar.field(POSED), x_d, EXACT.correspondence)
+    found = find_canonical(avatar.deformer.for_frame(POSED), avatar.field(POSED), x_d, EXACT.correspondence)
     return {"sdf": found.sdf}
 
 

@@ -30,7 +30,7 @@ def test_an_affine_map_is_inverted():
 def test_what_is_found_is_deformed_back_to_where_it_was_asked_for():
     for ghost in (False, True):
         deformer = tiny_deformer(canonical=canonical_head(ghost=ghost), noise=0.02)
-        bound = deformer.bind(posed_head(ghost=ghost, amplitude=0.1))
+        bound = deformer.for_frame(posed_head(ghost=ghost, amplitude=0.1))
         with torch.no_grad():
             x_d = bound(points(60))
             found = find_canonical(bound, FIELD, x_d, EXACT)
@@ -87,5 +87,5 @@ def test_a_point_without_a_root_has_the_distance_one_and_is_not_converged():
 
 
 def test_no_points_are_no_problem():
-    found = find_canonical(tiny_deformer().bind(posed_head()), FIELD, points(0), EXACT)
+    found = find_canonical(tiny_deformer().for_frame(posed_head()), FIELD, points(0), EXACT)
     assert (found.x_c.shape, found.sdf.shape, found.converged.shape) == ((0, 3), (0,), (0,))

@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from imavatar.fields.geometry import BoundGeometry
+from imavatar.fields.geometry import FrameSDF
+from imavatar.numerics.mesh_bvh import MeshPoints
 from imavatar.rendering.correspondence import CorrespondenceSettings
-from imavatar.rendering.mesh_queries import MeshPoints
-from imavatar.rendering.newton import polish_on_ray
+from imavatar.rendering.newton import refine_on_ray
 from imavatar.rendering.paper_search import PaperSearch
-from imavatar.rendering.proxy import ProxyMesh
+from imavatar.rendering.proxy_mesh import ProxyMesh
 from imavatar.rendering.proxy_search import ProxySearch
 from imavatar.types import RayBundle
 from oracles_fields import (
@@ -35,7 +35,7 @@ def scene():
     posed = posed_head(3, amplitude=0.05).to(dtype=torch.float32)
     deformer = tiny_deformer(1, noise=0.005).float()
     with torch.no_grad():
-        return deformer.bind(posed), BoundGeometry(geometry, torch.zeros(1, 0))
+        return deformer.for_frame(posed), FrameSDF(geometry, torch.zeros(1, 0))
 
 
 def proxy(resolution=48):
@@ -125,7 +125,7 @@ def test_a_surface_that_has_changed_is_found_after_a_reset(scene):
     search = proxy()
     search(deform, field, rays(), None)
 
-    class Grown(BoundGeometry):
+    class Grown(FrameSDF):
         """The same field, its surface a little further out."""
 
         latent = field.latent
@@ -163,7 +163,7 @@ def test_a_mesh_follows_every_frame_it_is_posed_in(scene):
     deform, field = scene
     mesh = ProxyMesh(field, resolution=24, bound=RADIUS, device=torch.device("cpu"))
     with torch.no_grad():
-        other = deform.deformer.bind(posed_head(4, amplitude=0.1).to(dtype=torch.float32))
+        other = deform.deformer.for_frame(posed_head(4, amplitude=0.1).to(dtype=torch.float32))
         for frame in (deform, other, other, deform):
             posed = mesh.pose(frame)
             torch.testing.assert_close(posed.vertices, frame(mesh.hull), rtol=0, atol=1e-6)
@@ -173,7 +173,7 @@ def test_a_mesh_follows_every_frame_it_is_posed_in(scene):
 
 
 def test_distances_on_a_mesh_are_estimated_from_how_its_gradients_turn():
-    class Sphere(BoundGeometry):
+    class Sphere(FrameSDF):
         def __call__(self, x):
             return x.norm(dim=-1) - 0.6
 
@@ -202,7 +202,7 @@ def test_an_estimated_distance_starts_newton_but_confirms_nothing(scene):
     along = torch.nn.functional.normalize(deform(off) - bundle.origins[hit], dim=-1)
     aimed = RayBundle(bundle.origins[hit], along, bundle.frame[hit])
     with torch.no_grad():
-        found, _, sdf, accepted = polish_on_ray(deform, field, aimed, off, gradient, estimate=nothing)
+        found, _, sdf, accepted = refine_on_ray(deform, field, aimed, off, gradient, estimate=nothing)
     torch.testing.assert_close(sdf, field(found), rtol=0, atol=1e-6)
     assert accepted.float().mean() > 0.9 and sdf[accepted].abs().max() < 5e-5
 
@@ -224,10 +224,10 @@ def test_a_good_estimate_spares_evaluations_except_where_rays_graze(scene):
     counted = Counted()
 
     with torch.no_grad():
-        without = polish_on_ray(deform, counted, bundle, start, gradient)
+        without = refine_on_ray(deform, counted, bundle, start, gradient)
         n_without = sum(evaluated)
         evaluated.clear()
-        found = polish_on_ray(deform, counted, bundle, start, gradient, estimate=field(start))
+        found = refine_on_ray(deform, counted, bundle, start, gradient, estimate=field(start))
     assert 0 < evaluated[0] < 0.6 * len(bundle)
     assert sum(evaluated) < 0.75 * n_without
     assert torch.equal(found[3], without[3])
@@ -242,7 +242,7 @@ def test_a_wrong_estimate_does_not_spoil_the_steps_after_the_first(scene):
     gradient = field.with_gradient(x_c)[1]
     start = x_c + 0.01 * torch.nn.functional.normalize(gradient, dim=-1)
     with torch.no_grad():
-        found = polish_on_ray(deform, field, bundle, start, gradient, estimate=-field(start), max_steps=3)
+        found = refine_on_ray(deform, field, bundle, start, gradient, estimate=-field(start), max_steps=3)
     steep = (torch.nn.functional.normalize(gradient, dim=-1) * bundle.directions).sum(dim=-1) < -0.7
     assert steep.sum() > 10 and found[3][steep].float().mean() > 0.9
 
@@ -252,7 +252,7 @@ def test_a_moved_mesh_follows_a_surface_that_moves_smoothly(scene):
     mesh = ProxyMesh(field, resolution=48, bound=RADIUS, device=torch.device("cpu"))
     evaluated = []
 
-    class Shifted(BoundGeometry):
+    class Shifted(FrameSDF):
         """The surface a part of a cell further out, more on one side than on the other."""
 
         def __call__(self, x):
@@ -271,7 +271,7 @@ def test_a_moved_mesh_follows_a_surface_that_moves_smoothly(scene):
 def test_frames_whose_latent_codes_move_the_surface_are_each_found_on_their_own(scene):
     deform, field = scene
 
-    class Coded(BoundGeometry):
+    class Coded(FrameSDF):
         """The same field, its surface further out by a tenth of the code."""
 
         def __init__(self, code: float):
@@ -294,7 +294,7 @@ def test_frames_whose_latent_codes_move_the_surface_are_each_found_on_their_own(
 
 
 def test_a_field_without_a_surface_has_no_hits(scene):
-    class Nothing(BoundGeometry):
+    class Nothing(FrameSDF):
         latent = torch.zeros(1, 0)
 
         def __call__(self, x):
@@ -306,7 +306,7 @@ def test_a_field_without_a_surface_has_no_hits(scene):
     assert not proxy()(scene[0], Nothing(), rays(5), None).hit.any()
 
 
-class Balls(BoundGeometry):
+class Balls(FrameSDF):
     """The union of balls, in float32, as a bound geometry gives it; without balls the signed distance is one."""
 
     latent = torch.zeros(1, 0)
@@ -335,7 +335,7 @@ def still():
     deformer = tiny_deformer(1, noise=0.0).float()
     canonical = canonical_head().to(dtype=torch.float32)
     with torch.no_grad():
-        return deformer.bind(canonical)
+        return deformer.for_frame(canonical)
 
 
 def bundle(origins, directions) -> RayBundle:

@@ -14,7 +14,7 @@ from imavatar.training.checkpoints import load_part
 from imavatar.training.diagnostics import EpochDiagnostics, health_line
 from imavatar.training.head_in_view import out_of_sight
 from imavatar.training.nan_check import gradients_finite
-from imavatar.types import Camera, SolutionQuality, SurfaceHits
+from imavatar.types import Camera, RootStatistics, SurfaceHits
 from tiny_runs import run_folder, write_config
 
 
@@ -22,7 +22,7 @@ def step(hit, converged, foreground, residual=(), singular=()):
     """What `EpochDiagnostics` reads of a step."""
     n, converged = len(hit), torch.tensor(converged)
     hits = SurfaceHits(torch.ones(n), torch.tensor(hit), torch.zeros(n, 3), torch.zeros(n), converged)
-    quality = SolutionQuality(torch.tensor(residual), torch.tensor(singular, dtype=torch.bool))
+    quality = RootStatistics(torch.tensor(residual), torch.tensor(singular, dtype=torch.bool))
     return hits, torch.tensor(foreground), quality
 
 

@@ -17,7 +17,7 @@ from imavatar.types import (
     HeadParameters,
     PosedHead,
     RenderOutput,
-    SolutionQuality,
+    RootStatistics,
     SurfaceHits,
 )
 from oracles_ellipsoid_head import ellipsoid
@@ -153,7 +153,7 @@ def step(*, compat: bool = False, mouth: float = 0.0, optimised: torch.Tensor | 
     hits = SurfaceHits(torch.ones(6), hit, torch.zeros(6, 3), torch.zeros(6), torch.ones(6, dtype=torch.bool))
     fields = DeformationFields(torch.zeros(3, 3, 50), torch.zeros(3, 36, 3), torch.ones(3, 6) / 6)
     x_c = vertex * (1 + torch.tensor([[0.1], [0.2], [0.3]]) / RADIUS)
-    quality = SolutionQuality(torch.zeros(0), torch.zeros(0, dtype=torch.bool))
+    quality = RootStatistics(torch.zeros(0), torch.zeros(0, dtype=torch.bool))
     render = RenderOutput(torch.ones(6, 3), torch.zeros(6, 3), torch.ones(6), hits, index, x_c, x_c, fields, quality)
     semantics = torch.zeros(6, 9)
     semantics[:, SemanticClass.SKIN] = 1

@@ -60,9 +60,6 @@ class Renderer(LiveRenderer):
     def __init__(self):
         self.largest = 0
 
-    def __init__(self):
-        """Without an avatar."""
-
     def draw(self, head, camera, height, width):
         self.largest = max(self.largest, height, width)
         assert torch.isfinite(camera.intrinsics).all() and torch.isfinite(camera.world_from_camera).all()

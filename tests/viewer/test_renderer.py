@@ -17,7 +17,7 @@ from imavatar.config import load_config
 from imavatar.head.assets import save_head
 from imavatar.rendering.character import Character
 from imavatar.rendering.image import soften_silhouette
-from imavatar.rendering.proxy import ProxyMesh
+from imavatar.rendering.proxy_mesh import ProxyMesh
 from imavatar.types import Camera, HeadParameters
 from imavatar.viewer.renderer import BAND, LiveRenderer
 from oracles_ellipsoid_head import ellipsoid_head

@@ -90,7 +90,7 @@ def test_what_is_baked_is_posed_as_the_avatar_is(avatar):
     head = avatar.head_parameters(jaw_x=0.2, expression_01=1.0)
     posed = avatar.pose(head)
     x_c = torch.as_tensor(baked.canonical).float()
-    exact = avatar.character.avatar.bind(posed)(x_c).detach().numpy() / 4
+    exact = avatar.character.avatar.for_frame(posed)(x_c).detach().numpy() / 4
     np.testing.assert_allclose(baked.vertices_in(posed), exact, atol=1e-5)
 
 

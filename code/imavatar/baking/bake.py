@@ -145,7 +145,7 @@ def mean_colours(avatar: Avatar, x_c: Float[Tensor, "n 3"], frames: Sequence[Pos
     """Colours in [0, 1] of canonical points of the surface, the mean over frames of one row each."""
     total = torch.zeros_like(x_c)
     for posed in frames:
-        bound = avatar.bind(posed)
+        bound = avatar.for_frame(posed)
         parts = []
         for part in x_c.split(CHUNK):
             x_d = bound(part)

@@ -34,7 +34,7 @@ def shown_in_pictures(avatar: Avatar, frames: Sequence[PosedHead], view: View, b
     def shown(points: Float[Tensor, "n 3"]) -> Bool[np.ndarray, " n"]:
         count = torch.zeros(len(points), device=points.device)
         for k, posed in enumerate(frames):
-            bound = avatar.bind(posed)
+            bound = avatar.for_frame(posed)
             x_d = torch.cat([bound(part) for part in points.split(CHUNK)])
             u, v = project(view.camera[k : k + 1].to(x_d.device), x_d[None])[0].unbind(dim=-1)
             inside_u = (u + 0.5 > -MARGIN * view.width) & (u + 0.5 < (1 + MARGIN) * view.width)

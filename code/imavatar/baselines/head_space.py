@@ -41,11 +41,12 @@ class WarpedField:
 
 
 class HeadSpaceAvatar(Avatar):
-    """An avatar whose `deformer` is a warp of `baselines.warps`: rays are searched in head space, where the surface of
-    every frame is another one.
+    """An avatar whose `deformer` is a warp of `baselines.deformations`.
+
+    Rays are searched in head space, where the surface of every frame is another one.
     """
 
-    def bind(self, head: PosedHead) -> RigidMotion:
+    def for_frame(self, head: PosedHead) -> RigidMotion:
         """Head space to deformed space."""
         return RigidMotion(head)
 

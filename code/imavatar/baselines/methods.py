@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from torch import nn
 
+from imavatar.baselines.deformations import DisplacementWarp, MorphWarp, StillWarp
 from imavatar.baselines.head_space import HeadSpaceAvatar
 from imavatar.baselines.names import IMAVATAR
 from imavatar.baselines.skinning_only import SkinningDeformer
-from imavatar.baselines.warps import DisplacementWarp, MorphWarp, StillWarp
 from imavatar.fields.deformer import Deformer
 from imavatar.rendering.avatar import Avatar
 

@@ -11,9 +11,9 @@ from imavatar.data.dataset import Frame
 from imavatar.errors import ImavatarError
 from imavatar.head.flame import Flame
 from imavatar.numerics.mesh import subdivide, vertex_normals, with_midpoints
+from imavatar.numerics.mesh_bvh import MeshIndex
 from imavatar.rendering.camera import cast_rays, project
 from imavatar.rendering.image import RenderedImage, resolve, subpixels
-from imavatar.rendering.mesh_queries import MeshIndex
 from imavatar.rendering.surface_mesh import SurfaceMesh
 from imavatar.types import Camera, PosedHead
 

@@ -14,8 +14,8 @@ from imavatar.anatomy import HEAD_SCALE, MM_PER_UNIT
 from imavatar.data.dataset import Frame
 from imavatar.data.subject import Inside
 from imavatar.errors import DataError
+from imavatar.numerics.mesh_bvh import MeshIndex, distance_to_mesh
 from imavatar.rendering.camera import project
-from imavatar.rendering.mesh_queries import MeshIndex, distance_to_mesh
 
 SAME_DEPTH = 0.01
 """Model units by which what a ray meets first may lie before a vertex that is still seen."""

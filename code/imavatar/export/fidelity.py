@@ -12,9 +12,9 @@ from imavatar.baking.clean_mesh import relevant_parts
 from imavatar.baking.drawing import draw
 from imavatar.baking.shown import Shown, without_hidden
 from imavatar.numerics.isosurface import extract_isosurface
+from imavatar.numerics.mesh_bvh import distance_to_mesh
 from imavatar.rendering.character import Character
 from imavatar.rendering.image import ImageRenderer
-from imavatar.rendering.mesh_queries import distance_to_mesh
 from imavatar.types import HeadParameters, View
 
 CHUNK = 8192
@@ -60,7 +60,7 @@ def surface_fidelity(
     distances = []
     for k in range(len(heads)):
         posed = character.pose(heads[k : k + 1])
-        bound_deformer = avatar.bind(posed)
+        bound_deformer = avatar.for_frame(posed)
         reference = torch.cat([bound_deformer(part) for part in canonical.split(CHUNK)])
         vertices = torch.as_tensor(HEAD_SCALE * baked.vertices_in(posed, weights=weights)).to(reference)
         own_faces = torch.as_tensor(baked.faces, device=device)

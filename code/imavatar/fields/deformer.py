@@ -65,10 +65,10 @@ class FieldsNetwork(LayerStack):
         self.register_buffer("canonical_pose_feature", canonical.pose_feature[0].clone(), persistent=False)
 
     @property
-    def acting_tensors(self) -> list[Tensor]:
+    def effective_parameters(self) -> list[Tensor]:
         """Everything that the fields depend on besides the input."""
         own = (self.blendshapes, self.skinning_linear, self.skinning)
-        return [*super().acting_tensors, *(tensor for layer in own for tensor in (layer.weight, layer.bias))]
+        return [*super().effective_parameters, *(tensor for layer in own for tensor in (layer.weight, layer.bias))]
 
     def fields(self, hidden: Float[Tensor, "n w"], weights: Float[Tensor, "n j"]) -> DeformationFields:
         """The three fields where the last hidden values and the skinning weights are known."""
@@ -125,11 +125,11 @@ class Deformer(FieldsNetwork):
         """Values after each hidden layer."""
         return self.hidden_layers(encode(x_c, self.n_octaves))
 
-    def bind(self, posed: PosedHead) -> "BoundDeformer":
+    def for_frame(self, posed: PosedHead) -> "FrameDeformation":
         """The deformation of one frame (a PosedHead of one row)."""
         if len(posed) != 1:
             raise ValueError(f"a deformer is bound to one frame, not to {len(posed)}")
-        return BoundDeformer(self, posed)
+        return FrameDeformation(self, posed)
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Deformation:
     weights: Float[Tensor, "n j"]
 
 
-class BoundDeformer:
+class FrameDeformation:
     """x_c -> x_d of one frame; differentiable in the network, the frame's parameters and x_c."""
 
     def __init__(self, deformer: Deformer, posed: PosedHead):

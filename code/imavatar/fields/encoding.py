@@ -12,25 +12,25 @@ def encoded_size(n_octaves: int, d_in: int = 3) -> int:
     return d_in * (1 + 2 * n_octaves)
 
 
-def band_weights(n_octaves: int, open_bands: float | None) -> list[float]:
-    """Weight of each octave when `open_bands` of them are open (docs/method.md, section 3, `use_freq_band`).
+def band_weights(n_octaves: int, active_bands: float | None) -> list[float]:
+    """Weight of each octave when `active_bands` of them are open (docs/method.md, section 3, `use_freq_band`).
 
     Octave k has the weight (1 - cos(pi clamp(a - k, 0, 1))) / 2; None opens all.
     """
-    if open_bands is None:
+    if active_bands is None:
         return [1.0] * n_octaves
-    opened = [min(max(open_bands - k, 0.0), 1.0) for k in range(n_octaves)]
+    opened = [min(max(active_bands - k, 0.0), 1.0) for k in range(n_octaves)]
     return [(1 - math.cos(math.pi * x)) / 2 for x in opened]
 
 
-def encode(x: Float[Tensor, "n d"], n_octaves: int, open_bands: float | None = None) -> Float[Tensor, "n e"]:
+def encode(x: Float[Tensor, "n d"], n_octaves: int, active_bands: float | None = None) -> Float[Tensor, "n e"]:
     """[x, sin(x), cos(x), sin(2x), cos(2x), sin(4x), ...], all coordinates each, without a factor pi."""
     if n_octaves == 0:
         return x
     scaled = x[:, None] * _frequencies(n_octaves, x)
     waves = torch.stack([scaled.sin(), scaled.cos()], dim=2)  # [n, octave, 2, d]
-    if open_bands is not None:
-        waves = waves * waves.new_tensor(band_weights(n_octaves, open_bands))[:, None, None]
+    if active_bands is not None:
+        waves = waves * waves.new_tensor(band_weights(n_octaves, active_bands))[:, None, None]
     return torch.cat([x, waves.flatten(1)], dim=-1)
 
 
@@ -38,7 +38,7 @@ def encoding_pullback(
     gradient: Float[Tensor, "n e"],
     x: Float[Tensor, "n d"],
     n_octaves: int,
-    open_bands: float | None = None,
+    active_bands: float | None = None,
 ) -> Float[Tensor, "n d"]:
     """Gradient with respect to x of a function whose gradient with respect to encode(x) is given."""
     d = x.shape[-1]
@@ -48,8 +48,8 @@ def encoding_pullback(
     frequencies = _frequencies(n_octaves, x)
     scaled = x[:, None] * frequencies
     slopes = torch.stack([scaled.cos(), -scaled.sin()], dim=2).flatten(1)
-    if open_bands is not None:
-        frequencies = frequencies * x.new_tensor(band_weights(n_octaves, open_bands))[:, None]
+    if active_bands is not None:
+        frequencies = frequencies * x.new_tensor(band_weights(n_octaves, active_bands))[:, None]
     identity = torch.eye(d, dtype=x.dtype, device=x.device)
     # Sums the waves of each coordinate, each times its frequency.
     summed = (frequencies[..., None] * identity.repeat(2, 1)).flatten(0, 1)

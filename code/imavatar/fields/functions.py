@@ -8,7 +8,7 @@ from torch import Tensor
 
 @runtime_checkable
 class DistanceFunction(Protocol):
-    """The signed distance under one latent code, as `fields.geometry.BoundGeometry`."""
+    """The signed distance under one latent code, as `fields.geometry.FrameSDF`."""
 
     def __call__(self, x_c: Float[Tensor, "n 3"], /) -> Float[Tensor, " n"]:
         """Signed distances, model units, negative inside."""
@@ -21,7 +21,7 @@ class DistanceFunction(Protocol):
 
 @runtime_checkable
 class DeformationFunction(Protocol):
-    """x_c -> x_d of one frame, as `fields.deformer.BoundDeformer`."""
+    """x_c -> x_d of one frame, as `fields.deformer.FrameDeformation`."""
 
     transforms: Float[Tensor, "j 4 4"]
     canonical_transforms: Float[Tensor, "j 4 4"]

@@ -49,7 +49,7 @@ class Geometry(LayerStack):
         )
         self.n_octaves = n_octaves
         self.latent_size = latent_size + condition_size
-        self.open_bands: float | None = None
+        self.active_bands: float | None = None
         if geometric_init:
             self._initialise_to_sphere(sphere_radius)
 
@@ -69,7 +69,7 @@ class Geometry(LayerStack):
 
     def network_input(self, x_c: Float[Tensor, "n 3"], latent: Float[Tensor, "1 l"] | None) -> Float[Tensor, "n i"]:
         """Encoded points, followed by the frame's latent code and condition where the field has them."""
-        encoded = encode(x_c, self.n_octaves, self.open_bands)
+        encoded = encode(x_c, self.n_octaves, self.active_bands)
         if self.latent_size == 0:
             return encoded
         return torch.cat([encoded, latent.expand(len(x_c), -1)], dim=-1)
@@ -113,7 +113,7 @@ class Geometry(LayerStack):
                 gradient = gradient[:, : -self.d_skip]
         size = encoded_size(self.n_octaves)
         by_encoding = gradient[:, :size] if by_skip is None else gradient[:, :size] + by_skip[:, :size]
-        by_point = encoding_pullback(by_encoding, x_c, self.n_octaves, self.open_bands)
+        by_point = encoding_pullback(by_encoding, x_c, self.n_octaves, self.active_bands)
         return output[:, 0], output[:, 1:], by_point
 
     def _last_hidden(self, x_c, latent) -> Float[Tensor, "n w"]:
@@ -138,7 +138,7 @@ class Geometry(LayerStack):
         return value, slopes, weights
 
 
-class BoundGeometry:
+class FrameSDF:
     """The signed distance under one latent code: x_c -> f, and x_c -> f and its gradient."""
 
     def __init__(self, geometry: Geometry, latent: Float[Tensor, "1 l"]):

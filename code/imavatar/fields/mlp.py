@@ -27,14 +27,14 @@ class WeightNormLinear(nn.Module):
         self.bias = nn.Parameter(plain.bias.detach().clone())
         self.weight_g = nn.Parameter(torch.empty(n_out, 1))
         self.weight_v = nn.Parameter(torch.empty(n_out, n_in))
-        self.held: Tensor | None = None
+        self.cached: Tensor | None = None
         self.set_weight(plain.weight.detach())
 
     @property
     def weight(self) -> Float[Tensor, "o i"]:
-        """The weights that act; see `held_weights`."""
-        if self.held is not None and (self.held.requires_grad or not self._differentiable):
-            return self.held
+        """The weights that act; see `cached_weights`."""
+        if self.cached is not None and (self.cached.requires_grad or not self._differentiable):
+            return self.cached
         return self.weight_v * (self.weight_g / self.weight_v.norm(dim=1, keepdim=True))
 
     @property
@@ -52,20 +52,20 @@ class WeightNormLinear(nn.Module):
 
 
 @contextmanager
-def held_weights(network: nn.Module) -> Iterator[None]:
+def cached_weights(network: nn.Module) -> Iterator[None]:
     """Weight-normalised layers compute the weights that act once, for all evaluations inside.
 
     Their parameters must not change inside. Gradients reach the parameters as ever: once, through the shared weights.
     Where the weights are held already nothing happens.
     """
-    layers = [m for m in network.modules() if isinstance(m, WeightNormLinear) and m.held is None]
+    layers = [m for m in network.modules() if isinstance(m, WeightNormLinear) and m.cached is None]
     try:
         for layer in layers:
-            layer.held = layer.weight
+            layer.cached = layer.weight
         yield
     finally:
         for layer in layers:
-            layer.held = None
+            layer.cached = None
 
 
 def linear(n_in: int, n_out: int, weight_norm: bool) -> nn.Module:
@@ -191,7 +191,7 @@ class LayerStack(nn.Module):
         return [getattr(self, f"lin{index}") for index in range(self.n_layers)]
 
     @property
-    def acting_tensors(self) -> list[Tensor]:
+    def effective_parameters(self) -> list[Tensor]:
         """Everything that the network's values depend on besides its input."""
         return [tensor for layer in self.layers for tensor in (layer.weight, layer.bias)]
 

@@ -40,10 +40,15 @@ class Texture(LayerStack):
         self.grid = grid
 
     @property
-    def acting_tensors(self) -> list[Tensor]:
+    def effective_parameters(self) -> list[Tensor]:
         """Everything that colours depend on besides what is seen and the condition."""
         tables = [] if self.grid is None else [self.grid.table]
-        return [*super().acting_tensors, self.condition_bottleneck.weight, self.condition_bottleneck.bias, *tables]
+        return [
+            *super().effective_parameters,
+            self.condition_bottleneck.weight,
+            self.condition_bottleneck.bias,
+            *tables,
+        ]
 
     def forward(
         self,

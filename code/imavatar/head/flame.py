@@ -90,7 +90,7 @@ class Flame(nn.Module):
             latent = shaped.new_zeros(len(head), 0)
         return PosedHead(
             expression=head.expression,
-            condition=torch.cat([head.expression, head.rotation_vector(Joint.JAW)], dim=-1),
+            texture_condition=torch.cat([head.expression, head.rotation_vector(Joint.JAW)], dim=-1),
             pose_feature=pose_feature,
             bone_transforms=transforms,
             latent=latent,

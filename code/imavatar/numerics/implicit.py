@@ -68,14 +68,14 @@ class RootGraph:
     Args:
         residual: vanishes at the root.
         jacobian: d residual / d x, in closed form; used as a constant.
-        moving: outputs of the root x(s), which follow it where s moves it.
-        resting: outputs of the root as a constant, which depend on s directly only.
+        differentiated: outputs of the root x(s), which follow it where s moves it.
+        constant: outputs of the root as a constant, which depend on s directly only.
     """
 
     residual: Float[Tensor, "n 3"]
     jacobian: Float[Tensor, "n 3 3"]
-    moving: tuple[Tensor, ...]
-    resting: tuple[Tensor, ...] = ()
+    differentiated: tuple[Tensor, ...]
+    constant: tuple[Tensor, ...] = ()
 
 
 def evaluate_at_root(
@@ -96,13 +96,17 @@ def evaluate_at_root(
         parameters: what `graph` uses without being given it. None may depend on another or on an input.
 
     Returns:
-        The root, its moving outputs, its resting outputs.
+        The root, its differentiated outputs, its constant outputs.
     """
     evaluation = _Evaluation.of(graph, root, inputs, parameters)
-    n_moving = len(evaluation.graph.moving)
+    n_differentiated = len(evaluation.graph.differentiated)
     x, *outputs = _AtRoot.apply(evaluation, root, *inputs, *parameters)
     residual = evaluation.graph.residual.detach().norm(dim=-1)
-    return ImplicitRoot(x, residual, evaluation.regular), tuple(outputs[:n_moving]), tuple(outputs[n_moving:])
+    return (
+        ImplicitRoot(x, residual, evaluation.regular),
+        tuple(outputs[:n_differentiated]),
+        tuple(outputs[n_differentiated:]),
+    )
 
 
 @dataclass(frozen=True)
@@ -132,18 +136,18 @@ class _AtRoot(torch.autograd.Function):
         ctx.evaluation = evaluation
         ctx.set_materialize_grads(False)
         graph = evaluation.graph
-        return (root.detach().clone(), *(output.detach() for output in (*graph.moving, *graph.resting)))
+        return (root.detach().clone(), *(output.detach() for output in (*graph.differentiated, *graph.constant)))
 
     @staticmethod
     @once_differentiable
     def backward(ctx, by_root, *by_outputs):
         evaluation = ctx.evaluation
         graph = evaluation.graph
-        n = len(graph.moving)
+        n = len(graph.differentiated)
         wanted = [leaf for leaf, needed in zip(evaluation.leaves, ctx.needs_input_grad[2:], strict=True) if needed]
-        by_x, *first = _gradients(graph.moving, by_outputs[:n], (evaluation.x, *wanted))
+        by_x, *first = _gradients(graph.differentiated, by_outputs[:n], (evaluation.x, *wanted))
         by_x = _sum(by_x, by_root)
-        outputs, weights = graph.resting, by_outputs[n:]
+        outputs, weights = graph.constant, by_outputs[n:]
         if by_x is not None:
             outputs = (graph.residual, *outputs)
             weights = (root_cotangent(evaluation.inverse, by_x), *weights)

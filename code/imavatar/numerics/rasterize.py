@@ -7,7 +7,7 @@ import numpy as np
 import warp as wp
 from jaxtyping import Float, Int
 
-from imavatar.numerics.warp_setup import initialise_warp
+from imavatar.numerics.nvidia_warp import initialise_warp
 
 CPU = "cpu"
 FACES = wp.constant(2**32)

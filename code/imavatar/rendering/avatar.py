@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from imavatar.fields.deformer import Deformation
 from imavatar.fields.functions import DistanceFunction, MeshDeformation
-from imavatar.fields.geometry import BoundGeometry, Geometry
-from imavatar.fields.mlp import held_weights
+from imavatar.fields.geometry import FrameSDF, Geometry
+from imavatar.fields.mlp import cached_weights
 from imavatar.fields.texture import Texture
 from imavatar.numerics.implicit import ImplicitRoot, RootGraph, evaluate_at_root, implicit_root
 from imavatar.numerics.linalg import inverse_3x3, matvec, orthonormal_complement
@@ -22,7 +22,7 @@ from imavatar.types import (
     PosedHead,
     RayBundle,
     RenderOutput,
-    SolutionQuality,
+    RootStatistics,
     SurfaceHits,
     TensorRecord,
     concatenate,
@@ -101,23 +101,23 @@ class Avatar(nn.Module):
         """Canonical point, normal, expression, features -> colour."""
         return self.rendering_network
 
-    def bind(self, head: PosedHead) -> MeshDeformation:
+    def for_frame(self, head: PosedHead) -> MeshDeformation:
         """The deformation of one frame, as searches evaluate it."""
-        return self.deformer.bind(head)
+        return self.deformer.for_frame(head)
 
     def field(self, head: PosedHead) -> DistanceFunction:
         """The signed distance under the latent code of one frame."""
-        return BoundGeometry(self.geometry, head.latent)
+        return FrameSDF(self.geometry, head.latent)
 
     @torch.no_grad()
     def find_surface(self, rays: RayBundle, posed: PosedHead, foreground: Bool[Tensor, " n"] | None) -> SurfaceHits:
         """Surface hits of rays of several frames. `foreground` is the training's mask, else None."""
         parts, order = [], []
-        with held_weights(self):
+        with cached_weights(self):
             for frame in _frames_of(rays):
                 rows = (rays.frame == frame).nonzero()[:, 0]
                 head = posed[frame : frame + 1]
-                bound, field = self.bind(head), self.field(head)
+                bound, field = self.for_frame(head), self.field(head)
                 mask = None if foreground is None else foreground[rows]
                 parts.append(self.search(bound, field, rays[rows], mask))
                 order.append(rows)
@@ -145,14 +145,14 @@ class Avatar(nn.Module):
         elsewhere = hits.converged & ~where
         if wants_sdf is not None:
             elsewhere = elsewhere & wants_sdf
-        with held_weights(self):
+        with cached_weights(self):
             return self._shade(rays, posed, hits, where, elsewhere, colour_trains_geometry)
 
     def _shade(self, rays, posed, hits, where, elsewhere, colour_trains_geometry) -> RenderOutput:
         index, surfaces, qualities, sdf = [], [], [], hits.sdf.clone()
         for frame in _frames_of(rays):
             head = posed[frame : frame + 1]
-            bound, field = self.bind(head), self.field(head)
+            bound, field = self.for_frame(head), self.field(head)
             of_frame = rays.frame == frame
             rows = (of_frame & where).nonzero()[:, 0]
             index.append(rows)
@@ -162,10 +162,10 @@ class Avatar(nn.Module):
                 with full_precision(sdf.device):
                     root = self._attach_off_surface(bound, rays[others], hits[others])
                 sdf[others] = field(root.x)
-                qualities.append(SolutionQuality(root.residual, ~root.regular))
+                qualities.append(RootStatistics(root.residual, ~root.regular))
         surface = concatenate(surfaces)
         if torch.is_grad_enabled():
-            qualities.append(SolutionQuality(surface.residual, surface.singular))
+            qualities.append(RootStatistics(surface.residual, surface.singular))
         quality = concatenate(qualities) if qualities else _no_quality(hits.depth)
         return _assemble(rays, hits, sdf, torch.cat(index), surface, quality)
 
@@ -188,22 +188,22 @@ class Avatar(nn.Module):
 
         def graph(x, *given) -> RootGraph:
             own_head, own_rays = PosedHead(*given[: len(of_head)]), RayBundle(*given[len(of_head) :], rays.frame)
-            seen = self._see(self.bind(own_head), own_head, x, colour_trains_geometry)
+            seen = self._see(self.for_frame(own_head), own_head, x, colour_trains_geometry)
             residual, jacobian = _on_ray_and_surface(own_rays, seen)
             fields = seen.fields
             return RootGraph(
                 residual,
                 jacobian,
-                moving=(seen.geometry.x_c, seen.rgb, seen.normal, seen.geometry.gradient),
-                resting=(fields.shapedirs, fields.posedirs, fields.weights),
+                differentiated=(seen.geometry.x_c, seen.rgb, seen.normal, seen.geometry.gradient),
+                constant=(fields.shapedirs, fields.posedirs, fields.weights),
             )
 
-        of_head = (head.expression, head.condition, head.pose_feature, head.bone_transforms, head.latent)
-        with held_weights(self):
-            parameters = [tensor for field in self.children() for tensor in field.acting_tensors]
+        of_head = (head.expression, head.texture_condition, head.pose_feature, head.bone_transforms, head.latent)
+        with cached_weights(self):
+            parameters = [tensor for field in self.children() for tensor in field.effective_parameters]
             inputs = (*of_head, rays.origins, rays.directions)
-            root, moving, resting = evaluate_at_root(graph, x_c, inputs, parameters)
-        return SurfaceShading(*moving, DeformationFields(*resting), root.residual, ~root.regular)
+            root, differentiated, constant = evaluate_at_root(graph, x_c, inputs, parameters)
+        return SurfaceShading(*differentiated, DeformationFields(*constant), root.residual, ~root.regular)
 
     def surface_geometry(self, x: Float[Tensor, "m 3"], head: PosedHead) -> SurfaceGeometry:
         """The signed distance and its derivatives at points where `find_surface` finds the surface of a frame."""
@@ -233,7 +233,7 @@ class Avatar(nn.Module):
         looks = (found.x_c, normal, found.features)
         if not colour_trains_geometry:
             looks = tuple(value.detach() for value in looks)
-        rgb = self.texture(looks[0], looks[1], head.condition, looks[2])
+        rgb = self.texture(looks[0], looks[1], head.texture_condition, looks[2])
         fields = self.surface_fields(deformed, x, head)
         return _Seen(found, deformed.x_d, deformed.jacobian, rgb, normal, fields)
 
@@ -271,7 +271,7 @@ def _assemble(
     sdf: Float[Tensor, " n"],
     index: Int[Tensor, " m"],
     surface: SurfaceShading,
-    quality: SolutionQuality,
+    quality: RootStatistics,
 ) -> RenderOutput:
     white = torch.ones_like(rays.origins)
     return RenderOutput(
@@ -283,9 +283,9 @@ def _assemble(
         x_c=surface.x_c,
         geometry_gradient=surface.gradient,
         fields=surface.fields,
-        quality=quality,
+        root_statistics=quality,
     )
 
 
-def _no_quality(like: Float[Tensor, " n"]) -> SolutionQuality:
-    return SolutionQuality(like.new_zeros(0), like.new_zeros(0, dtype=torch.bool))
+def _no_quality(like: Float[Tensor, " n"]) -> RootStatistics:
+    return RootStatistics(like.new_zeros(0), like.new_zeros(0, dtype=torch.bool))

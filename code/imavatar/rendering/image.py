@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from imavatar.fields.mlp import held_weights
+from imavatar.fields.mlp import cached_weights
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.surface_mesh import SurfaceMesh, avatar_mesh
@@ -67,7 +67,7 @@ class ImageRenderer:
         pixels = subpixels(height, width, self.supersample, camera.intrinsics.device)
         frame = torch.zeros(len(pixels), dtype=torch.long, device=pixels.device)
         rays = cast_rays(camera, pixels.to(camera.intrinsics.dtype), frame)
-        with held_weights(self.avatar):
+        with cached_weights(self.avatar):
             samples = self._samples(rays, posed)
         image = resolve(samples, height, width, self.supersample)
         return soften_silhouette(image, self.silhouette_blur) if self.silhouette_blur > 0 else image
@@ -78,7 +78,7 @@ class ImageRenderer:
 
     def _samples(self, rays: RayBundle, posed: PosedHead) -> Float[Tensor, "n 8"]:
         """Colour, normal, whether something is there, and its depth."""
-        bound = self.avatar.bind(posed)
+        bound = self.avatar.for_frame(posed)
         field = self.avatar.field(posed)
         columns = []
         for start in range(0, len(rays), self.chunk):

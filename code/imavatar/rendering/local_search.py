@@ -10,7 +10,7 @@ from imavatar.fields.functions import DeformationFunction, DistanceFunction
 from imavatar.numerics.linalg import inverse_3x3, matvec
 from imavatar.numerics.root_finding import broyden
 from imavatar.rendering.correspondence import NO_SURFACE
-from imavatar.rendering.newton import polish_on_ray
+from imavatar.rendering.newton import refine_on_ray
 from imavatar.types import RayBundle, SurfaceHits
 
 HALF_WIDTH = 0.08
@@ -96,5 +96,5 @@ def _close_in(deform, field, rays, samples: _Samples, rows, first):
     share = torch.where(found, outside / (outside - inside), 1.0)
     start = x_near + share[:, None] * (x_far - x_near)
     gradient = field.with_gradient(start)[1]
-    x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays, start, gradient)
+    x_c, depth, sdf, accepted = refine_on_ray(deform, field, rays, start, gradient)
     return x_c, depth, sdf, accepted & (depth > near - SAMPLE_TOLERANCE) & (depth < far + SAMPLE_TOLERANCE)

@@ -22,7 +22,7 @@ MAX_POINT_STEP = 0.15
 
 
 @torch.no_grad()
-def polish_on_ray(
+def refine_on_ray(
     deform: DeformationFunction,
     field: DistanceFunction,
     rays: RayBundle,
@@ -101,7 +101,7 @@ def _confirmed(residual: Float[Tensor, "n 3"], per_distance: Float[Tensor, " n"]
 
 
 @torch.no_grad()
-def polish_point(
+def refine_correspondence(
     deform: DeformationFunction,
     x_d: Float[Tensor, "n 3"],
     x_c: Float[Tensor, "n 3"],

@@ -8,7 +8,7 @@ from torch import Tensor
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays
 from imavatar.rendering.image import RenderedImage, resolve, subpixels
-from imavatar.rendering.proxy import ProxyMesh
+from imavatar.rendering.proxy_mesh import ProxyMesh
 from imavatar.types import Camera, PosedHead, RayBundle
 
 CHUNK = 8192
@@ -47,7 +47,7 @@ class PreviewRenderer:
         if len(self._mesh.faces) > 0:
             frame = torch.zeros(len(pixels), dtype=torch.long, device=device)
             rays = cast_rays(camera, pixels.to(camera.intrinsics), frame)
-            met = self._mesh.pose(self.avatar.bind(posed)).cast(rays.origins, rays.directions)
+            met = self._mesh.pose(self.avatar.for_frame(posed)).cast(rays.origins, rays.directions)
             hit = (met.face >= 0).nonzero()[:, 0]
             looks = self._mesh.interpolate(self._vertex_looks(posed, met.face[hit]), met[hit])
             normal = F.normalize(looks[:, 3:], dim=-1)
@@ -59,7 +59,7 @@ class PreviewRenderer:
         """Colours and normals of the vertices of some faces; zero elsewhere."""
         mesh, avatar = self._mesh, self.avatar
         looks = mesh.vertices.new_zeros(len(mesh.vertices), 6)
-        bound = avatar.bind(posed)
+        bound = avatar.for_frame(posed)
         for rows in torch.unique(mesh.faces[faces]).split(CHUNK):
             x_c = mesh.vertices[rows]
             # Colours and normals do not depend on rays.

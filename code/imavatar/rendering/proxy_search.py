@@ -16,6 +16,7 @@ from torch import Tensor
 
 from imavatar.fields.functions import DistanceFunction, MeshDeformation
 from imavatar.numerics.intersection import ray_sphere_interval
+from imavatar.numerics.mesh_bvh import PAST_FACE
 from imavatar.numerics.precision import full_precision
 from imavatar.rendering.correspondence import (
     Correspondence,
@@ -23,9 +24,8 @@ from imavatar.rendering.correspondence import (
     find_canonical,
 )
 from imavatar.rendering.local_search import search_near
-from imavatar.rendering.mesh_queries import PAST_FACE
-from imavatar.rendering.newton import polish_on_ray, polish_point
-from imavatar.rendering.proxy import ProxyMesh
+from imavatar.rendering.newton import refine_correspondence, refine_on_ray
+from imavatar.rendering.proxy_mesh import ProxyMesh
 from imavatar.rendering.surface_search import find_surface
 from imavatar.types import RayBundle, SurfaceHits
 
@@ -38,7 +38,7 @@ MAX_CASTS = 3
 TRAINING_LIMIT = 32
 """False hits that a training step resolves; the others get no loss this time."""
 TRAINING_PERIOD = 4
-"""In training doubtful rays are searched in every fourth call; else they get no loss this time."""
+"""In training unconfirmed rays are searched in every fourth call; else they get no loss this time."""
 
 FALSE_HIT_SAMPLES, FALSE_HIT_REACH = 12, 0.6
 """How far behind its entry a ray outside the mask is searched for its least signed distance."""
@@ -119,8 +119,8 @@ class ProxySearch:
             return result.hits()
         index = proxy.pose(deform)
         cast = index.cast(rays.origins, rays.directions)
-        struck = (cast.face >= 0).nonzero()[:, 0]
-        doubtful = self._polish_struck(deform, field, proxy, rays, cast, struck, result)
+        mesh_hit = (cast.face >= 0).nonzero()[:, 0]
+        unconfirmed = self._refine_mesh_hits(deform, field, proxy, rays, cast, mesh_hit, result)
         missed = ((cast.face < 0) & meets).nonzero()[:, 0]
         if foreground is not None:
             passing = rays[missed]
@@ -128,12 +128,12 @@ class ProxySearch:
             inside = self._polish_missed(deform, field, proxy, passing, approach, missed, result)
             self._calls += 1
             searched = self._calls % TRAINING_PERIOD == 0
-            doubtful = torch.cat([doubtful, inside]) if searched else doubtful[:0]
+            unconfirmed = torch.cat([unconfirmed, inside]) if searched else unconfirmed[:0]
         met = result.depth.clone()
         for _ in range(MAX_CASTS):
-            self._search_locally(deform, field, rays, doubtful, result)
-            unconfirmed = doubtful[~result.hit[doubtful]]
-            doubtful = self._cast_behind(deform, field, proxy, index, rays, unconfirmed, met, result)
+            self._search_locally(deform, field, rays, unconfirmed, result)
+            without_hit = unconfirmed[~result.hit[unconfirmed]]
+            unconfirmed = self._cast_behind(deform, field, proxy, index, rays, without_hit, met, result)
         if foreground is not None:
             self._search_false_hits(self._query(deform, field), rays, foreground, result)
         return result.hits()
@@ -162,14 +162,14 @@ class ProxySearch:
     def _query(self, deform, field) -> Callable[[Float[Tensor, "n 3"]], Correspondence]:
         return lambda x_d: find_canonical(deform, field, x_d, self.correspondence, distinct=True)
 
-    def _polish_struck(self, deform, field, proxy, rays, cast, struck, result):
+    def _refine_mesh_hits(self, deform, field, proxy, rays, cast, mesh_hit, result):
         """Newton from the mesh's hits; returns the rays whose hit could not be confirmed."""
-        if len(struck) == 0:
-            return struck
-        met = cast[struck]
+        if len(mesh_hit) == 0:
+            return mesh_hit
+        met = cast[mesh_hit]
         start = proxy.interpolate(proxy.vertices, met)
-        left, sdf = self._confirm(deform, field, proxy, rays, struck, met, start, met.depth, result)
-        rows = struck[left]
+        left, sdf = self._confirm(deform, field, proxy, rays, mesh_hit, met, start, met.depth, result)
+        rows = mesh_hit[left]
         result.put(rows, cast.depth[rows], start[left], sdf.abs(), torch.zeros_like(rows, dtype=torch.bool))
         return rows
 
@@ -180,28 +180,28 @@ class ProxySearch:
         """
         gradient = proxy.interpolate(proxy.gradients, met)
         estimate = proxy.estimate(start, met) if self._fresh else None
-        x_c, depth, sdf, accepted = polish_on_ray(deform, field, rays[rows], start, gradient, estimate=estimate)
+        x_c, depth, sdf, accepted = refine_on_ray(deform, field, rays[rows], start, gradient, estimate=estimate)
         accepted &= (depth - met_depth).abs() < FARTHEST_MOVE
         confirmed = rows[accepted]
         result.put(confirmed, depth[accepted], x_c[accepted], sdf[accepted], accepted[accepted])
         result.hit[confirmed] = True
         return ~accepted, sdf[~accepted]
 
-    def _cast_behind(self, deform, field, proxy, index, rays, unconfirmed, met, result):
+    def _cast_behind(self, deform, field, proxy, index, rays, without_hit, met, result):
         """Newton from the next hit of the mesh where nothing was found at the one before, at depths `met`.
 
         Folds, as of lips, are thin: what is seen there may be the sheet behind them. Returns the rays that meet the
         mesh again but are not confirmed again; `met` is then where.
         """
-        if len(unconfirmed) == 0:
-            return unconfirmed
-        passed = met[unconfirmed] + PAST_FACE
-        cast = index.cast(rays[unconfirmed].at(passed), rays.directions[unconfirmed])
-        struck = cast.face >= 0
-        rows, cast = unconfirmed[struck], cast[struck]
+        if len(without_hit) == 0:
+            return without_hit
+        passed = met[without_hit] + PAST_FACE
+        cast = index.cast(rays[without_hit].at(passed), rays.directions[without_hit])
+        mesh_hit = cast.face >= 0
+        rows, cast = without_hit[mesh_hit], cast[mesh_hit]
         if len(rows) == 0:
             return rows
-        met[rows] = depth = passed[struck] + cast.depth
+        met[rows] = depth = passed[mesh_hit] + cast.depth
         start = proxy.interpolate(proxy.vertices, cast)
         left, _ = self._confirm(deform, field, proxy, rays, rows, cast, start, depth, result)
         result.depth[rows[left]], result.x_c[rows[left]] = depth[left], start[left]
@@ -213,19 +213,19 @@ class ProxySearch:
         if len(missed) == 0:
             return missed
         x_d = rays.at(approach.depth)
-        x_c, converged = polish_point(deform, x_d, proxy.interpolate(proxy.vertices, approach))
+        x_c, converged = refine_correspondence(deform, x_d, proxy.interpolate(proxy.vertices, approach))
         sdf = field(x_c)
         result.put(missed, approach.depth, x_c, sdf, converged)
         return missed[converged & (sdf < 0)]
 
     @staticmethod
-    def _search_locally(deform, field, rays, doubtful, result):
+    def _search_locally(deform, field, rays, unconfirmed, result):
         """Along a short piece of the ray around where the mesh was met."""
-        if len(doubtful) == 0:
+        if len(unconfirmed) == 0:
             return
-        found = search_near(deform, field, rays[doubtful], result.x_c[doubtful], result.depth[doubtful])
-        result.put(doubtful, found.depth, found.x_c, found.sdf, found.converged)
-        result.hit[doubtful] = found.hit
+        found = search_near(deform, field, rays[unconfirmed], result.x_c[unconfirmed], result.depth[unconfirmed])
+        result.put(unconfirmed, found.depth, found.x_c, found.sdf, found.converged)
+        result.hit[unconfirmed] = found.hit
 
     @staticmethod
     def _search_false_hits(query, rays, foreground, result):

@@ -61,7 +61,7 @@ def avatar_mesh(
         keep_largest=keep_largest,
         device=posed.bone_transforms.device,
     )
-    bound_deformer = avatar.bind(posed)
+    bound_deformer = avatar.for_frame(posed)
     deformed, colours = [], []
     for x_c in canonical.split(CHUNK):
         x_d = bound_deformer(x_c)

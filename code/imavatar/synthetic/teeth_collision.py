@@ -8,7 +8,7 @@ from trimesh.triangles import closest_point
 from imavatar.anatomy import ParsingLabel
 from imavatar.head.assets import HeadAssets
 from imavatar.numerics.mesh import face_normals
-from imavatar.rendering.mesh_queries import signed_distance
+from imavatar.numerics.mesh_bvh import signed_distance
 from imavatar.synthetic.mesh_tools import unit
 
 THICKNESS = 0.0015

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from imavatar.errors import TrainingError
 from imavatar.training.distributed import SINGLE_PROCESS, Processes
-from imavatar.types import SolutionQuality, SurfaceHits
+from imavatar.types import RootStatistics, SurfaceHits
 
 QUANTILES = {"residual_median": 0.5, "residual_90": 0.9, "residual_99": 0.99}
 
@@ -28,7 +28,7 @@ class EpochDiagnostics:
         self._residuals: list[Tensor] = []
 
     @torch.no_grad()
-    def add(self, hits: SurfaceHits, foreground: Bool[Tensor, " n"], quality: SolutionQuality) -> None:
+    def add(self, hits: SurfaceHits, foreground: Bool[Tensor, " n"], quality: RootStatistics) -> None:
         """Count a step's rays and the points with an implicit gradient."""
         for name, rows in (
             ("rays", torch.ones_like(hits.hit)),

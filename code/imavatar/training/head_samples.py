@@ -12,7 +12,7 @@ from torch import Tensor
 
 from imavatar.losses import NEAR_HEAD, HeadSupervision
 from imavatar.numerics.mesh import face_areas
-from imavatar.rendering.mesh_queries import signed_distance
+from imavatar.numerics.mesh_bvh import signed_distance
 from imavatar.types import DeformationFields
 
 SURFACE_SPREADS = (0.01, 0.05)

@@ -157,7 +157,7 @@ def _train_epoch(
         step, progress = epoch * len(batches) + number, epoch + number / len(batches)
         factor = settings.rate_at(progress, settings.nepoch, step)
         _set_rates(run, factor)
-        run.avatar.geometry.open_bands = progress if run.anneals_bands else None
+        run.avatar.geometry.active_bands = progress if run.anneals_bands else None
         generator = generator_for(settings.seed, epoch, int(frames[0]))
         batch = dataset.batch(frames.tolist(), settings.num_pixels, generator)
         scalars = training_step(run, losses, batch, weights, generator, settings.after(step), health)

@@ -71,7 +71,7 @@ def _in_order(avatar: Avatar, frames: FrameParameters, step: StepTensors) -> Nam
     for name in ("x_c", "geometry_gradient"):
         yield f"rendering: {name}", getattr(render, name)
     yield from _record("deformer", render.fields)
-    yield "rendering: residual", render.quality.residual
+    yield "rendering: residual", render.root_statistics.residual
     yield "rendering: sdf", render.sdf[found]
     yield "rendering: normal", render.normal
     yield "rendering: rgb", render.rgb

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from imavatar.fields.mlp import held_weights
+from imavatar.fields.mlp import cached_weights
 from imavatar.head.flame import Flame
 from imavatar.losses import LossTerms, has_mask_gradient
 from imavatar.rendering.avatar import Avatar
@@ -87,7 +87,7 @@ class StepLosses(nn.Module):
     ) -> StepTensors:
         """The surface is searched for, shaded, and compared with the batch; see `Objective.terms`."""
         # One evaluation after another uses the same weights until the optimiser has moved them.
-        with held_weights(self.avatar):
+        with cached_weights(self.avatar):
             hits = self.avatar.find_surface(rays.detach(), posed.detach(), batch.foreground)
             render = self.avatar.shade(
                 rays,
@@ -123,9 +123,9 @@ def training_step(
     batch = to_device(run.processes.shard_rays(batch), run.flame.v_template.device)
     posed = run.flame(run.frames.head(batch.frame), run.frames.latent(batch.frame))
     if options.condition_noise > 0:
-        noise = torch.randn(posed.condition.shape, generator=generator).to(posed.condition)
+        noise = torch.randn(posed.texture_condition.shape, generator=generator).to(posed.texture_condition)
         noise = options.condition_noise * run.frames.condition_std() * noise
-        posed = replace(posed, condition=posed.condition + noise)
+        posed = replace(posed, texture_condition=posed.texture_condition + noise)
     rays = cast_rays(run.frames.camera(batch.frame, batch.camera), batch.pixels, batch.rays_frame)
     deviations = run.frames.deviations(batch.frame)
     tensors = losses(batch, posed, rays, deviations, weights, generator, options)
@@ -133,7 +133,7 @@ def training_step(
     if options.recentre_frame_params:
         run.frames.centre()
     if health is not None:
-        health.add(tensors.hits, batch.foreground, tensors.render.quality)
+        health.add(tensors.hits, batch.foreground, tensors.render.root_statistics)
     return {**_scalars(tensors.terms, tensors.hits, batch), "clipped": float(clipped)}
 
 

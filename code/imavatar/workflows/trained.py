@@ -188,7 +188,7 @@ def load_trained(
     avatar = build.build_avatar(config, flame).to(device)
     load_model(avatar, model.fields, model.path)
     if config.model.geometry_network.use_freq_band:
-        avatar.geometry.open_bands = float(model.epoch)
+        avatar.geometry.active_bands = float(model.epoch)
     character = Character(avatar, flame, latent.to(device))
     return TrainedAvatar(config, folder, source, checkpoint, head, character, model.epoch)
 

@@ -152,6 +152,6 @@ def psnr(image: Float[Tensor, "n c"], reference: Float[Tensor, "n c"], peak: flo
 
 def _rendered(avatar: Avatar, part: Rays, search) -> tuple[SurfaceHits, dict[str, Tensor]]:
     """Hits of a search, colours and normals there."""
-    hits = search(avatar.bind(part.posed), avatar.field(part.posed), part.rays, None)
+    hits = search(avatar.for_frame(part.posed), avatar.field(part.posed), part.rays, None)
     shown = avatar.shade(part.rays, part.posed, hits, hits.hit)
     return hits, {"colours": shown.rgb, "normals": shown.normal}

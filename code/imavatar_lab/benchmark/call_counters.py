@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Float
 from torch import Tensor
 
-from imavatar.fields.deformer import BoundDeformer, Deformer
-from imavatar.fields.geometry import BoundGeometry
+from imavatar.fields.deformer import Deformer, FrameDeformation
+from imavatar.fields.geometry import FrameSDF
 from imavatar.rendering.avatar import Search
 from imavatar.types import RayBundle, SurfaceHits
 
@@ -21,10 +21,10 @@ class Evaluations:
     geometry_gradient: int = 0
 
 
-class CountingDeformer(BoundDeformer):
+class CountingDeformer(FrameDeformation):
     """A bound deformer that counts."""
 
-    def __init__(self, bound: BoundDeformer, counts: Evaluations):
+    def __init__(self, bound: FrameDeformation, counts: Evaluations):
         self._bound, self._counts = bound, counts
         self.transforms, self.canonical_transforms = bound.transforms, bound.canonical_transforms
         self.deformer = _CountingFeatures(bound.deformer, counts)
@@ -36,12 +36,12 @@ class CountingDeformer(BoundDeformer):
         return self._bound(x_c)
 
     def blended_rotation(self, x_c: Float[Tensor, "n 3"]) -> Tensor:
-        """See `BoundDeformer.blended_rotation`."""
+        """See `FrameDeformation.blended_rotation`."""
         self._counts.deformer += len(x_c)
         return self._bound.blended_rotation(x_c)
 
     def with_jacobian(self, x_c: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
-        """See `BoundDeformer.with_jacobian`."""
+        """See `FrameDeformation.with_jacobian`."""
         self._counts.deformer += len(x_c)
         self._counts.deformer_jacobian += len(x_c)
         return self._bound.with_jacobian(x_c)
@@ -58,10 +58,10 @@ class _CountingFeatures:
         return self._deformer.features(x_c)
 
 
-class CountingGeometry(BoundGeometry):
+class CountingGeometry(FrameSDF):
     """A bound geometry that counts."""
 
-    def __init__(self, bound: BoundGeometry, counts: Evaluations):
+    def __init__(self, bound: FrameSDF, counts: Evaluations):
         self._bound, self._counts, self.latent = bound, counts, bound.latent
 
     def __call__(self, x_c: Float[Tensor, "n 3"]) -> Tensor:
@@ -70,14 +70,14 @@ class CountingGeometry(BoundGeometry):
         return self._bound(x_c)
 
     def with_gradient(self, x_c: Float[Tensor, "n 3"]) -> tuple[Tensor, Tensor]:
-        """See `BoundGeometry.with_gradient`."""
+        """See `FrameSDF.with_gradient`."""
         self._counts.geometry += len(x_c)
         self._counts.geometry_gradient += len(x_c)
         return self._bound.with_gradient(x_c)
 
 
 def counted(
-    search: Search, bound: BoundDeformer, field: BoundGeometry, rays: RayBundle, foreground
+    search: Search, bound: FrameDeformation, field: FrameSDF, rays: RayBundle, foreground
 ) -> tuple[SurfaceHits, Evaluations]:
     """What a search finds, and what that takes."""
     counts = Evaluations()

@@ -72,7 +72,7 @@ def fast_search(scene: Scene, size: int, n_rays: int, repeats: int) -> SearchCos
     avatar.search.reset()
     search(True)()
     first = frames[0]
-    bound, field = avatar.deformer.bind(first.posed), avatar.field(first.posed)
+    bound, field = avatar.deformer.for_frame(first.posed), avatar.field(first.posed)
     with torch.no_grad():
         _, evaluations = counted(avatar.search, bound, field, first.rays, first.foreground)
     return SearchCosts(
@@ -87,7 +87,7 @@ def paper_search(scene: Scene, size: int, n_rays: int, repeats: int, *, plain: b
         plain: every point's blendshapes in full, as the paper; otherwise contracted with the frame's parameters.
     """
     part, avatar = rays_of(scene, 0, size, n_rays), scene.plain.avatar
-    bound = (ReferenceDeformer if plain else type(avatar.deformer.bind(part.posed)))(avatar.deformer, part.posed)
+    bound = (ReferenceDeformer if plain else type(avatar.deformer.for_frame(part.posed)))(avatar.deformer, part.posed)
     field, found = avatar.field(part.posed), []
 
     @torch.no_grad()

@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from imavatar.fields.deformer import BoundDeformer
+from imavatar.fields.deformer import FrameDeformation
 from imavatar.numerics.implicit import implicit_root
 from imavatar.numerics.linalg import matvec, pointwise_jacobian
 from imavatar.numerics.skinning import blend_transforms
@@ -15,12 +15,12 @@ from imavatar.types import (
     PosedHead,
     RayBundle,
     RenderOutput,
-    SolutionQuality,
+    RootStatistics,
     SurfaceHits,
 )
 
 
-class ReferenceDeformer(BoundDeformer):
+class ReferenceDeformer(FrameDeformation):
     """A frame's deformation as the paper writes it: all blendshapes and correctives of every point, then their sums."""
 
     def __init__(self, deformer, posed: PosedHead):
@@ -43,8 +43,8 @@ class ReferenceDeformer(BoundDeformer):
 class ReferenceAvatar(Avatar):
     """The same networks, each derivative by automatic differentiation, each loss's points evaluated for it alone."""
 
-    def bind(self, head: PosedHead) -> ReferenceDeformer:
-        """As `Avatar.bind`; every point's blendshapes in full."""
+    def for_frame(self, head: PosedHead) -> ReferenceDeformer:
+        """As `Avatar.for_frame`; every point's blendshapes in full."""
         return ReferenceDeformer(self.deformer, head)
 
     def shade(
@@ -62,7 +62,7 @@ class ReferenceAvatar(Avatar):
         sdf, index, parts, residuals, singular = hits.sdf.clone(), [], [], [], []
         for frame in range(len(posed)):
             head = posed[frame : frame + 1]
-            deform = self.bind(head)
+            deform = self.for_frame(head)
             of_frame = rays.frame == frame
             others = (of_frame & ~where & hits.converged).nonzero()[:, 0]
             target = rays[others].at(hits.depth[others])
@@ -88,7 +88,7 @@ class ReferenceAvatar(Avatar):
             x_c=x_c,
             geometry_gradient=gradient,
             fields=fields,
-            quality=SolutionQuality(torch.cat(residuals), torch.cat(singular)),
+            root_statistics=RootStatistics(torch.cat(residuals), torch.cat(singular)),
         )
 
     def _on_surface(self, deform, head, rays, x_c, colour_trains_geometry):
@@ -103,5 +103,5 @@ class ReferenceAvatar(Avatar):
         (gradient,) = torch.autograd.grad(sdf.sum(), x, create_graph=True)
         normal = F.normalize((gradient[:, None] @ torch.linalg.inv(jacobian))[:, 0], dim=-1)
         looks = (x, normal, features) if colour_trains_geometry else (x.detach(), normal.detach(), features.detach())
-        rgb = self.texture(looks[0], looks[1], head.condition, looks[2])
+        rgb = self.texture(looks[0], looks[1], head.texture_condition, looks[2])
         return root, (x, normal, gradient, rgb)

@@ -97,7 +97,7 @@ def probe_quantities(avatar: Avatar, posed: PosedHead, probe: Arrays) -> Arrays:
     The colours are those under the recorded `normals`, which are an input here.
     """
     x = probe["x"]
-    fields, bound, field = avatar.deformer(x), avatar.deformer.bind(posed), avatar.field(posed)
+    fields, bound, field = avatar.deformer(x), avatar.deformer.for_frame(posed), avatar.field(posed)
     sdf, features = avatar.geometry(x, posed.latent)
     settings = avatar.search.correspondence
     candidates, selected = canonical_candidates(bound, x, settings), find_canonical(bound, field, x, settings)
@@ -116,7 +116,7 @@ def probe_quantities(avatar: Avatar, posed: PosedHead, probe: Arrays) -> Arrays:
         "query_mask": selected.converged,
     }
     if "normals" in probe:
-        found["rgb"] = avatar.texture(x, probe["normals"], posed.condition, features)
+        found["rgb"] = avatar.texture(x, probe["normals"], posed.texture_condition, features)
     return found
 
 
@@ -179,7 +179,7 @@ def pass_quantities(avatar: Avatar, supervision: HeadSupervision, found: Pass, r
         "cap/diff_nonsurface_points": hits.x_c,
     }
     if len(found.posed) == 1:
-        bound = avatar.deformer.bind(found.posed)
+        bound = avatar.deformer.for_frame(found.posed)
         candidates = canonical_candidates(bound, recorded.get("out/points", points), avatar.search.correspondence)
         result["cap/all_canonical"] = _by_point(candidates.x, n)
         result["cap/all_valid"] = _by_point(candidates.converged, n)

@@ -65,7 +65,7 @@ def test_the_papers_search_evaluates_what_its_equations_say():
     avatar = Avatar(geometry, deformer, tiny_texture(1), search)
     posed, rays = posed_head(3, amplitude=0.1), frontal_rays(n_rays, spread=0.1)
     with torch.no_grad():
-        hits, counts = counted(search, deformer.bind(posed), avatar.field(posed), rays, None)
+        hits, counts = counted(search, deformer.for_frame(posed), avatar.field(posed), rays, None)
     assert hits.hit.all()
     # Three guesses a point: the samples, three secant steps and the last point of each ray.
     points = 3 * n_rays * (n_samples + 3 + 1)

@@ -29,7 +29,7 @@ def networks():
 def test_a_plain_deformer_deforms_as_a_contracted_one():
     deformer = tiny_deformer(1)
     x = points(20)
-    torch.testing.assert_close(ReferenceDeformer(deformer, POSED)(x), deformer.bind(POSED)(x), rtol=0, atol=1e-12)
+    torch.testing.assert_close(ReferenceDeformer(deformer, POSED)(x), deformer.for_frame(POSED)(x), rtol=0, atol=1e-12)
 
 
 def loss_of(output, hits) -> torch.Tensor:

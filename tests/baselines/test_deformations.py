@@ -3,10 +3,10 @@
 import torch
 
 from imavatar.anatomy import N_JOINTS, Joint
+from imavatar.baselines.deformations import DisplacementWarp, MorphWarp, StillWarp
 from imavatar.baselines.head_space import WarpedField
 from imavatar.baselines.rigid import RigidMotion, head_transform
 from imavatar.baselines.skinning_only import SkinningDeformer
-from imavatar.baselines.warps import DisplacementWarp, MorphWarp, StillWarp
 from imavatar.types import DeformationFields
 from oracles_fields import N_EXPRESSION, built, canonical_head, conditioned, disturb, points, posed_head, tiny_geometry
 
@@ -70,7 +70,7 @@ def test_backward_morphing_undoes_known_fields():
     torch.testing.assert_close(warp(x_h, POSED), X)
     deformer = built(lambda: SkinningDeformer(canonical_head(), (16, 16), n_expression=N_EXPRESSION), 1)
     still = DeformationFields(torch.zeros_like(known.shapedirs), torch.zeros_like(known.posedirs), deformer(X).weights)
-    x_d = deformer.bind(POSED)(X)
+    x_d = deformer.for_frame(POSED)(X)
     turn = head_transform(POSED)
     torch.testing.assert_close(warp.seen_at(X, still, POSED) @ turn[:3, :3].T + turn[:3, 3], x_d)
 

@@ -4,7 +4,7 @@ import itertools
 
 import torch
 
-from imavatar.rendering.mesh_queries import MeshIndex, distance_to_mesh, signed_distance
+from imavatar.numerics.mesh_bvh import MeshIndex, distance_to_mesh, signed_distance
 from oracles_fields import points, rays_from
 
 AXES = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])

@@ -8,7 +8,7 @@ import warp as wp
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from imavatar.numerics.warp_setup import initialise_warp
+from imavatar.numerics.nvidia_warp import initialise_warp
 from imavatar.types import TensorRecord
 
 MAX_DISTANCE = 1.0e3

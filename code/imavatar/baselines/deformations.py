@@ -31,7 +31,7 @@ class StillWarp(nn.Module):
         self.n_bones = canonical.bone_transforms.shape[1]
 
     @property
-    def acting_tensors(self) -> list[Tensor]:
+    def effective_parameters(self) -> list[Tensor]:
         """None."""
         return []
 

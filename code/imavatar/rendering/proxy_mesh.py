@@ -7,7 +7,7 @@ from torch import Tensor
 
 from imavatar.fields.functions import DistanceFunction, MeshDeformation
 from imavatar.numerics.isosurface import extract_isosurface
-from imavatar.rendering.mesh_queries import MeshIndex, MeshPoints
+from imavatar.numerics.mesh_bvh import MeshIndex, MeshPoints
 
 CHUNK = 8192
 
