@@ -128,7 +128,7 @@ def test_modules_are_loaded_under_it(place, capsys, monkeypatch):
 @pytest.mark.parametrize("name", imavatar.cli.COMMANDS)
 def test_every_command_is_under_it_from_its_arguments_on(name, place, capsys, monkeypatch):
     main = getattr(imavatar.cli, f"{name}_main")
-    monkeypatch.setattr(argparse, "ArgumentParser", failing(MemoryError()))
+    monkeypatch.setattr(argparse.ArgumentParser, "__init__", failing(MemoryError()))
     assert "MemoryError" in message_said(lambda: main([]), capsys)
 
 
