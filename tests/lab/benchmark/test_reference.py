@@ -53,7 +53,8 @@ def test_the_fast_step_has_the_plain_steps_gradients(trains):
     parts = networks()
     rays = concatenate([ON, PASSING])
     leaves = {
-        name: getattr(POSED, name).clone().requires_grad_() for name in ("expression", "pose_feature", "condition")
+        name: getattr(POSED, name).clone().requires_grad_()
+        for name in ("expression", "pose_feature", "texture_condition")
     }
     origins = rays.origins.clone().requires_grad_()
     posed, moved = replace(POSED, **leaves), replace(rays, origins=origins)
