@@ -91,7 +91,7 @@ def test_the_table_of_bounds_has_the_numbers():
     assert {"train.seed", "plot.fps", "model.geometry_network.multires"} <= SINGLE.keys()
 
 
-@pytest.mark.parametrize("path", SINGLE)
+@pytest.mark.parametrize("path", sorted(SINGLE))
 def test_the_bounds_in_the_reference_are_those_that_act(path):
     field = field_of(path)
     number = int if field.type is int else float

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from imavatar.assets import project_dir
 from imavatar.cli import preprocess_main, track_images_main
+from imavatar.paths import project_dir
 from imavatar.preprocessing import pipeline
 from imavatar.preprocessing import track_images as image_tracking
 from imavatar.preprocessing.options import PreprocessOptions

@@ -14,6 +14,7 @@ from imavatar.rendering.proxy_mesh import ProxyMesh
 from imavatar.rendering.proxy_search import ProxySearch
 from imavatar.types import RayBundle
 from oracles_fields import (
+    FieldOracle,
     SphereField,
     canonical_head,
     frontal_rays,
@@ -125,7 +126,7 @@ def test_a_surface_that_has_changed_is_found_after_a_reset(scene):
     search = proxy()
     search(deform, field, rays(), None)
 
-    class Grown(FrameSDF):
+    class Grown(FieldOracle):
         """The same field, its surface a little further out."""
 
         latent = field.latent
@@ -173,7 +174,7 @@ def test_a_mesh_follows_every_frame_it_is_posed_in(scene):
 
 
 def test_distances_on_a_mesh_are_estimated_from_how_its_gradients_turn():
-    class Sphere(FrameSDF):
+    class Sphere(FieldOracle):
         def __call__(self, x):
             return x.norm(dim=-1) - 0.6
 
@@ -252,7 +253,7 @@ def test_a_moved_mesh_follows_a_surface_that_moves_smoothly(scene):
     mesh = ProxyMesh(field, resolution=48, bound=RADIUS, device=torch.device("cpu"))
     evaluated = []
 
-    class Shifted(FrameSDF):
+    class Shifted(FieldOracle):
         """The surface a part of a cell further out, more on one side than on the other."""
 
         def __call__(self, x):
@@ -271,7 +272,7 @@ def test_a_moved_mesh_follows_a_surface_that_moves_smoothly(scene):
 def test_frames_whose_latent_codes_move_the_surface_are_each_found_on_their_own(scene):
     deform, field = scene
 
-    class Coded(FrameSDF):
+    class Coded(FieldOracle):
         """The same field, its surface further out by a tenth of the code."""
 
         def __init__(self, code: float):
@@ -294,7 +295,7 @@ def test_frames_whose_latent_codes_move_the_surface_are_each_found_on_their_own(
 
 
 def test_a_field_without_a_surface_has_no_hits(scene):
-    class Nothing(FrameSDF):
+    class Nothing(FieldOracle):
         latent = torch.zeros(1, 0)
 
         def __call__(self, x):
@@ -306,7 +307,7 @@ def test_a_field_without_a_surface_has_no_hits(scene):
     assert not proxy()(scene[0], Nothing(), rays(5), None).hit.any()
 
 
-class Balls(FrameSDF):
+class Balls(FieldOracle):
     """The union of balls, in float32, as a bound geometry gives it; without balls the signed distance is one."""
 
     latent = torch.zeros(1, 0)

@@ -36,9 +36,11 @@ def test_what_is_far_outside_has_not_come_through():
 
 def test_lips_and_the_inside_of_the_mouth_are_not_the_outside():
     faces = np.array([[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4, 5]])
-    regions = {"inner_mouth": np.array([1.0, 0, 0, 0, 0, 0])}
-    head = replace(ellipsoid_head(), regions=regions, v_template=np.zeros((6, 3)))
-    labels = np.full(6, ParsingLabel.SKIN)
+    head = ellipsoid_head()
+    inner_mouth = np.zeros(len(head.v_template))
+    inner_mouth[0] = 1.0
+    head = replace(head, regions={"inner_mouth": inner_mouth}, v_template=np.zeros_like(head.v_template))
+    labels = np.full(len(head.v_template), ParsingLabel.SKIN)
     np.testing.assert_array_equal(outer_skin(head, faces, labels), faces[1:])
     labels[5] = ParsingLabel.LOWER_LIP
     np.testing.assert_array_equal(outer_skin(head, faces, labels), faces[1:3])

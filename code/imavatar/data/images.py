@@ -30,12 +30,19 @@ PNG_END = b"IEND"
 
 
 def read_colour(path: Path, described_as: str) -> UInt8[np.ndarray, "h w 3"]:
-    """The RGB image of a PNG; an alpha channel is dropped."""
+    """The RGB image of a PNG; an alpha channel is dropped.
+
+    Args:
+        described_as: what messages call it, such as "image".
+
+    Raises:
+        DataError: the file is missing, cut off, or no image of a size that can be meant.
+    """
     return cv2.cvtColor(_decode(path, cv2.IMREAD_COLOR, described_as), cv2.COLOR_BGR2RGB)
 
 
 def read_grey(path: Path, described_as: str) -> UInt8[np.ndarray, "h w"]:
-    """The grey image of a PNG."""
+    """The grey image of a PNG; arguments and errors as of `read_colour`."""
     return _decode(path, cv2.IMREAD_GRAYSCALE, described_as)
 
 
@@ -63,7 +70,11 @@ def _decode(path: Path, flags: int, described_as: str) -> UInt8[np.ndarray, "h w
 
 
 def check_png_size(path: Path, described_as: str) -> None:
-    """Raise a DataError for a PNG whose header announces more pixels than can be meant, before they are decoded."""
+    """See that a PNG announces no more pixels than can be meant, before they are decoded.
+
+    Raises:
+        DataError: it does, or the file cannot be read.
+    """
     try:
         with path.open("rb") as file:
             _check_size(file.read(PNG_SIZE_AT + 8), path, described_as)

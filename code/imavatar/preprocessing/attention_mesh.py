@@ -167,7 +167,11 @@ class _Graph:
         return int(self._graph.tensors[tensor].shape[1])
 
     def outputs(self, size: int) -> int:
-        """The model's output with a number of values."""
+        """The model's output with a number of values.
+
+        Raises:
+            AssetError: there is none.
+        """
         for tensor in self._graph.outputs:
             if int(np.prod(self._graph.tensors[tensor].shape)) == size:
                 return tensor

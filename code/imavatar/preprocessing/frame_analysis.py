@@ -47,7 +47,11 @@ class Crop:
         return cls((width - side) // 2, (height - side) // 2, side)
 
     def check(self, height: int, width: int, path: Path) -> None:
-        """Raise where the square is not inside the video."""
+        """See that the square is inside a video of a size in pixels.
+
+        Raises:
+            DataError: it is not.
+        """
         inside = self.x >= 0 and self.y >= 0 and self.side > 0
         if not (inside and self.x + self.side <= width and self.y + self.side <= height):
             raise DataError(

@@ -44,7 +44,12 @@ class FrameCache:
         return 5 * self.size**2
 
     def append(self, frame: CachedFrame) -> None:
-        """Keep a frame; its number is the count before."""
+        """Keep a frame; its number is the count before.
+
+        Raises:
+            ValueError: the frame has another size.
+            DataError: the file cannot be written.
+        """
         layers = np.dstack([frame.image, frame.mask, frame.semantic])
         if layers.shape != (self.size, self.size, 5):
             raise ValueError(f"a frame of {layers.shape[:2]} in a cache of {self.size}")

@@ -113,9 +113,10 @@ def describe_request(options: PreprocessOptions) -> dict:
 
 
 def existing_report(target: Path, request: dict, overwrite: bool) -> PreprocessReport | None:
-    """The report of an earlier call with the same request; raises where the folder holds something else.
+    """The report of an earlier call with the same request; None where there is nothing yet, or it may be replaced.
 
-    None where there is nothing yet, or where it may be replaced.
+    Raises:
+        DataError: the folder holds something else.
     """
     if overwrite or not target.exists():
         return None

@@ -25,7 +25,11 @@ def places(host: str, port: int) -> list[Place]:
 
 
 def check_free(host: str, port: int) -> None:
-    """Raise ImavatarError where a port is taken: viser would silently take another one."""
+    """See that a port is free: viser would silently take another one.
+
+    Raises:
+        ImavatarError: it is taken, or there is no such host or port.
+    """
     if not 0 < port <= PORTS:
         raise ImavatarError(f"port {port}: expected 1 to {PORTS}")
     for family, address in places(host, port):
