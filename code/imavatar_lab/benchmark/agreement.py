@@ -9,17 +9,16 @@ from torch import Tensor
 
 from imavatar.build import build_image_search
 from imavatar.numerics.intersection import ray_sphere_interval
-from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.avatar import Avatar, Search
 from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.correspondence import find_canonical
+from imavatar.rendering.search_check import SAME_DEPTH
 from imavatar.rendering.surface_search import find_surface
 from imavatar.types import SurfaceHits
 from imavatar_lab.benchmark.measure import Rays, rays_of
 from imavatar_lab.benchmark.reference import ReferenceDeformer
 from imavatar_lab.benchmark.scene import Scene
 
-SAME_DEPTH = 1e-3
-"""Model units, a quarter of a millimetre."""
 DENSE_SAMPLES, DENSE_SECANT_STEPS, DENSE_HALF_WIDTH = 400, 16, 0.1
 
 
@@ -75,7 +74,9 @@ def disputed(found: SurfaceHits, expected: SurfaceHits) -> Int[Tensor, " m"]:
     return ((found.hit != expected.hit) | elsewhere).nonzero()[:, 0]
 
 
-def arbitrate(scene: Scene, part: Rays, found: SurfaceHits, expected: SurfaceHits, rows):
+def arbitrate(
+    scene: Scene, part: Rays, found: SurfaceHits, expected: SurfaceHits, rows: Int[Tensor, " m"]
+) -> tuple[Bool[Tensor, " m"], Bool[Tensor, " m"]]:
     """Which of the disputed rows each search is right at, by a dense search from just before the first depth on."""
     rays = part.rays[rows]
     if len(rows) == 0:
@@ -95,7 +96,7 @@ def arbitrate(scene: Scene, part: Rays, found: SurfaceHits, expected: SurfaceHit
         n_secant_steps=DENSE_SECANT_STEPS,
     )
 
-    def right(hits: SurfaceHits):
+    def right(hits: SurfaceHits) -> Bool[Tensor, " m"]:
         same = (hits.depth[rows] - dense.depth).abs() < SAME_DEPTH
         return (hits.hit[rows] == dense.hit) & (same | ~dense.hit)
 
@@ -150,7 +151,7 @@ def psnr(image: Float[Tensor, "n c"], reference: Float[Tensor, "n c"], peak: flo
     return 10 * math.log10(peak**2 / error) if error > 0 else math.inf
 
 
-def _rendered(avatar: Avatar, part: Rays, search) -> tuple[SurfaceHits, dict[str, Tensor]]:
+def _rendered(avatar: Avatar, part: Rays, search: Search) -> tuple[SurfaceHits, dict[str, Tensor]]:
     """Hits of a search, colours and normals there."""
     hits = search(avatar.for_frame(part.posed), avatar.field(part.posed), part.rays, None)
     shown = avatar.shade(part.rays, part.posed, hits, hits.hit)

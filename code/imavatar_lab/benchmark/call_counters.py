@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from imavatar.fields.deformer import Deformer, FrameDeformation
@@ -77,7 +77,7 @@ class CountingGeometry(FrameSDF):
 
 
 def counted(
-    search: Search, bound: FrameDeformation, field: FrameSDF, rays: RayBundle, foreground
+    search: Search, bound: FrameDeformation, field: FrameSDF, rays: RayBundle, foreground: Bool[Tensor, " n"] | None
 ) -> tuple[SurfaceHits, Evaluations]:
     """What a search finds, and what that takes."""
     counts = Evaluations()

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+from jaxtyping import Bool
+from torch import Tensor
+
 from imavatar.rendering.avatar import Avatar
 from imavatar.types import SurfaceHits
 from imavatar_lab.benchmark.timing import MATRIX_SIZE, Seconds
@@ -43,7 +46,7 @@ class RayCounts:
     masked: int
 
     @classmethod
-    def of(cls, hits: SurfaceHits, where, masked) -> "RayCounts":
+    def of(cls, hits: SurfaceHits, where: Bool[Tensor, " n"], masked: Bool[Tensor, " n"]) -> "RayCounts":
         """Count what a step found."""
         n = int(where.sum())
         return cls(n, len(hits) - n, int(masked.sum()))

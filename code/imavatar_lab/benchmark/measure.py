@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from imavatar.losses import has_mask_gradient
-from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.avatar import Avatar, Search
 from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.image import ImageRenderer
 from imavatar.training.objective import LossWeights
@@ -111,7 +111,7 @@ class StepCosts:
 class _TimedSearch:
     """A search that notes its time."""
 
-    def __init__(self, search):
+    def __init__(self, search: Search):
         self.search, self.watch, self.hits = search, Stopwatch(), None
 
     def __call__(self, *args) -> SurfaceHits:

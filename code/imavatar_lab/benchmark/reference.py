@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from imavatar.fields.deformer import FrameDeformation
-from imavatar.numerics.implicit import implicit_root
+from imavatar.fields.deformer import Deformer, FrameDeformation
+from imavatar.numerics.implicit import ImplicitRoot, implicit_root
 from imavatar.numerics.linalg import matvec, pointwise_jacobian
 from imavatar.numerics.skinning import blend_transforms
 from imavatar.rendering.avatar import Avatar
@@ -23,7 +23,7 @@ from imavatar.types import (
 class ReferenceDeformer(FrameDeformation):
     """A frame's deformation as the paper writes it: all blendshapes and correctives of every point, then their sums."""
 
-    def __init__(self, deformer, posed: PosedHead):
+    def __init__(self, deformer: Deformer, posed: PosedHead):
         super().__init__(deformer, posed)
         self.posed = posed
 
@@ -91,8 +91,17 @@ class ReferenceAvatar(Avatar):
             root_statistics=RootStatistics(torch.cat(residuals), torch.cat(singular)),
         )
 
-    def _on_surface(self, deform, head, rays, x_c, colour_trains_geometry):
-        def residual(x):
+    def _on_surface(
+        self,
+        deform: ReferenceDeformer,
+        head: PosedHead,
+        rays: RayBundle,
+        x_c: Float[Tensor, "m 3"],
+        colour_trains_geometry: bool,
+    ) -> tuple[ImplicitRoot, tuple[Tensor, Tensor, Tensor, Tensor]]:
+        """The points' equations, and points, normals, gradients of the distance and colours there."""
+
+        def residual(x: Float[Tensor, "m 3"]) -> Float[Tensor, "m 3"]:
             across = torch.linalg.cross(rays.directions, deform(x) - rays.origins, dim=-1)
             return torch.cat([across[:, :2], self.geometry(x, head.latent)[0][:, None]], dim=1)
 

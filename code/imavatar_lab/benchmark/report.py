@@ -9,6 +9,7 @@ from torch import Tensor
 
 from imavatar_lab.benchmark import flop_bound, measure
 from imavatar_lab.benchmark.agreement import SAME_DEPTH, agreement, image_agreement
+from imavatar_lab.benchmark.call_counters import Evaluations
 from imavatar_lab.benchmark.scene import Scene
 from imavatar_lab.benchmark.timing import Seconds, matrix_product
 
@@ -140,7 +141,7 @@ def run_benchmark(scene: Scene, settings: Settings, emit: Callable[[str], None])
     return report.values
 
 
-def _floor(report: Report, cost, steps: measure.StepCosts, product: Seconds) -> None:
+def _floor(report: Report, cost: flop_bound.NetworkCosts, steps: measure.StepCosts, product: Seconds) -> None:
     search = flop_bound.search_multiply_adds(cost, steps.rays)
     step = flop_bound.step_multiply_adds(cost, steps.rays)
     least = flop_bound.seconds(search + step, product)
@@ -150,7 +151,7 @@ def _floor(report: Report, cost, steps: measure.StepCosts, product: Seconds) -> 
     report.ratio("iteration_over_floor", "iteration / floor", steps.iteration, least)
 
 
-def _fast(scene, settings: Settings) -> tuple[measure.SearchCosts, Seconds]:
+def _fast(scene: Scene, settings: Settings) -> tuple[measure.SearchCosts, Seconds]:
     """The fast search and image."""
     search = measure.fast_search(scene, settings.size, settings.n_rays, settings.repeats)
     return search, measure.fast_image(scene, settings.size, settings.repeats, IMAGE_CHUNK)
@@ -166,7 +167,7 @@ class PaperCosts:
     image: Seconds
 
 
-def _paper(report: Report, scene, settings: Settings, product: Seconds) -> PaperCosts:
+def _paper(report: Report, scene: Scene, settings: Settings, product: Seconds) -> PaperCosts:
     """Measure the paper's side; its weights move."""
     n, size, weights = settings.n_rays, settings.size, scene.config.loss
     search, evaluations = measure.paper_search(scene, size, n, max(1, settings.repeats // 2), plain=True)
@@ -185,7 +186,7 @@ def _paper(report: Report, scene, settings: Settings, product: Seconds) -> Paper
     return PaperCosts(search, contracted, whole.iteration, image)
 
 
-def _agreement(report: Report, scene, settings: Settings) -> None:
+def _agreement(report: Report, scene: Scene, settings: Settings) -> None:
     found = agreement(scene, settings.size, settings.n_rays, settings.agreement_frames)
     report.values["agreement"] = asdict(found)
     report.say(
@@ -207,7 +208,7 @@ def _decibels(values: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.1f} dB" for name, value in values.items())
 
 
-def _counts(evaluations) -> str:
+def _counts(evaluations: Evaluations) -> str:
     return (
         f"{evaluations.deformer:,} deformer points ({evaluations.deformer_jacobian:,} Jacobians), "
         f"{evaluations.geometry:,} geometry points ({evaluations.geometry_gradient:,} gradients)"

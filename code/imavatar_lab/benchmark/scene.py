@@ -24,7 +24,7 @@ from imavatar.training.step import Run
 from imavatar.training.warm_start import warm_start
 from imavatar.types import Batch, Camera, HeadParameters
 from imavatar_lab.benchmark.reference import ReferenceAvatar
-from imavatar_lab.parity.architecture import build_avatar, build_flame
+from imavatar_lab.parity.architecture import avatar_of_checkpoint, flame_of_checkpoint
 from imavatar_lab.parity.fixture import load_fixture
 
 SEED = 0
@@ -123,16 +123,16 @@ def build_scene(conf: Path, reference: Path | None, device: torch.device) -> Sce
     )
 
 
-def _of_reference(folder: Path, device) -> tuple[HeadAssets, Flame, Avatar]:
+def _of_reference(folder: Path, device: torch.device) -> tuple[HeadAssets, Flame, Avatar]:
     fixture = load_fixture(folder)
     inputs = fixture.inputs("")
     shape = inputs["shape_params"].reshape(-1) if "shape_params" in inputs else None
-    flame = build_flame(fixture.head, fixture.state, shape)
-    avatar = build_avatar(fixture.state, flame, compat=False)
+    flame = flame_of_checkpoint(fixture.head, fixture.state, shape)
+    avatar = avatar_of_checkpoint(fixture.state, flame, compat=False)
     return fixture.head, flame.to(device), avatar.to(device)
 
 
-def _frames(config: Config, flame: Flame, avatar: Avatar, device) -> FrameParameters:
+def _frames(config: Config, flame: Flame, avatar: Avatar, device: torch.device) -> FrameParameters:
     """Frames of random expressions with an open mouth and a turned head."""
     generator = torch.Generator().manual_seed(SEED)
     n_expression = avatar.deformer.n_expression

@@ -22,7 +22,7 @@ from imavatar.data.workplace import alone, remove_leftovers
 from imavatar.files.locks import LOCK_FILE
 from imavatar.paths import project_dir
 from imavatar_lab.reproduce.plan import OVERNIGHT, SMALL, STEPS_A_MINUTE, Budget
-from imavatar_lab.reproduce.workflow import all_methods, check_snakemake
+from imavatar_lab.reproduce.workflow import all_methods
 
 MOST_SUBJECTS, MOST_MINUTES = 10_000, 1e6
 PARTS = ("confs", "tables", "plots", "grids")
@@ -32,10 +32,12 @@ PARTS = ("confs", "tables", "plots", "grids")
 @command
 def reproduce_main(argv: list[str] | None = None) -> None:
     """Run what is left of a comparison."""
+    from imavatar_lab.reproduce.machine import PLOTS, WORKFLOW, check_installed
     from imavatar_lab.reproduce.running import reproduce
 
     args, more = _arguments(sys.argv[1:] if argv is None else argv)
-    check_snakemake()
+    # At once, not after hours of training.
+    check_installed(WORKFLOW, PLOTS)
     with alone(args.out / LOCK_FILE, "a comparison"):
         for folder in (args.out, *(args.out / name for name in PARTS)):
             remove_leftovers(folder)
@@ -46,6 +48,18 @@ def reproduce_main(argv: list[str] | None = None) -> None:
 
 def _arguments(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The arguments, and those that Snakemake is given."""
+    own, more = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
+    args = _parser().parse_args(own)
+    given = ["--dry-run"] if args.dry_run else []
+    if args.profile is not None:
+        given += ["--profile", str(args.profile.resolve())]
+    if args.executor is not None:
+        # A profile has its own number of jobs.
+        given += ["--executor", args.executor, *([] if args.profile else ["--jobs", str(args.jobs)])]
+    return args, given + more
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="The paper's comparison on synthetic subjects. Called again it goes on where it was.",
         epilog="Arguments after -- are given to Snakemake, which runs the parts: -- --resources gpu=1",
@@ -81,11 +95,10 @@ def _arguments(argv: list[str]) -> tuple[argparse.Namespace, list[str]]:
     )
     parser.add_argument("--dry-run", action="store_true", help="say what is left to be made, and make nothing")
     parser.add_argument("--profile", type=Path, metavar="DIR", help="Snakemake's profile of a cluster, as confs/slurm")
-    own, more = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
-    args = parser.parse_args(own)
-    if args.profile is not None:
-        more = ["--profile", str(args.profile.resolve()), *more]
-    return args, [*(["--dry-run"] if args.dry_run else []), *more]
+    parser.add_argument(
+        "--executor", metavar="NAME", help="Snakemake's executor plugin that runs the parts, as slurm or kubernetes"
+    )
+    return parser
 
 
 def _budget(args: argparse.Namespace) -> Budget:

@@ -22,7 +22,7 @@ from imavatar.types import LATENT_SIZE
 OCTAVE_SIZE = encoded_size(1) - encoded_size(0)
 
 
-def build_flame(head: HeadAssets, state: dict[str, Tensor], shape_params: Tensor | None) -> Flame:
+def flame_of_checkpoint(head: HeadAssets, state: dict[str, Tensor], shape_params: Tensor | None) -> Flame:
     """The head with the subject's shape: that given, or the template in the checkpoint."""
     options = {"n_expression": _n_expression(state), "ghost_bone": _n_bones(state) == N_JOINTS + 1}
     if shape_params is not None:
@@ -34,7 +34,7 @@ def build_flame(head: HeadAssets, state: dict[str, Tensor], shape_params: Tensor
     return flame
 
 
-def build_avatar(state: dict[str, Tensor], flame: Flame, *, compat: bool) -> Avatar:
+def avatar_of_checkpoint(state: dict[str, Tensor], flame: Flame, *, compat: bool) -> Avatar:
     """Fields of the checkpoint's sizes with its weights, and the paper's search.
 
     Raises:

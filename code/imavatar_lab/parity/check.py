@@ -8,7 +8,7 @@ from torch import Tensor
 from imavatar.head.flame import Flame
 from imavatar.rendering.avatar import Avatar
 from imavatar_lab.parity import quantities
-from imavatar_lab.parity.architecture import build_avatar, build_flame
+from imavatar_lab.parity.architecture import avatar_of_checkpoint, flame_of_checkpoint
 from imavatar_lab.parity.comparison import Comparison, compare
 from imavatar_lab.parity.fixture import Arrays, Fixture
 
@@ -51,8 +51,8 @@ class _Checker:
     def _build(self, variant: str) -> tuple[Flame, Avatar]:
         inputs = self.fixture.inputs(variant)
         shape = inputs["shape_params"].reshape(-1) if "shape_params" in inputs else None
-        flame = build_flame(self.fixture.head, self.fixture.state, shape)
-        return flame, build_avatar(self.fixture.state, flame, compat=self.compat)
+        flame = flame_of_checkpoint(self.fixture.head, self.fixture.state, shape)
+        return flame, avatar_of_checkpoint(self.fixture.state, flame, compat=self.compat)
 
     def _passes(self, variant: str) -> Iterator[Comparison]:
         flame, avatar = self._build(variant)

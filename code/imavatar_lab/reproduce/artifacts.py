@@ -37,7 +37,7 @@ def collect_scores(paths: Paths, budget: Budget) -> list[Row]:
 
 
 def make_tables(rows: Sequence[Row]) -> dict[str, Table]:
-    """A table a protocol and sequence, by their names."""
+    """One table for each protocol and test sequence that has scores; keys are `PROTOCOL_SEQUENCE`."""
     tables = {}
     for protocol in PROTOCOLS:
         for sequence in TESTS:
@@ -60,31 +60,29 @@ def write_tables(scores: Path, folder: Path) -> dict[str, Table]:
 
 def write_outputs(paths: Paths, comparison: Comparison) -> Path:
     """Everything that is made of `scores.csv` and the pictures; returns the report."""
-    command, facts, problems = comparison.command, comparison.facts, comparison.problems
+    facts, problems = comparison.facts, comparison.problems
     rows = read_rows(paths.root / SCORES)
     tables = make_tables(rows)
     figures = []
     for by, axis in AXES.items():
         path = plot_errors(rows, by, "paper", paths.root / "plots" / f"error_by_{by}.png")
-        figures.append(Figure(path, f"Errors against {axis}, protocol paper", command))
+        figures.append(Figure(path, f"Errors against {axis}, protocol paper"))
     pictures = {subject: Pictures(paths, comparison.budget, subject) for subject in comparison.subjects}
     for subject, own in pictures.items():
         frames = shown_frames(rows, subject)
         methods = [c.name for c in METHODS if any(r.method == c.name and r.subject == subject for r in rows)]
         if frames and methods:
             path = draw_grid(subject_grid(own, frames, methods), paths.root / "grids" / f"{subject}.png")
-            figures.append(Figure(path, f"{subject}: pictures and normals", command))
+            figures.append(Figure(path, f"{subject}: pictures and normals"))
     write_text(paths.root / "RESULTS.md", _summary(facts, tables, figures, problems, paths.root))
     return write_report(
         paths.root / "report.html",
-        title="IMavatar and its baselines on synthetic subjects",
         facts=facts,
         tables=list(tables.values()),
         figures=figures,
         rows=rows,
         pictures=pictures,
         problems=problems,
-        command=command,
     )
 
 

@@ -1,11 +1,31 @@
-"""What a comparison was made on and with."""
+"""What a comparison is made on and with."""
 
 import os
 import platform
 import subprocess
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+
+from imavatar.errors import ImavatarError
+
+PLOTS, WORKFLOW = "matplotlib", "snakemake"
+"""Packages of the extra `lab`."""
+
+
+def check_installed(*packages: str) -> None:
+    """See that packages are installed.
+
+    Raises:
+        ImavatarError: one is not.
+    """
+    for name in packages:
+        if find_spec(name) is None:
+            newer = " under Python 3.11 or newer" if name == WORKFLOW else ""
+            raise ImavatarError(
+                f"the comparison needs {name}: install the extra `lab`{newer} (pip install -e '.[lab]')"
+            )
 
 
 def describe_machine() -> str:

@@ -112,7 +112,7 @@ class Paths:
 
     @property
     def budget(self) -> Path:
-        """The budget that the folder was begun with."""
+        """The file that says with which budget the folder was begun."""
         return self.root / "budget.json"
 
 
@@ -130,11 +130,17 @@ def note_commit(paths: Paths, commit: str) -> str:
     return ", ".join(known)
 
 
+def note_budget(paths: Paths, budget: Budget) -> None:
+    """Note the budget that the folder is begun with from now on."""
+    paths.root.mkdir(parents=True, exist_ok=True)
+    write_text(paths.budget, json.dumps(asdict(budget), indent=1))
+
+
 def check_budget(paths: Paths, budget: Budget) -> None:
-    """Note the budget, or see that it is the one that the folder was begun with.
+    """See that the budget is the one that the folder was begun with, if it was.
 
     Raises:
-        ConfigError: the folder holds a comparison of another budget.
+        ConfigError: the folder holds a comparison of another budget, or what says so is damaged.
     """
     wanted = json.loads(json.dumps(asdict(budget)))
     if paths.budget.exists():
@@ -148,9 +154,6 @@ def check_budget(paths: Paths, budget: Budget) -> None:
             names = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
             differences = "; ".join(f"{n} was {found.get(n)!r}, now {wanted.get(n)!r}" for n in names)
             raise ConfigError(f"{paths.budget}: begun with another budget ({differences}); use another --out")
-        return
-    paths.root.mkdir(parents=True, exist_ok=True)
-    write_text(paths.budget, json.dumps(wanted, indent=1))
 
 
 def _text(path: Path) -> str:

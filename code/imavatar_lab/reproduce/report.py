@@ -19,6 +19,7 @@ from imavatar_lab.reproduce.plan import METHODS, TESTS
 from imavatar_lab.reproduce.results import Row
 from imavatar_lab.reproduce.tables import Table
 
+TITLE = "IMavatar and its baselines on synthetic subjects"
 MOST_FRAMES = 20
 """Of a sequence in the report, evenly taken."""
 JPEG_QUALITY = 85
@@ -50,33 +51,31 @@ show();
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture's file, what it shows, and the command that made what it shows."""
+    """A picture's file, and what it shows."""
 
     path: Path
     caption: str
-    command: str
 
 
 def write_report(
     path: Path,
     *,
-    title: str,
     facts: Mapping[str, str],
     tables: Sequence[Table],
     figures: Sequence[Figure],
     rows: Sequence[Row],
     pictures: Mapping[str, Pictures],
     problems: Sequence[str],
-    command: str,
 ) -> Path:
     """Write the report; it needs no other file and no network.
 
     Args:
-        facts: hardware, budget, commit and so on, in the order in which they are shown.
+        facts: command, commit, machine and so on, in the order in which they are shown.
         pictures: of each subject.
         problems: what failed.
     """
-    made = f'<p class="made">made by <code>{html.escape(command)}</code> at {html.escape(facts["commit"])}</p>'
+    command, commit = facts["command"], facts["commit"]
+    made = f'<p class="made">made by <code>{html.escape(command)}</code> at {html.escape(commit)}</p>'
     parts = [facts_table(facts)]
     if problems:
         parts += ["<h2>What failed</h2><ul>", *(f"<li>{html.escape(text)}</li>" for text in problems), "</ul>"]
@@ -86,13 +85,13 @@ def write_report(
     parts.append("<p>" + "; ".join(f"{m.label}: {html.escape(m.meaning)}" for m in METRICS.values()) + ".</p>")
     parts.append("<h2>Figures</h2>")
     for figure in figures:
-        caption = f"{figure.caption}. Made by {figure.command} at {facts['commit']}"
+        caption = f"{figure.caption}. Made by {command} at {commit}"
         parts.append(picture(figure.path.read_bytes(), caption))
     parts += ["<h2>Frame by frame</h2>", _browser(pictures), made]
     # Inside of a script no text may end it, or begin a comment.
     content = json.dumps({name: _frames(own, rows, name) for name, own in pictures.items()}).replace("<", "\\u003c")
     scripts = f'<script type="application/json" id="pictures">{content}</script><script>{SCRIPT}</script>'
-    write_text(path, page(title, parts, scripts))
+    write_text(path, page(TITLE, parts, scripts))
     return path
 
 

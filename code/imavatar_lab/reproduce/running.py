@@ -16,9 +16,9 @@ from imavatar_lab.reproduce.plan import (
     TESTS,
     TEXTURED_HEAD_NAME,
     Budget,
-    Method,
     Paths,
     check_budget,
+    note_budget,
     note_commit,
     write_conf,
 )
@@ -46,47 +46,64 @@ def reproduce(
     Raises:
         ImavatarError: something failed; everything else is there.
     """
-    started, paths = time.monotonic(), Paths(root)
-    methods = [method for name in names for method in METHODS if method.name == name]
+    paths, dry = Paths(root), not {"--dry-run", "-n"}.isdisjoint(more)
     check_budget(paths, budget)
-    commits = note_commit(paths, commit_of(project_dir() or PACKAGE))
-    logger.info(
-        "%d subjects, %d methods, %d steps each, %d at a time: about %.1f hours, less what is there",
-        budget.subjects,
-        len(methods),
-        budget.steps,
-        jobs,
-        _expected_hours(budget, methods, jobs),
-    )
-    cores = os.cpu_count() or 1
+    commit = commit_of(project_dir() or PACKAGE)
+    if not dry:
+        note_budget(paths, budget)
+        commit = note_commit(paths, commit)
+    cores, hours = os.cpu_count() or 1, _expected_hours(budget, names, jobs)
+    counts = f"{budget.subjects} subjects, {len(names)} methods, {budget.steps} steps each, {jobs} at a time"
+    logger.info("%s: about %.1f hours, less what is there", counts, hours)
     comparison = Comparison(
         budget,
         tuple(names),
         jobs,
         threads=1 if jobs > 1 else cores,
-        facts=_facts(budget, commits, command),
-        command=command,
+        facts=_facts(budget, commit, command),
+        started=time.time(),
     )
-    comparison.write(root)
-    for subject in comparison.subjects:
-        for method in methods:
-            write_conf(paths, budget, subject, method, confs_dir() / "baselines")
+    _prepare(comparison, paths, dry=dry)
     before = missing_runs(comparison, root)
     code = run_workflow(root, cores=jobs if jobs > 1 else cores, more=more)
-    if "--dry-run" in more:
+    if dry:
         if code != 0:
             raise ImavatarError(f"{root}: Snakemake refused the dry run with code {code}; its message is above")
         return None
     problems = _problems(comparison, paths, before)
-    if problems or code != 0:
-        minutes = (time.monotonic() - started) / 60
-        facts = comparison.facts | {"this call took": f"{minutes:.0f} minutes"}
-        comparison = replace(comparison, problems=tuple(problems or [f"Snakemake ended with code {code}"]), facts=facts)
-        comparison.write(root)
-        if len(missing_runs(comparison, root)) < len(comparison.runs()):
-            run_workflow(root, cores=1, more=["--forcerun", "tables", "report"])
-        raise ImavatarError("\n".join(comparison.problems))
+    if code != 0 and not problems:
+        problems = [f"Snakemake ended with code {code}; see its message above and {paths.log('report').parent}"]
+    if problems:
+        _report_failures(replace(comparison, problems=tuple(problems)), root)
+        raise ImavatarError("\n".join(problems))
     return root / "report.html"
+
+
+def _prepare(comparison: Comparison, paths: Paths, *, dry: bool) -> None:
+    """Write what the workflow reads, if it isn't there: tables and report are made anew after `comparison.json`."""
+    for subject in comparison.subjects:
+        for method in METHODS:
+            if method.name in comparison.methods:
+                write_conf(paths, comparison.budget, subject, method, confs_dir() / "baselines")
+    paths.log("any").parent.mkdir(exist_ok=True)
+    try:
+        known = Comparison.read(paths.root)
+    except ImavatarError:
+        known = None
+    if known is not None:
+        same = replace(comparison, jobs=known.jobs, threads=known.threads, started=known.started)
+        # A dry run leaves what the last call was.
+        same = replace(same, facts=known.facts) if dry else same
+        if same == known and (dry or not missing_runs(comparison, paths.root)):
+            return
+    comparison.write(paths.root)
+
+
+def _report_failures(comparison: Comparison, root: Path) -> None:
+    """Tables and a report of the runs that there are, with what failed."""
+    comparison.write(root)
+    if len(missing_runs(comparison, root)) < len(comparison.runs()) and run_workflow(root, cores=1) != 0:
+        logger.info("no report of the runs that there are: see %s", Paths(root).log("report").parent)
 
 
 def _problems(comparison: Comparison, paths: Paths, before: Sequence[tuple[str, str]]) -> list[str]:
@@ -115,11 +132,11 @@ def _facts(budget: Budget, commits: str, command: str) -> dict[str, str]:
     }
 
 
-def _expected_hours(budget: Budget, methods: Sequence[Method], jobs: int) -> float:
+def _expected_hours(budget: Budget, names: Sequence[str], jobs: int) -> float:
     pixels = (budget.size / 128) ** 2
     data = budget.subjects * sum(budget.frames.values()) * SECONDS_A_FRAME * pixels
-    learnt = sum(method.name != TEXTURED_HEAD_NAME for method in methods)
+    learnt = sum(name != TEXTURED_HEAD_NAME for name in names)
     training = budget.subjects * learnt * (60 * budget.minutes * SLOWER + 60)
-    tests = budget.subjects * len(methods) * sum(budget.frames[s] for s in TESTS)
+    tests = budget.subjects * len(names) * sum(budget.frames[s] for s in TESTS)
     testing = tests * SECONDS_A_TEST * pixels * (0.3 + 0.7 * budget.supersample**2 / 9)
     return (data + training + testing) / jobs / 3600

@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -30,9 +30,9 @@ class Comparison:
         methods: names of the methods, in the order of tables.
         jobs: runs beside each other, on this machine.
         threads: of each run.
-        facts: what the report says about the comparison, in its order.
-        command: what made it.
+        facts: what the report says about the comparison, in its order; `command` is what made it.
         problems: what has failed; with any, tables and report are made of the runs that there are.
+        started: when, in seconds since 1970; 0 if nobody has noted it.
     """
 
     budget: Budget
@@ -40,8 +40,8 @@ class Comparison:
     jobs: int = 1
     threads: int = 1
     facts: dict[str, str] = field(default_factory=dict)
-    command: str = ""
     problems: tuple[str, ...] = ()
+    started: float = 0.0
 
     @classmethod
     def read(cls, root: Path) -> "Comparison":
@@ -61,6 +61,11 @@ class Comparison:
     def write(self, root: Path) -> None:
         """Write it to its file."""
         write_text(root / FILE, json.dumps(asdict(self), indent=1))
+
+    def until(self, now: float) -> "Comparison":
+        """With the minutes since its start among the facts."""
+        took = {"this call took": f"{(now - self.started) / 60:.0f} minutes"} if self.started else {}
+        return replace(self, facts=self.facts | took)
 
     @property
     def subjects(self) -> list[str]:
@@ -104,7 +109,10 @@ def missing_runs(comparison: Comparison, root: Path) -> list[tuple[str, str]]:
 
 def describe_failure(paths: Paths, subject: str, method: str) -> str:
     """The last line that says something in the newest log of a run."""
-    logs = sorted(paths.log("any").parent.glob(f"{subject}_{method}*.log"), key=lambda log: log.stat().st_mtime)
+    own = paths.log(f"{subject}_{method}")
+    # Not any name that begins so: one method's name may begin with another's.
+    logs = [own, *own.parent.glob(f"{own.stem}_epoch_*.log")]
+    logs = sorted((log for log in logs if log.is_file()), key=lambda log: log.stat().st_mtime)
     return end_of_log(logs[-1]) if logs else "it was not begun"
 
 
@@ -124,10 +132,7 @@ def run_workflow(root: Path, *, cores: int, targets: Sequence[str] = (), more: I
     Args:
         cores: of this machine that are used at most.
         targets: files or rules to make; the report by default.
-        more: further arguments of Snakemake; `--profile` among them may name another executor.
-
-    Raises:
-        ImavatarError: Snakemake is not installed.
+        more: further arguments of Snakemake; `--profile` or `--executor` among them may run the parts elsewhere.
     """
     more = list(more)
     elsewhere = any(argument.split("=")[0] in ("--profile", "--executor") for argument in more)
@@ -155,18 +160,6 @@ def _end(process: subprocess.Popen) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-
-
-def check_snakemake() -> None:
-    """See that Snakemake is installed.
-
-    Raises:
-        ImavatarError: it is not.
-    """
-    from importlib.util import find_spec
-
-    if find_spec("snakemake") is None:
-        raise ImavatarError("the comparison needs Snakemake: install the extra `lab` (pip install -e '.[lab]')")
 
 
 def all_methods() -> list[str]:

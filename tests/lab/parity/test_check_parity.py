@@ -16,7 +16,7 @@ from imavatar.head.assets import save_head
 from imavatar.head.flame import Flame
 from imavatar_lab.cli import check_parity_main
 from imavatar_lab.parity import quantities
-from imavatar_lab.parity.architecture import build_avatar, build_flame
+from imavatar_lab.parity.architecture import avatar_of_checkpoint, flame_of_checkpoint
 from imavatar_lab.parity.check import check
 from imavatar_lab.parity.fixture import Fixture, load_fixture
 from imavatar_lab.parity.tolerances import tolerance_of
@@ -91,7 +91,7 @@ def write_recordings(folder: Path, *, ghost: bool = True, latent: int = 0, varia
     for variant in variants:
         if variant:
             arrays[f"in{variant}/object_mask"] = ~arrays["in/object_mask"]
-    avatar = build_avatar(state, flame, compat=True)
+    avatar = avatar_of_checkpoint(state, flame, compat=True)
     surface = quantities.head_surface(flame, ellipsoid_head())
     recording = Fixture(folder, ellipsoid_head(), state, arrays)
     terms = dict.fromkeys(("lbs_loss", "flame_distance_loss"))
@@ -125,7 +125,7 @@ def test_networks_of_any_size_are_recognised_and_agree_with_their_own_recording(
 
 def test_the_template_in_the_checkpoint_stands_for_missing_shape_parameters(tmp_path):
     flame, state = small_networks(True, 0)
-    assert torch.equal(build_flame(ellipsoid_head(), state, None).v_template, flame.v_template)
+    assert torch.equal(flame_of_checkpoint(ellipsoid_head(), state, None).v_template, flame.v_template)
 
 
 def test_each_variant_has_its_own_inputs(tmp_path):

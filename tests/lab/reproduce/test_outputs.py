@@ -10,11 +10,14 @@ import pytest
 
 from imavatar.data.normals import NORMALS, encode_normals, write_normals_file
 from imavatar.errors import ImavatarError
+from imavatar.evaluation.protocols import PROTOCOLS as EVALUATED
+from imavatar.evaluation.scoring import FrameScores
+from imavatar.evaluation.tables import write_protocol
 from imavatar_lab.reproduce.artifacts import SCORES, collect_scores, write_outputs, write_tables
 from imavatar_lab.reproduce.figures import Grid, draw_grid
 from imavatar_lab.reproduce.gallery import shown_frames
 from imavatar_lab.reproduce.plan import PROTOCOLS, SMALL, TESTS, Paths, subjects_of
-from imavatar_lab.reproduce.results import Row, read_rows, write_rows
+from imavatar_lab.reproduce.results import Row, read_rows
 from imavatar_lab.reproduce.workflow import Comparison
 
 SIZE = 24
@@ -44,15 +47,18 @@ def paths(tmp_path) -> Paths:
                     (folder / kind).mkdir(parents=True)
                     for k in (1, 2, 3):
                         cv2.imwrite(str(folder / kind / f"{k}.png"), np.full((SIZE, SIZE, 3), 60 * k, np.uint8))
+                scores = [
+                    FrameScores(
+                        sequence,
+                        str(k + 1),
+                        0.3 * k,
+                        0.1 * k,
+                        {"mae": 0.01 * (k + 1 + m + s), "normal_error": 6.0 + k + m},
+                    )
+                    for k in range(3)
+                ]
                 for protocol in PROTOCOLS:
-                    values = [{"mae": 0.01 * (k + m + s), "normal_error": 5.0 + k + m} for k in (1, 2, 3)]
-                    rows = [
-                        Row(subject, method, protocol, sequence, str(k + 1), 0.3 * k, 0.1 * k, v)
-                        for k, v in enumerate(values)
-                    ]
-                    path = folder / f"protocol_{protocol}.csv"
-                    write_rows(path, rows)
-                    path.write_text(path.read_text().replace("sequence", "sub_dir", 1))
+                    write_protocol(folder, scores, EVALUATED[protocol], size=(SIZE, SIZE))
     return paths
 
 
@@ -70,9 +76,7 @@ class Page(HTMLParser):
 
 def test_the_outputs_of_two_methods(paths):
     pytest.importorskip("matplotlib")
-    comparison = Comparison(
-        SMALL, ("imavatar", "c_net"), facts=FACTS, command=FACTS["command"], problems=("subject_01_d_net: <broke>",)
-    )
+    comparison = Comparison(SMALL, ("imavatar", "c_net"), facts=FACTS, problems=("subject_01_d_net: <broke>",))
     collect_scores(paths, SMALL)
     write_tables(paths.root / SCORES, paths.root / "tables")
     report = write_outputs(paths, comparison)

@@ -10,14 +10,12 @@ def test_no_name_ends_the_script_that_holds_the_pictures(tmp_path):
     name = "</script><script>alert(1)</script><!--"
     path = write_report(
         tmp_path / "report.html",
-        title="a report",
-        facts={"commit": "abc"},
+        facts={"commit": "abc", "command": "a command"},
         tables=[],
         figures=[],
         rows=[],
         pictures={name: None},
         problems=[],
-        command="a command",
     )
     text = path.read_text(encoding="utf-8")
     assert list(json.loads(re.search(r'id="pictures">(.*?)</script>', text, re.S)[1])) == [name]

@@ -1,11 +1,14 @@
 """Means over subjects, bins, tables and their files, from numbers worked out by hand."""
 
 import csv
-import math
 
 import pytest
 
 from imavatar.errors import DataError
+from imavatar.evaluation.metrics import METRICS
+from imavatar.evaluation.protocols import PROTOCOLS
+from imavatar.evaluation.scoring import FrameScores
+from imavatar.evaluation.tables import write_protocol
 from imavatar_lab.reproduce.artifacts import write_tables
 from imavatar_lab.reproduce.figures import bin_edges
 from imavatar_lab.reproduce.results import Row, in_bins, over_subjects, read_protocol, read_rows, write_rows
@@ -74,13 +77,12 @@ def test_tables_are_made_of_the_csv_alone(tmp_path):
 
 
 def test_an_evaluations_file_is_read_with_its_subject_and_method(tmp_path):
+    values = {"psnr": 30.123456, "mae": None}
+    write_protocol(tmp_path, [FrameScores("test_views", "7", 1.25, 0.5, values)], PROTOCOLS["paper"], size=(8, 8))
     path = tmp_path / "protocol_paper.csv"
-    write_rows(path, ROWS[:1])
-    text = path.read_text().replace("sequence", "sub_dir", 1).splitlines()
-    path.write_text("\n".join(text) + "\n")
     (found,) = read_protocol(path, "z", "d_net")
-    assert (found.subject, found.method, found.sequence) == ("z", "d_net", "test_interpolation")
-    assert math.isclose(found.values["psnr"], 30)
-    path.write_text("\n".join(text).replace("30", "thirty"))
+    expected = Row("z", "d_net", "paper", "test_views", "7", 1.25, 0.5, dict.fromkeys(METRICS) | {"psnr": 30.1235})
+    assert found == expected
+    path.write_text(path.read_text().replace("30.1235", "thirty"))
     with pytest.raises(DataError, match=r"protocol_paper\.csv: a line lacks a column or a number"):
         read_protocol(path, "z", "d_net")
