@@ -19,7 +19,7 @@ from imavatar.numerics.skinning import blend_transforms
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.character import Character
 from imavatar.rendering.surface_mesh import extract_mesh
-from imavatar.types import DeformationFields, PosedHead, RayBundle
+from imavatar.types import DeformationFields, PosedHead
 
 CHUNK = 8192
 PROJECTIONS = 3
@@ -145,14 +145,7 @@ def mean_colours(avatar: Avatar, x_c: Float[Tensor, "n 3"], frames: Sequence[Pos
     """Colours in [0, 1] of canonical points of the surface, the mean over frames of one row each."""
     total = torch.zeros_like(x_c)
     for posed in frames:
-        bound = avatar.for_frame(posed)
-        parts = []
-        for part in x_c.split(CHUNK):
-            x_d = bound(part)
-            # Colours do not depend on the ray; only the implicit gradient would, and none is recorded here.
-            rays = RayBundle(x_d, torch.zeros_like(x_d), torch.zeros(len(part), dtype=torch.long, device=x_d.device))
-            parts.append(avatar.shade_surface(bound, posed, rays, part).rgb)
-        total += torch.cat(parts)
+        total += torch.cat([avatar.appearance(part, posed).rgb for part in x_c.split(CHUNK)])
     return _numpy((total / len(frames) + 1) / 2).clip(0, 1)
 
 

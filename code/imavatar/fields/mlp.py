@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
+from torch.autograd.function import FunctionCtx, once_differentiable
 
 SOFTPLUS_BETA = 100.0
 NEGLIGIBLE = 40.0
@@ -32,9 +32,11 @@ class WeightNormLinear(nn.Module):
 
     @property
     def weight(self) -> Float[Tensor, "o i"]:
-        """The weights that act; see `cached_weights`."""
-        if self.cached is not None and (self.cached.requires_grad or not self._differentiable):
-            return self.cached
+        """The effective weights; see `cached_weights`."""
+        # Read once: another thread may end its `cached_weights` at any time.
+        cached = self.cached
+        if cached is not None and (cached.requires_grad or not self._differentiable):
+            return cached
         return self.weight_v * (self.weight_g / self.weight_v.norm(dim=1, keepdim=True))
 
     @property
@@ -68,12 +70,16 @@ def cached_weights(network: nn.Module) -> Iterator[None]:
             layer.cached = None
 
 
-def linear(n_in: int, n_out: int, weight_norm: bool) -> nn.Module:
-    """A linear layer with or without weight normalisation; both have `weight` and `bias`."""
+Linear = WeightNormLinear | nn.Linear
+"""A linear layer with or without weight normalisation; both have `weight` and `bias`."""
+
+
+def linear(n_in: int, n_out: int, weight_norm: bool) -> Linear:
+    """A new layer, initialised as torch does."""
     return WeightNormLinear(n_in, n_out) if weight_norm else nn.Linear(n_in, n_out)
 
 
-def assign_weight(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
+def assign_weight(layer: Linear, weight: Tensor, bias: Tensor) -> None:
     """Set the weights that act and the bias of a layer made by `linear`."""
     with torch.no_grad():
         layer.bias.copy_(bias)
@@ -83,7 +89,7 @@ def assign_weight(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
             layer.weight.copy_(weight)
 
 
-def initialise_hidden(layer: nn.Module) -> None:
+def initialise_hidden(layer: Linear) -> None:
     """Weights N(0, sqrt(2) / sqrt(fan_out)), biases 0 (docs/method.md, section 3)."""
     shape = layer.weight.shape
     weight = torch.randn(shape) * (math.sqrt(2) / math.sqrt(shape[0]))
@@ -97,7 +103,7 @@ class _Softplus(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
         grown = (x * SOFTPLUS_BETA).clamp_(-NEGLIGIBLE, NEGLIGIBLE).exp_()
         value = grown.add_(1).log_().mul_(1 / SOFTPLUS_BETA)
         torch.maximum(value, x, out=value)
@@ -105,7 +111,7 @@ class _Softplus(torch.autograd.Function):
         return value
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
         (value,) = ctx.saved_tensors
         return gradient * softplus_slope(value)
 
@@ -122,7 +128,7 @@ class _SoftplusAndSlope(torch.autograd.Function):
     """Both from one exponential; the slope is all that either derivative needs."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: FunctionCtx, x: Tensor) -> tuple[Tensor, Tensor]:
         if x.is_cuda:
             value, slope = F.softplus(x, SOFTPLUS_BETA, NEGLIGIBLE), (x * SOFTPLUS_BETA).sigmoid_()
         else:
@@ -136,7 +142,7 @@ class _SoftplusAndSlope(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, by_value: Tensor | None, by_slope: Tensor | None) -> Tensor | None:
+    def backward(ctx: FunctionCtx, by_value: Tensor | None, by_slope: Tensor | None) -> Tensor | None:
         (slope,) = ctx.saved_tensors
         if by_slope is None:
             return None if by_value is None else by_value * slope
@@ -155,6 +161,15 @@ def softplus_and_slope(x: Tensor) -> tuple[Tensor, Tensor]:
 def softplus_slope(activated: Tensor) -> Tensor:
     """Derivative of `softplus` in terms of its value: 1 - exp(-beta softplus(x))."""
     return 1 - (activated * -SOFTPLUS_BETA).exp_()
+
+
+def layer_with_tangents(
+    layer: Linear, value: Float[Tensor, "n i"], tangent: Float[Tensor, "t n i"]
+) -> tuple[Float[Tensor, "n o"], Float[Tensor, "t n o"]]:
+    """softplus(W v + b) and its derivatives along t directions, given those of v."""
+    weight = layer.weight
+    value, slope = softplus_and_slope(F.linear(value, weight, layer.bias))
+    return value, (tangent @ weight.T) * slope
 
 
 class LayerStack(nn.Module):
@@ -186,7 +201,7 @@ class LayerStack(nn.Module):
             setattr(self, f"lin{index}", linear(sizes[index], n_out, weight_norm))
 
     @property
-    def layers(self) -> list[nn.Module]:
+    def layers(self) -> list[Linear]:
         """The layers in order."""
         return [getattr(self, f"lin{index}") for index in range(self.n_layers)]
 

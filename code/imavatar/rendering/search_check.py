@@ -55,9 +55,9 @@ def compare_searches(
     pixels = pixels[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 2)
     frame = torch.zeros(len(pixels), dtype=torch.long, device=pixels.device)
     rays = cast_rays(camera, pixels.to(camera.intrinsics.dtype), frame)
-    bound, field = avatar.for_frame(posed), avatar.field(posed)
-    found = search(bound, field, rays, None)
-    expected = reference(bound, field, rays, None)
+    deform, field = avatar.for_frame(posed), avatar.field(posed)
+    found = search(deform, field, rays, None)
+    expected = reference(deform, field, rays, None)
     common = found.hit & expected.hit
     difference = (found.depth - expected.depth).abs()[common]
     some = len(difference) > 0

@@ -7,8 +7,10 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from imavatar.numerics.intersection import secant_search
-from imavatar.rendering.correspondence import Correspondence
+from imavatar.fields.functions import DeformationFunction, DistanceFunction
+from imavatar.numerics.intersection import ray_sphere_interval, secant_search
+from imavatar.numerics.precision import full_precision
+from imavatar.rendering.correspondence import Correspondence, CorrespondenceSettings, find_canonical
 from imavatar.types import RayBundle, SurfaceHits, concatenate
 
 QUERY_CHUNK, QUERY_CHUNK_GPU = 8192, 65536
@@ -16,6 +18,55 @@ QUERY_CHUNK, QUERY_CHUNK_GPU = 8192, 65536
 
 Query = Callable[[Float[Tensor, "n 3"]], Correspondence]
 Interval = tuple[Float[Tensor, " n"], Float[Tensor, " n"], Bool[Tensor, " n"]]
+
+
+class PaperSearch:
+    """Uniform samples in a bounding sphere, each solved from three guesses, then secant steps.
+
+    Args:
+        wrap: see `find_surface`.
+    """
+
+    def __init__(
+        self,
+        *,
+        radius: float = 1.2,
+        n_samples: int = 100,
+        n_secant_steps: int = 8,
+        correspondence: CorrespondenceSettings,
+        wrap: bool = False,
+    ):
+        self.radius = radius
+        self.n_samples = n_samples
+        self.n_secant_steps = n_secant_steps
+        self.correspondence = correspondence
+        self.wrap = wrap
+
+    def reset(self) -> None:
+        """Nothing is kept between calls."""
+
+    def statistics(self) -> dict[str, float]:
+        """Nothing is kept that could be counted."""
+        return {}
+
+    def __call__(
+        self,
+        deform: DeformationFunction,
+        field: DistanceFunction,
+        rays: RayBundle,
+        foreground: Bool[Tensor, " n"] | None,
+    ) -> SurfaceHits:
+        """Hits of rays of one frame."""
+        with full_precision(rays.origins.device):
+            return find_surface(
+                lambda x_d: find_canonical(deform, field, x_d, self.correspondence),
+                rays,
+                interval=ray_sphere_interval(rays.origins, rays.directions, self.radius),
+                n_samples=self.n_samples,
+                n_secant_steps=self.n_secant_steps,
+                foreground=foreground,
+                wrap=self.wrap,
+            )
 
 
 @torch.no_grad()
