@@ -3,12 +3,13 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 SOFTPLUS_BETA = 100.0
 NEGLIGIBLE = 40.0
@@ -45,7 +46,7 @@ class WeightNormLinear(nn.Module):
 
     @torch.no_grad()
     def set_weight(self, weight: Float[Tensor, "o i"]) -> None:
-        """Make `weight` the weights that act."""
+        """Make `weight` the effective weights."""
         self.weight_v.copy_(weight)
         self.weight_g.copy_(weight.norm(dim=1, keepdim=True))
 
@@ -55,10 +56,10 @@ class WeightNormLinear(nn.Module):
 
 @contextmanager
 def cached_weights(network: nn.Module) -> Iterator[None]:
-    """Weight-normalised layers compute the weights that act once, for all evaluations inside.
+    """Weight-normalised layers compute the effective weights once, for all evaluations inside.
 
     Their parameters must not change inside. Gradients reach the parameters as ever: once, through the shared weights.
-    Where the weights are held already nothing happens.
+    Where the weights are cached already nothing happens.
     """
     layers = [m for m in network.modules() if isinstance(m, WeightNormLinear) and m.cached is None]
     try:
@@ -80,7 +81,7 @@ def linear(n_in: int, n_out: int, weight_norm: bool) -> Linear:
 
 
 def assign_weight(layer: Linear, weight: Tensor, bias: Tensor) -> None:
-    """Set the weights that act and the bias of a layer made by `linear`."""
+    """Set the effective weights and the bias of a layer made by `linear`."""
     with torch.no_grad():
         layer.bias.copy_(bias)
         if isinstance(layer, WeightNormLinear):
@@ -103,7 +104,7 @@ class _Softplus(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         grown = (x * SOFTPLUS_BETA).clamp_(-NEGLIGIBLE, NEGLIGIBLE).exp_()
         value = grown.add_(1).log_().mul_(1 / SOFTPLUS_BETA)
         torch.maximum(value, x, out=value)
@@ -111,7 +112,7 @@ class _Softplus(torch.autograd.Function):
         return value
 
     @staticmethod
-    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (value,) = ctx.saved_tensors
         return gradient * softplus_slope(value)
 
@@ -128,7 +129,7 @@ class _SoftplusAndSlope(torch.autograd.Function):
     """Both from one exponential; the slope is all that either derivative needs."""
 
     @staticmethod
-    def forward(ctx: FunctionCtx, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         if x.is_cuda:
             value, slope = F.softplus(x, SOFTPLUS_BETA, NEGLIGIBLE), (x * SOFTPLUS_BETA).sigmoid_()
         else:
@@ -142,7 +143,7 @@ class _SoftplusAndSlope(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: FunctionCtx, by_value: Tensor | None, by_slope: Tensor | None) -> Tensor | None:
+    def backward(ctx: Any, by_value: Tensor | None, by_slope: Tensor | None) -> Tensor | None:
         (slope,) = ctx.saved_tensors
         if by_slope is None:
             return None if by_value is None else by_value * slope
