@@ -13,6 +13,7 @@ from imavatar.baking.baked import BakedAvatar, skeleton_of
 from imavatar.baking.clean_mesh import MeshReport, decimate, relevant_parts, report, without_degenerate
 from imavatar.baking.shown import Shown, without_hidden
 from imavatar.fields.deformer import Deformer
+from imavatar.fields.functions import DistanceFunction
 from imavatar.numerics.linalg import transform_points
 from imavatar.numerics.mesh import vertex_normals
 from imavatar.numerics.skinning import blend_transforms
@@ -83,7 +84,7 @@ def bake_mesh(
     return CanonicalMesh(light, light_faces, report(light, light_faces), error)
 
 
-def _towards_surface(field, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+def _towards_surface(field: DistanceFunction, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
     moved = []
     for part in points.split(CHUNK):
         sdf, gradient = field.with_gradient(part)
@@ -92,7 +93,7 @@ def _towards_surface(field, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"
     return torch.cat(moved)
 
 
-def _distance(field, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+def _distance(field: DistanceFunction, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
     """|f| over its slope: a distance also where f is not quite one."""
     sdf, gradient = field.with_gradient(points)
     return sdf.abs() / gradient.norm(dim=-1).clamp(min=0.1)

@@ -72,6 +72,8 @@ class Geometry(LayerStack):
         encoded = encode(x_c, self.n_octaves, self.active_bands)
         if self.latent_size == 0:
             return encoded
+        if latent is None:
+            raise ValueError(f"this field takes latent codes of {self.latent_size} numbers; there is none")
         return torch.cat([encoded, latent.expand(len(x_c), -1)], dim=-1)
 
     def forward(

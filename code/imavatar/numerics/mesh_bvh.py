@@ -1,7 +1,7 @@
 """Rays and points against a triangle mesh, by NVIDIA Warp on CPU and CUDA. No gradient."""
 
 from dataclasses import dataclass
-from typing import no_type_check
+from typing import Any, no_type_check
 
 import torch
 import warp as wp
@@ -97,7 +97,7 @@ class MeshBVH:
         nearest = squared.argmin(dim=-1, keepdim=True)
         return depth.gather(1, nearest)[:, 0]
 
-    def launch(self, kernel: wp.Kernel, points: Float[Tensor, "n 3"], arrays: list) -> None:
+    def launch(self, kernel: Any, points: Float[Tensor, "n 3"], arrays: list) -> None:
         """Run a kernel of the mesh, some points and arrays, once for each point."""
         start = wp.from_torch(_vec3(points), dtype=wp.vec3)
         device = wp.device_from_torch(points.device)

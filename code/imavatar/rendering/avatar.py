@@ -192,7 +192,9 @@ class Avatar(nn.Module):
             parameters = [tensor for network in networks for tensor in network.effective_parameters]
             inputs = (*of_head, rays.origins, rays.directions)
             root, differentiated, constant = evaluate_at_root(graph, x_c, inputs, parameters)
-        return SurfaceShading(*differentiated, DeformationFields(*constant), root.residual, ~root.regular)
+        at_root, rgb, normal, gradient = differentiated
+        fields = DeformationFields(*constant)
+        return SurfaceShading(at_root, rgb, normal, gradient, fields, root.residual, ~root.regular)
 
     def surface_geometry(self, x: Float[Tensor, "m 3"], head: PosedHead) -> SurfaceGeometry:
         """The signed distance and its derivatives at points where `find_surface` finds the surface of a frame."""
