@@ -59,8 +59,8 @@ class SphereAvatar(Avatar):
         transform = posed.bone_transforms[0, 0]
         return lambda x: x @ transform[:3, :3].T + transform[:3, 3]
 
-    def shade_surface(self, bound, posed, rays, x_c):
-        return Shading(2 / 3 * x_c / self.radius)
+    def appearance(self, x, head, **options):
+        return Shading(2 / 3 * x / self.radius)
 
 
 class PlaybackRenderer:

@@ -11,7 +11,7 @@ from imavatar.baselines.methods import METHODS
 from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.config import load_config
 from imavatar.head.assets import save_head
-from imavatar.numerics.mesh_bvh import MeshIndex, signed_distance
+from imavatar.numerics.mesh_bvh import MeshBVH, signed_distance
 from imavatar.training.step import StepLosses, training_step
 from imavatar.types import Camera, HeadParameters
 from one_step import in_double_precision
@@ -96,10 +96,12 @@ def test_meshes_are_met_at_the_same_points():
     near, far = torch.full((400,), 1.0), torch.full((400,), 5.0)
     found = []
     for device in ("cpu", "cuda"):
-        mesh = MeshIndex(vertices.to(device), faces.to(device))
+        mesh = MeshBVH(vertices.to(device), faces.to(device))
         mesh.refit(1.1 * vertices.to(device))
         cast = mesh.cast(rays.origins.to(device), rays.directions.to(device))
-        approach = mesh.approach(rays.origins.to(device), rays.directions.to(device), near.to(device), far.to(device))
+        approach = mesh.closest_approach(
+            rays.origins.to(device), rays.directions.to(device), near.to(device), far.to(device)
+        )
         distance, _ = signed_distance(vertices.to(device), faces.to(device), rays.at(near).to(device))
         found.append((cast.to("cpu"), approach.to("cpu"), distance.cpu()))
     (cast, approach, distance), (gpu_cast, gpu_approach, gpu_distance) = found

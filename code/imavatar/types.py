@@ -1,6 +1,8 @@
 """The records that cross module borders; no computation beyond indexing."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import TypeVar
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -11,12 +13,14 @@ from imavatar.anatomy import Joint, pose_slice
 LATENT_SIZE = 32
 """Width of the per-frame latent code where geometry_network.condition_in asks for one."""
 
+Record = TypeVar("Record", bound="TensorRecord")
+
 
 @dataclass(frozen=True)
 class TensorRecord:
     """Tensors, or records of them, that share their leading dimension: indexed, moved and cast together."""
 
-    def __getitem__(self, index):
+    def __getitem__(self: Record, index: Tensor | slice | list[int]) -> Record:
         if isinstance(index, Tensor) and index.dtype == torch.bool:
             # Which rows a mask means is found out once, not for every tensor: a GPU is waited for each time.
             index = index.nonzero()[:, 0]
@@ -25,24 +29,24 @@ class TensorRecord:
     def __len__(self) -> int:
         return len(getattr(self, fields(self)[0].name))
 
-    def to(self, device=None, dtype=None):
+    def to(self: Record, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Record:
         """The same record on another device; `dtype` applies to floating-point tensors only."""
         return self._map(lambda t: t.to(device=device, dtype=dtype if t.is_floating_point() else None))
 
-    def detach(self):
+    def detach(self: Record) -> Record:
         """The same values without a gradient."""
         return self._map(lambda tensor: tensor.detach())
 
-    def _map(self, function):
+    def _map(self: Record, function: Callable[[Tensor], Tensor]) -> Record:
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         return replace(self, **{name: _apply(function, value) for name, value in values.items()})
 
 
-def _apply(function, value):
+def _apply(function: Callable[[Tensor], Tensor], value: "Tensor | TensorRecord") -> "Tensor | TensorRecord":
     return value._map(function) if isinstance(value, TensorRecord) else function(value)
 
 
-def concatenate(records: list):
+def concatenate(records: Sequence[Record]) -> Record:
     """One record from several of the same type, joined along the leading dimension."""
     joined = {}
     for field in fields(records[0]):

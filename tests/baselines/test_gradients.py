@@ -9,7 +9,7 @@ from imavatar.baselines.conditioning import condition_size
 from imavatar.baselines.methods import METHODS
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings
-from imavatar.rendering.paper_search import PaperSearch
+from imavatar.rendering.surface_search import PaperSearch
 from oracles_fields import (
     N_EXPRESSION,
     built,

@@ -11,7 +11,7 @@ from imavatar.data.dataset import Frame
 from imavatar.errors import ImavatarError
 from imavatar.head.assets import save_head
 from imavatar.head.flame import Flame
-from imavatar.numerics.mesh_bvh import MeshIndex
+from imavatar.numerics.mesh_bvh import MeshBVH
 from imavatar.types import Camera, HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head
 from oracles_subject import write_subject
@@ -74,7 +74,7 @@ def test_a_vertex_behind_another_part_takes_none_of_its_colour():
     nothing = torch.zeros(4), torch.zeros(68, 2)
     image, mask = torch.full((SIZE, SIZE, 3), 0.5), torch.ones(SIZE, SIZE, dtype=torch.bool)
     shown = Frame("1", "train", image, mask, None, camera(0), head(0), *nothing)
-    found = _seen_colours(shown, vertices, faces, MeshIndex(vertices, faces))
+    found = _seen_colours(shown, vertices, faces, MeshBVH(vertices, faces))
     assert (found[:4, 3] > 0.9).all() and (found[8:, 3] > 0.9).all()
     assert (found[4:8] == 0).all()
     torch.testing.assert_close(found[:4, :3] / found[:4, 3:], torch.full((4, 3), 0.5))

@@ -45,6 +45,25 @@ def test_weight_normalisation_agrees_with_pytorchs():
     torch.testing.assert_close(layer(x), reference(x))
 
 
+class ForgetfulLayer(WeightNormLinear):
+    """Another thread ends its `cached_weights` after each time that the cache is looked at."""
+
+    def __getattribute__(self, name):
+        value = super().__getattribute__(name)
+        if name == "cached" and value is not None:
+            self.cached = None
+        return value
+
+
+def test_weights_are_there_if_another_thread_drops_the_cache_meanwhile():
+    layer = built(lambda: ForgetfulLayer(4, 3), 0)
+    cached = layer.weight.detach()
+    with torch.no_grad():
+        layer.cached = cached
+        assert layer.weight is cached
+        assert torch.equal(layer.weight, cached)
+
+
 @pytest.mark.parametrize("weight_norm", [True, False])
 def test_assigned_weights_act(weight_norm):
     layer = linear(4, 3, weight_norm).double()

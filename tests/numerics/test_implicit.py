@@ -8,12 +8,17 @@ from dataclasses import replace
 import pytest
 import torch
 
-from imavatar.numerics.implicit import attach_implicit_gradient
+from imavatar.numerics.implicit import implicit_root
 from imavatar.numerics.intersection import ray_sphere_interval
 from imavatar.numerics.linalg import orthonormal_complement, pointwise_jacobian
 from oracles_fields import frontal_rays, normal, points, posed_head, rays_from, tiny_deformer, tiny_geometry
 
 F64 = torch.float64
+
+
+def attached_root(residual, root, jacobian=None):
+    """The points of `implicit_root` alone."""
+    return implicit_root(residual, root, jacobian).x
 
 
 def derivative(value, parameter):
@@ -47,7 +52,7 @@ def test_a_growing_sphere_moves_the_hit_against_the_ray(radius, on_ray):
     def residual(x):
         return torch.stack([*on_ray(rays, x - rays.origins), x.norm(dim=-1) - r], dim=-1)
 
-    attached = attach_implicit_gradient(residual, x)
+    attached = attached_root(residual, x)
     assert torch.equal(attached, x)
     slope = radius / (x * rays.directions).sum(-1)  # dt/dr, from |o + t d| = r
     torch.testing.assert_close(derivative(attached, r), slope[:, None] * rays.directions)
@@ -63,7 +68,7 @@ def test_a_moving_camera_moves_the_hit_along_the_surface(on_ray):
     def residual(x):
         return torch.stack([*on_ray(rays, x - rays.origins), x.norm(dim=-1) - 0.6], dim=-1)
 
-    attached = attach_implicit_gradient(residual, still.at(near))
+    attached = attached_root(residual, still.at(near))
     n, d = still.at(near) / 0.6, still.directions
     # Shifted origins move the hit by s - d (n s) / (n d): along the surface, up to a way along the ray.
     expected = torch.eye(3, dtype=F64) - d[:, :, None] * n[:, None] / (n * d).sum(-1)[:, None, None]
@@ -81,7 +86,7 @@ def test_an_affine_deformer_moves_the_canonical_point_by_minus_its_inverse(given
     target = points(5)
     root = torch.linalg.solve(matrix, target.T).T
     jacobian = matrix.expand(5, 3, 3) if given else None
-    attached = attach_implicit_gradient(lambda x: x @ matrix.T + shift - target, root, jacobian)
+    attached = attached_root(lambda x: x @ matrix.T + shift - target, root, jacobian)
     for row in attached:
         torch.testing.assert_close(derivative_rows(row, shift), -torch.linalg.inv(matrix))
 
@@ -90,7 +95,7 @@ def test_the_value_is_unchanged_bit_for_bit():
     root = points(6)
     parameter = torch.tensor(0.3, dtype=F64, requires_grad=True)
     # The residual does not vanish there, as with a search that stopped early.
-    attached = attach_implicit_gradient(lambda x: x * parameter + 0.1, root)
+    attached = attached_root(lambda x: x * parameter + 0.1, root)
     assert torch.equal(attached, root)
     assert attached.requires_grad
 
@@ -98,21 +103,21 @@ def test_the_value_is_unchanged_bit_for_bit():
 def test_rows_with_a_singular_jacobian_keep_their_value_without_a_gradient():
     scale = torch.tensor([[1.0], [0.0], [2.0]], dtype=F64)
     parameter = torch.zeros(3, 3, dtype=F64, requires_grad=True)
-    attached = attach_implicit_gradient(lambda x: scale * x + parameter, points(3))
+    attached = attached_root(lambda x: scale * x + parameter, points(3))
     (gradient,) = torch.autograd.grad(attached.sum(), parameter)
     torch.testing.assert_close(gradient, torch.tensor([[-1.0] * 3, [0.0] * 3, [-0.5] * 3], dtype=F64))
 
 
 def test_the_jacobian_is_not_differentiated_through():
     parameter = torch.tensor(2.0, dtype=F64, requires_grad=True)
-    attached = attach_implicit_gradient(lambda x: parameter * x - 1, torch.full((1, 3), 0.5, dtype=F64))
+    attached = attached_root(lambda x: parameter * x - 1, torch.full((1, 3), 0.5, dtype=F64))
     (first,) = torch.autograd.grad(attached.sum(), parameter, create_graph=True)
     assert first.item() == pytest.approx(3 * -0.25)  # x = 1 / p
     assert not first.requires_grad
 
 
 def test_no_points_stay_no_points():
-    attached = attach_implicit_gradient(lambda x: 2 * x, points(0))
+    attached = attached_root(lambda x: 2 * x, points(0))
     assert attached.shape == (0, 3)
 
 
@@ -151,7 +156,7 @@ def test_gradcheck_passes_with_tiny_networks(name, surface):
 
         root = newton(residual, start)
         assert residual(root).abs().max() < 1e-12
-        attached = attach_implicit_gradient(residual, root)
+        attached = attached_root(residual, root)
         return torch.cat([attached.flatten(), geometry.sdf(attached, frame.latent)])
 
     zero = torch.zeros((), dtype=F64, requires_grad=True)
@@ -178,7 +183,7 @@ def test_both_forms_of_the_ray_give_the_same_gradient():
         def residual(x, on_ray=on_ray):
             return torch.stack([*on_ray(rays, x - rays.origins), geometry.sdf(x)], dim=-1)
 
-        attached = attach_implicit_gradient(residual, newton(residual, start))
+        attached = attached_root(residual, newton(residual, start))
         gradients.append(torch.autograd.grad((attached * normal(4, 3, seed=1)).sum(), geometry.lin1.bias)[0])
     torch.testing.assert_close(*gradients)
     assert gradients[0].abs().max() > 1e-4

@@ -4,7 +4,7 @@ import itertools
 
 import torch
 
-from imavatar.numerics.mesh_bvh import MeshIndex, distance_to_mesh, signed_distance
+from imavatar.numerics.mesh_bvh import MeshBVH, distance_to_mesh, signed_distance
 from oracles_fields import points, rays_from
 
 AXES = torch.tensor([[1.0, 0, 0], [-1, 0, 0], [0, 1, 0], [0, -1, 0], [0, 0, 1], [0, 0, -1]])
@@ -30,7 +30,7 @@ def on_mesh(vertices, faces, found):
 def test_rays_meet_the_octahedron_on_its_surface_and_at_their_depth():
     vertices, faces = octahedron()
     bundle = rays()
-    found = MeshIndex(vertices, faces).cast(bundle.origins, bundle.directions)
+    found = MeshBVH(vertices, faces).cast(bundle.origins, bundle.directions)
     hit = found.face >= 0
     assert 5 < hit.sum() < 30
     meeting = bundle[hit].at(found.depth[hit])
@@ -43,7 +43,7 @@ def test_rays_meet_the_octahedron_on_its_surface_and_at_their_depth():
 def test_rays_that_miss_have_no_face():
     vertices, faces = octahedron()
     bundle = rays()
-    found = MeshIndex(vertices, faces).cast(bundle.origins, bundle.directions)
+    found = MeshBVH(vertices, faces).cast(bundle.origins, bundle.directions)
     along = bundle.origins[:, None] + torch.linspace(0, 6, 2000)[:, None] * bundle.directions[:, None]
     inside = (along.abs().sum(dim=-1) < 1 - 1e-4).any(dim=-1)
     assert not (inside & (found.face < 0)).any()
@@ -51,10 +51,10 @@ def test_rays_that_miss_have_no_face():
 
 def test_a_refitted_mesh_is_met_where_it_was_moved():
     vertices, faces = octahedron()
-    index, bundle = MeshIndex(vertices, faces), rays(spread=0.1)
+    index, bundle = MeshBVH(vertices, faces), rays(spread=0.1)
     index.refit(0.5 * vertices)
     moved = index.cast(bundle.origins, bundle.directions)
-    anew = MeshIndex(0.5 * vertices, faces).cast(bundle.origins, bundle.directions)
+    anew = MeshBVH(0.5 * vertices, faces).cast(bundle.origins, bundle.directions)
     torch.testing.assert_close(moved.depth, anew.depth)
     assert torch.equal(vertices, octahedron()[0])
 
@@ -65,7 +65,7 @@ def test_a_ray_that_passes_comes_closest_where_dense_samples_do():
         torch.tensor([0.0, 0.3, 3.0]), torch.tensor([[1.2, 0.1, 0.0], [0.3, 1.3, 0.2], [-0.9, -0.8, 0.0]])
     )
     near, far = torch.full((3,), 1.5), torch.full((3,), 4.5)
-    found = MeshIndex(vertices, faces).approach(bundle.origins, bundle.directions, near, far)
+    found = MeshBVH(vertices, faces).closest_approach(bundle.origins, bundle.directions, near, far)
     depths = torch.linspace(1.5, 4.5, 3001)
     along = bundle.origins[:, None] + depths[:, None] * bundle.directions[:, None]
     least, _ = signed_distance(vertices, faces, along.reshape(-1, 3))

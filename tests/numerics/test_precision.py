@@ -6,8 +6,8 @@ import torch
 from imavatar.numerics.precision import MATMUL_BACKENDS, full_precision
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings
-from imavatar.rendering.paper_search import PaperSearch
 from imavatar.rendering.proxy_search import ProxySearch
+from imavatar.rendering.surface_search import PaperSearch
 from oracles_fields import frontal_rays, posed_head, tiny_deformer, tiny_geometry, tiny_texture
 
 CPU = torch.device("cpu")

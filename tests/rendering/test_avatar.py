@@ -9,7 +9,7 @@ from imavatar.head.flame import Flame
 from imavatar.numerics.implicit import implicit_root, root_cotangent
 from imavatar.rendering.avatar import Avatar, deformed_normal
 from imavatar.rendering.correspondence import CorrespondenceSettings, find_canonical
-from imavatar.rendering.paper_search import PaperSearch
+from imavatar.rendering.surface_search import PaperSearch
 from imavatar.types import HeadParameters, RayBundle, concatenate
 from oracles_ellipsoid_head import ellipsoid_head
 from oracles_fields import (

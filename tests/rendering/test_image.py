@@ -7,7 +7,7 @@ from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.image import ImageRenderer, RenderedImage, soften_silhouette, subpixels
-from imavatar.rendering.paper_search import PaperSearch
+from imavatar.rendering.surface_search import PaperSearch
 from imavatar.types import Camera
 from oracles_fields import posed_head, tiny_deformer, tiny_geometry, tiny_texture
 

@@ -5,8 +5,8 @@ import torch
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.image import ImageRenderer
-from imavatar.rendering.paper_search import PaperSearch
 from imavatar.rendering.preview import PreviewRenderer
+from imavatar.rendering.surface_search import PaperSearch
 from imavatar.types import Camera
 from oracles_fields import posed_head, tiny_deformer, tiny_geometry, tiny_texture
 

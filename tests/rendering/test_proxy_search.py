@@ -9,9 +9,9 @@ from imavatar.fields.geometry import FrameSDF
 from imavatar.numerics.mesh_bvh import MeshPoints
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.newton import refine_on_ray
-from imavatar.rendering.paper_search import PaperSearch
 from imavatar.rendering.proxy_mesh import ProxyMesh
 from imavatar.rendering.proxy_search import ProxySearch
+from imavatar.rendering.surface_search import PaperSearch
 from imavatar.types import RayBundle
 from oracles_fields import (
     FieldOracle,
@@ -148,7 +148,7 @@ def test_a_sheet_of_the_mesh_that_is_no_surface_does_not_hide_what_is_behind_it(
     bundle = rays()
     expected, search = proxy()(*scene, bundle, None), proxy()
     search(*scene, rays(1), None)
-    mesh = search._proxy
+    mesh = search.proxy._mesh
     curtain = torch.tensor([[-2.0, -2.0, 0.95], [2.0, -2.0, 0.95], [0.0, 4.0, 0.95]])
     mesh.faces = torch.cat([mesh.faces, torch.arange(3)[None] + len(mesh.vertices)])
     mesh.vertices = torch.cat([mesh.vertices, curtain])
@@ -167,10 +167,10 @@ def test_a_mesh_follows_every_frame_it_is_posed_in(scene):
         other = deform.deformer.for_frame(posed_head(4, amplitude=0.1).to(dtype=torch.float32))
         for frame in (deform, other, other, deform):
             posed = mesh.pose(frame)
-            torch.testing.assert_close(posed.vertices, frame(mesh.hull), rtol=0, atol=1e-6)
+            torch.testing.assert_close(posed.vertices, frame(mesh.inflated), rtol=0, atol=1e-6)
         mesh.vertices = mesh.vertices * 1.01
         mesh.project(field)
-        torch.testing.assert_close(mesh.pose(deform).vertices, deform(mesh.hull), rtol=0, atol=1e-6)
+        torch.testing.assert_close(mesh.pose(deform).vertices, deform(mesh.inflated), rtol=0, atol=1e-6)
 
 
 def test_distances_on_a_mesh_are_estimated_from_how_its_gradients_turn():
@@ -186,7 +186,7 @@ def test_distances_on_a_mesh_are_estimated_from_how_its_gradients_turn():
     share = torch.softmax(torch.randn(n, 3, generator=torch.Generator().manual_seed(0)), dim=1)
     on_mesh = MeshPoints(torch.arange(n), share, torch.zeros(n))
     start = mesh.interpolate(mesh.vertices, on_mesh)
-    true, found = Sphere()(start), mesh.estimate(start, on_mesh)
+    true, found = Sphere()(start), mesh.estimate_sdf(start, on_mesh)
     assert true.min() < -3e-4
     assert (found - true).abs().max() < 0.1 * true.abs().max()
 
@@ -263,7 +263,7 @@ def test_a_moved_mesh_follows_a_surface_that_moves_smoothly(scene):
     shifted = Shifted()
     before = shifted(mesh.vertices).abs().median()
     evaluated.clear()
-    mesh.move(shifted)
+    mesh.update(shifted)
     assert sum(evaluated) < len(mesh.vertices) / 4
     assert before > 0.2 * mesh.cell
     assert shifted(mesh.vertices).abs().quantile(0.95) < 0.15 * mesh.cell
@@ -291,7 +291,7 @@ def test_frames_whose_latent_codes_move_the_surface_are_each_found_on_their_own(
         assert (found.hit != expected.hit).sum() <= 1
         both = found.hit & expected.hit
         assert (found.depth - expected.depth)[both].abs().max() < 1e-3
-    assert search.staleness()["proxy_rebuilt"] >= 2
+    assert search.statistics()["proxy_rebuilt"] >= 2
 
 
 def test_a_field_without_a_surface_has_no_hits(scene):
@@ -391,7 +391,7 @@ def test_a_surface_that_jumps_between_calls_is_found_in_the_same_call(still):
         found = search(still, Balls(((0.0, 0.0, 0.0), radius)), bundle([[0.0, 0, 2]], [[0.0, 0, -1]]), None)
         assert found.hit.all()
         assert found.depth.item() == pytest.approx(2 - radius, abs=2e-4)
-    ages = search.staleness()
+    ages = search.statistics()
     assert ages["proxy_rebuilt"] >= 3 and ages["proxy_seconds"] > 0
 
 

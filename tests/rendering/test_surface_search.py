@@ -5,7 +5,7 @@ import torch
 
 from imavatar.numerics.intersection import ray_sphere_interval
 from imavatar.rendering.correspondence import CorrespondenceSettings
-from imavatar.rendering.paper_search import PaperSearch
+from imavatar.rendering.surface_search import PaperSearch
 from oracles_fields import AffineDeformer, IdentityDeformer, SphereField, frontal_rays, normal, points, rays_from
 
 RADIUS = 0.6

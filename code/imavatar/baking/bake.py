@@ -13,13 +13,14 @@ from imavatar.baking.baked import BakedAvatar, skeleton_of
 from imavatar.baking.clean_mesh import MeshReport, decimate, relevant_parts, report, without_degenerate
 from imavatar.baking.shown import Shown, without_hidden
 from imavatar.fields.deformer import Deformer
+from imavatar.fields.functions import DistanceFunction
 from imavatar.numerics.linalg import transform_points
 from imavatar.numerics.mesh import vertex_normals
 from imavatar.numerics.skinning import blend_transforms
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.character import Character
 from imavatar.rendering.surface_mesh import extract_mesh
-from imavatar.types import DeformationFields, PosedHead, RayBundle
+from imavatar.types import DeformationFields, PosedHead
 
 CHUNK = 8192
 PROJECTIONS = 3
@@ -83,7 +84,7 @@ def bake_mesh(
     return CanonicalMesh(light, light_faces, report(light, light_faces), error)
 
 
-def _towards_surface(field, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+def _towards_surface(field: DistanceFunction, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
     moved = []
     for part in points.split(CHUNK):
         sdf, gradient = field.with_gradient(part)
@@ -92,7 +93,7 @@ def _towards_surface(field, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"
     return torch.cat(moved)
 
 
-def _distance(field, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
+def _distance(field: DistanceFunction, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
     """|f| over its slope: a distance also where f is not quite one."""
     sdf, gradient = field.with_gradient(points)
     return sdf.abs() / gradient.norm(dim=-1).clamp(min=0.1)
@@ -145,14 +146,7 @@ def mean_colours(avatar: Avatar, x_c: Float[Tensor, "n 3"], frames: Sequence[Pos
     """Colours in [0, 1] of canonical points of the surface, the mean over frames of one row each."""
     total = torch.zeros_like(x_c)
     for posed in frames:
-        bound = avatar.for_frame(posed)
-        parts = []
-        for part in x_c.split(CHUNK):
-            x_d = bound(part)
-            # Colours do not depend on the ray; only the implicit gradient would, and none is recorded here.
-            rays = RayBundle(x_d, torch.zeros_like(x_d), torch.zeros(len(part), dtype=torch.long, device=x_d.device))
-            parts.append(avatar.shade_surface(bound, posed, rays, part).rgb)
-        total += torch.cat(parts)
+        total += torch.cat([avatar.appearance(part, posed).rgb for part in x_c.split(CHUNK)])
     return _numpy((total / len(frames) + 1) / 2).clip(0, 1)
 
 

@@ -73,8 +73,14 @@ class BakedAvatar:
         )
         return self.posed(expression[: len(self.expression)], feature, frame_transforms(posed, frame), weights)
 
-    def reindexed(self, source: Int[np.ndarray, " n"], faces: Int[np.ndarray, "f 3"], **changes) -> "BakedAvatar":
-        """The avatar with vertices taken from `source`, as a texture's seams ask for."""
+    def textured(
+        self,
+        source: Int[np.ndarray, " n"],
+        faces: Int[np.ndarray, "f 3"],
+        uv: Float[np.ndarray, "n 2"],
+        texture: UInt8[np.ndarray, "h w 3"],
+    ) -> "BakedAvatar":
+        """The avatar with a texture, and vertices taken from `source`, as the texture's seams ask for."""
         return BakedAvatar(
             canonical=self.canonical[source],
             vertices=self.vertices[source],
@@ -85,7 +91,8 @@ class BakedAvatar:
             weights=self.weights[source],
             skeleton=self.skeleton,
             colours=self.colours[source],
-            **changes,
+            uv=uv,
+            texture=texture,
         )
 
 

@@ -53,7 +53,7 @@ def with_texture(avatar: BakedAvatar, unwrapped: Unwrapped, paint: Paint, size: 
     colours = np.zeros((size, size, 3))
     colours[covered] = paint(points)
     texture = np.rint(255 * _spread(colours, covered)).clip(0, 255).astype(np.uint8)
-    return avatar.reindexed(unwrapped.source, unwrapped.faces, uv=unwrapped.uv, texture=texture)
+    return avatar.textured(unwrapped.source, unwrapped.faces, unwrapped.uv, texture)
 
 
 def texel_points(

@@ -5,9 +5,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from imavatar.baselines.rigid import RigidMotion
-from imavatar.fields.deformer import Deformation
+from imavatar.fields.functions import Deformation
 from imavatar.fields.geometry import Geometry
-from imavatar.rendering.avatar import Avatar, SurfaceGeometry
+from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.shading import SurfaceGeometry
 from imavatar.types import DeformationFields, PosedHead
 
 

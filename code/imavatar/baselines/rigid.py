@@ -5,7 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from imavatar.anatomy import N_JOINTS, Joint
-from imavatar.fields.deformer import Deformation
+from imavatar.fields.functions import Deformation
 from imavatar.numerics.linalg import transform_points
 from imavatar.types import PosedHead
 
@@ -16,7 +16,7 @@ def head_transform(head: PosedHead) -> Float[Tensor, "4 4"]:
 
 
 class RigidMotion:
-    """x_h -> x_d = T x_h, with what surface searches ask of a bound deformer; it has no network.
+    """x_h -> x_d = T x_h, with what surface searches ask of a deformation; it has no network.
 
     `transforms` and `canonical_transforms` make every bone's rigid guess the exact solution.
     """

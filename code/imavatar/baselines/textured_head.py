@@ -11,7 +11,7 @@ from imavatar.data.dataset import Frame
 from imavatar.errors import ImavatarError
 from imavatar.head.flame import Flame
 from imavatar.numerics.mesh import subdivide, vertex_normals, with_midpoints
-from imavatar.numerics.mesh_bvh import MeshIndex
+from imavatar.numerics.mesh_bvh import MeshBVH
 from imavatar.rendering.camera import cast_rays, project
 from imavatar.rendering.image import RenderedImage, resolve, subpixels
 from imavatar.rendering.surface_mesh import SurfaceMesh
@@ -61,7 +61,7 @@ class TexturedHead(nn.Module):
         for frame in frames:
             vertices = self.vertices(self._flame[0](frame.head.to(device)))
             if index is None:
-                index = MeshIndex(vertices, self.faces)
+                index = MeshBVH(vertices, self.faces)
             index.refit(vertices)
             total += _seen_colours(frame, vertices, self.faces, index)
         known = total[:, 3] > 0
@@ -72,7 +72,7 @@ class TexturedHead(nn.Module):
 
 
 def _seen_colours(
-    frame: Frame, vertices: Float[Tensor, "w 3"], faces: Int[Tensor, "f 3"], index: MeshIndex
+    frame: Frame, vertices: Float[Tensor, "w 3"], faces: Int[Tensor, "f 3"], index: MeshBVH
 ) -> Float[Tensor, "w 4"]:
     """Colours at vertices times how much each faces the camera, and that weight; zero where one is not seen."""
     camera = frame.camera.to(vertices.device)
@@ -124,7 +124,7 @@ class TexturedHeadRenderer:
         pixels = subpixels(height, width, self.supersample, device)
         frame = torch.zeros(len(pixels), dtype=torch.long, device=device)
         rays = cast_rays(camera, pixels.to(camera.intrinsics), frame)
-        met = MeshIndex(vertices, faces).cast(rays.origins, rays.directions)
+        met = MeshBVH(vertices, faces).cast(rays.origins, rays.directions)
         hit = met.face >= 0
         corners, share = faces[met.face[hit]], met.barycentric[hit][..., None]
         looks = torch.cat([self.head.colours.to(device), _normals(vertices, faces)], dim=1)

@@ -18,9 +18,9 @@ from imavatar.head.landmarks import LandmarkEmbedding, embedding_path, load_embe
 from imavatar.rendering.avatar import Avatar, Search
 from imavatar.rendering.correspondence import CorrespondenceSettings
 from imavatar.rendering.image import ImageRenderer
-from imavatar.rendering.paper_search import PaperSearch
 from imavatar.rendering.preview import PreviewRenderer
 from imavatar.rendering.proxy_search import ProxySearch
+from imavatar.rendering.surface_search import PaperSearch
 
 
 def build_head_assets(config: Config) -> HeadAssets:

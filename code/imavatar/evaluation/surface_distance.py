@@ -14,7 +14,7 @@ from imavatar.anatomy import HEAD_SCALE, MM_PER_UNIT
 from imavatar.data.dataset import Frame
 from imavatar.data.subject import Inside
 from imavatar.errors import DataError
-from imavatar.numerics.mesh_bvh import MeshIndex, distance_to_mesh
+from imavatar.numerics.mesh_bvh import MeshBVH, distance_to_mesh
 from imavatar.rendering.camera import project
 
 SAME_DEPTH = 0.01
@@ -97,6 +97,6 @@ def seen_in(mesh: Mesh, frame: Frame, region: Bool[Tensor, "h w"]) -> Bool[Tenso
     chosen = inside & region[v.clamp(0, height - 1), u.clamp(0, width - 1)]
     centre = frame.camera.world_from_camera[0, :3, 3]
     sight = torch.nn.functional.normalize(mesh.vertices - centre, dim=1)
-    met = MeshIndex(mesh.vertices, mesh.faces).cast(centre.expand(len(mesh.vertices), 3), sight)
+    met = MeshBVH(mesh.vertices, mesh.faces).cast(centre.expand(len(mesh.vertices), 3), sight)
     distance = (mesh.vertices - centre).norm(dim=1)
     return chosen & (met.face >= 0) & (met.depth > distance - SAME_DEPTH)

@@ -8,7 +8,6 @@ layer: for one frame the two linear heads contract, exactly, to a 3-row matrix.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -16,13 +15,14 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from imavatar.anatomy import POSE_FEATURE_SIZE
-from imavatar.fields.encoding import encode, encoded_size
+from imavatar.fields.encoding import encode, encoded_size, encoding_tangents
+from imavatar.fields.functions import Deformation
 from imavatar.fields.mlp import (
     LayerStack,
     WeightNormLinear,
     initialise_hidden,
+    layer_with_tangents,
     softplus,
-    softplus_and_slope,
 )
 from imavatar.numerics.linalg import inverse_3x3, matvec
 from imavatar.numerics.precision import full_precision
@@ -40,6 +40,9 @@ class FieldsNetwork(LayerStack):
         d_in: width of the input.
         canonical: the head in its canonical pose (one row).
     """
+
+    canonical_transforms: Tensor
+    canonical_pose_feature: Tensor
 
     def __init__(
         self,
@@ -128,18 +131,8 @@ class Deformer(FieldsNetwork):
     def for_frame(self, posed: PosedHead) -> "FrameDeformation":
         """The deformation of one frame (a PosedHead of one row)."""
         if len(posed) != 1:
-            raise ValueError(f"a deformer is bound to one frame, not to {len(posed)}")
+            raise ValueError(f"a deformation belongs to one frame, not to {len(posed)}")
         return FrameDeformation(self, posed)
-
-
-@dataclass(frozen=True)
-class Deformation:
-    """Deformed points, J[n, i, k] = d x_d,i / d x_c,k, and the features of the canonical points."""
-
-    x_d: Float[Tensor, "n 3"]
-    jacobian: Float[Tensor, "n 3 3"]
-    hidden: Float[Tensor, "n w"]
-    weights: Float[Tensor, "n j"]
 
 
 class FrameDeformation:
@@ -173,8 +166,12 @@ class FrameDeformation:
         offset = F.linear(hidden, self.displacement_weight, self.displacement_bias)
         return self._skin(x_c, offset, weights)[0]
 
-    def _skin(self, x_c, offset, weights):
-        """x_d, and what its derivative needs: x_0, the template point, both rotations' parts."""
+    def _skin(
+        self, x_c: Float[Tensor, "n 3"], offset: Float[Tensor, "n 3"], weights: Float[Tensor, "n j"]
+    ) -> tuple[
+        Float[Tensor, "n 3"], Float[Tensor, "n 3"], Float[Tensor, "n 3"], Float[Tensor, "n 3 4"], Float[Tensor, "n 3 3"]
+    ]:
+        """x_d, and what its derivative takes: x_0, template point, the bones' blend, the canonical blend's inverse."""
         forward = blend_transforms(weights, self.transforms)[:, :3]
         canonical = blend_transforms(weights, self.canonical_transforms)[:, :3]
         undo = inverse_3x3(canonical[..., :3])
@@ -199,13 +196,12 @@ class FrameDeformation:
         """
         net = self.deformer
         value = encode(x_c, net.n_octaves)
-        tangent = _encoding_tangents(x_c, net.n_octaves)  # [3, n, e]
+        tangent = encoding_tangents(x_c, net.n_octaves)  # [3, n, e]
         for layer in net.layers:
-            value, tangent = _layer_with_tangents(layer.weight, layer.bias, value, tangent)
+            value, tangent = layer_with_tangents(layer, value, tangent)
         hidden, offset = value, F.linear(value, self.displacement_weight, self.displacement_bias)
         d_offset = tangent @ self.displacement_weight.T  # [3, n, 3]
-        middle = net.skinning_linear
-        inner, d_inner = _layer_with_tangents(middle.weight, middle.bias, value, tangent)
+        inner, d_inner = layer_with_tangents(net.skinning_linear, value, tangent)
         weights = torch.softmax(SOFTMAX_TEMPERATURE * net.skinning(inner), dim=-1)
         d_logits = SOFTMAX_TEMPERATURE * (d_inner @ net.skinning.weight.T)
         d_weights = weights * (d_logits - (weights * d_logits).sum(dim=-1, keepdim=True))
@@ -224,23 +220,3 @@ class FrameDeformation:
 def _bone_images(transforms: Float[Tensor, "j 4 4"], points: Float[Tensor, "n 3"]) -> Float[Tensor, "n j 3"]:
     """Where each bone alone would take each point."""
     return torch.einsum("jab,nb->nja", transforms[:, :3, :3], points) + transforms[:, :3, 3]
-
-
-def _layer_with_tangents(weight, bias, value, tangent):
-    """softplus(W v + b) and its directional derivatives; tangents are [3, n, width]."""
-    value, slope = softplus_and_slope(F.linear(value, weight, bias))
-    return value, (tangent @ weight.T) * slope
-
-
-def _encoding_tangents(x_c: Float[Tensor, "n 3"], n_octaves: int) -> Float[Tensor, "3 n e"]:
-    """Derivatives of the encoding along the three axes."""
-    identity = torch.eye(3, dtype=x_c.dtype, device=x_c.device)
-    unit = identity[:, None].expand(3, len(x_c), 3)
-    if n_octaves == 0:
-        return unit
-    parts = [unit]
-    for octave in range(n_octaves):
-        frequency = 2.0**octave
-        scaled = frequency * x_c
-        parts += [frequency * scaled.cos() * unit, -frequency * scaled.sin() * unit]
-    return torch.cat(parts, dim=-1)

@@ -56,5 +56,19 @@ def encoding_pullback(
     return by_point + (by_waves * slopes) @ summed
 
 
+def encoding_tangents(x_c: Float[Tensor, "n 3"], n_octaves: int) -> Float[Tensor, "3 n e"]:
+    """Derivatives of `encode` along the three axes."""
+    identity = torch.eye(3, dtype=x_c.dtype, device=x_c.device)
+    unit = identity[:, None].expand(3, len(x_c), 3)
+    if n_octaves == 0:
+        return unit
+    parts = [unit]
+    for octave in range(n_octaves):
+        frequency = 2.0**octave
+        scaled = frequency * x_c
+        parts += [frequency * scaled.cos() * unit, -frequency * scaled.sin() * unit]
+    return torch.cat(parts, dim=-1)
+
+
 def _frequencies(n_octaves: int, like: Tensor) -> Float[Tensor, "o 1"]:
     return torch.arange(n_octaves, dtype=like.dtype, device=like.device).exp2()[:, None]

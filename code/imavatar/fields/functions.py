@@ -1,9 +1,20 @@
 """What searches ask of the fields of one frame: functions of canonical points, of the avatar or of a baseline."""
 
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Deformation:
+    """Deformed points, J[n, i, k] = d x_d,i / d x_c,k, and the features of the canonical points."""
+
+    x_d: Float[Tensor, "n 3"]
+    jacobian: Float[Tensor, "n 3 3"]
+    hidden: Float[Tensor, "n w"]
+    weights: Float[Tensor, "n j"]
 
 
 @runtime_checkable
@@ -49,4 +60,13 @@ class MeshDeformation(DeformationFunction, Protocol):
         self, x_c: Float[Tensor, "n 3"], hidden: Float[Tensor, "n w"], weights: Float[Tensor, "n k"], /
     ) -> Float[Tensor, "n 3"]:
         """Deformed points whose features, as `deformer.features` gives them, are known."""
+        ...
+
+
+@runtime_checkable
+class SurfaceDeformation(MeshDeformation, Protocol):
+    """A deformation that surface points are shaded with."""
+
+    def evaluate(self, x_c: Float[Tensor, "n 3"], /) -> Deformation:
+        """Deformed points, Jacobians, and the features of the canonical points; differentiable as a whole."""
         ...

@@ -72,6 +72,8 @@ class Geometry(LayerStack):
         encoded = encode(x_c, self.n_octaves, self.active_bands)
         if self.latent_size == 0:
             return encoded
+        if latent is None:
+            raise ValueError(f"this field takes latent codes of {self.latent_size} numbers; there is none")
         return torch.cat([encoded, latent.expand(len(x_c), -1)], dim=-1)
 
     def forward(
@@ -116,7 +118,7 @@ class Geometry(LayerStack):
         by_point = encoding_pullback(by_encoding, x_c, self.n_octaves, self.active_bands)
         return output[:, 0], output[:, 1:], by_point
 
-    def _last_hidden(self, x_c, latent) -> Float[Tensor, "n w"]:
+    def _last_hidden(self, x_c: Float[Tensor, "n 3"], latent: Float[Tensor, "1 l"] | None) -> Float[Tensor, "n w"]:
         """Values after the last hidden layer; those before are not kept."""
         network_input = self.network_input(x_c, latent)
         value = network_input
@@ -124,7 +126,9 @@ class Geometry(LayerStack):
             value = softplus(layer(self.layer_input(index, value, network_input)))
         return value
 
-    def _with_slopes(self, x_c, latent) -> tuple[Tensor, list[Tensor], list[Tensor]]:
+    def _with_slopes(
+        self, x_c: Float[Tensor, "n 3"], latent: Float[Tensor, "1 l"] | None
+    ) -> tuple[Float[Tensor, "n w"], list[Tensor], list[Tensor]]:
         """Values after the last hidden layer, the activations' slopes in each, and the layers' weights."""
         network_input = self.network_input(x_c, latent)
         value, slopes, weights = network_input, [], []

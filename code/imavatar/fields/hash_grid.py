@@ -40,6 +40,11 @@ class HashGrid(nn.Module):
     (Müller et al. 2022, Instant neural graphics primitives).
     """
 
+    cells: Tensor
+    corners: Tensor
+    primes: Tensor
+    own_rows: Tensor
+
     def __init__(self, settings: HashGridSettings):
         super().__init__()
         self.extent, self.n_rows, self.n_features = settings.extent, 2**settings.log2_rows, settings.features

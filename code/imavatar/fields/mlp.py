@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -32,9 +33,11 @@ class WeightNormLinear(nn.Module):
 
     @property
     def weight(self) -> Float[Tensor, "o i"]:
-        """The weights that act; see `cached_weights`."""
-        if self.cached is not None and (self.cached.requires_grad or not self._differentiable):
-            return self.cached
+        """The effective weights; see `cached_weights`."""
+        # Read once: another thread may end its `cached_weights` at any time.
+        cached = self.cached
+        if cached is not None and (cached.requires_grad or not self._differentiable):
+            return cached
         return self.weight_v * (self.weight_g / self.weight_v.norm(dim=1, keepdim=True))
 
     @property
@@ -43,7 +46,7 @@ class WeightNormLinear(nn.Module):
 
     @torch.no_grad()
     def set_weight(self, weight: Float[Tensor, "o i"]) -> None:
-        """Make `weight` the weights that act."""
+        """Make `weight` the effective weights."""
         self.weight_v.copy_(weight)
         self.weight_g.copy_(weight.norm(dim=1, keepdim=True))
 
@@ -53,10 +56,10 @@ class WeightNormLinear(nn.Module):
 
 @contextmanager
 def cached_weights(network: nn.Module) -> Iterator[None]:
-    """Weight-normalised layers compute the weights that act once, for all evaluations inside.
+    """Weight-normalised layers compute the effective weights once, for all evaluations inside.
 
     Their parameters must not change inside. Gradients reach the parameters as ever: once, through the shared weights.
-    Where the weights are held already nothing happens.
+    Where the weights are cached already nothing happens.
     """
     layers = [m for m in network.modules() if isinstance(m, WeightNormLinear) and m.cached is None]
     try:
@@ -68,13 +71,17 @@ def cached_weights(network: nn.Module) -> Iterator[None]:
             layer.cached = None
 
 
-def linear(n_in: int, n_out: int, weight_norm: bool) -> nn.Module:
-    """A linear layer with or without weight normalisation; both have `weight` and `bias`."""
+Linear = WeightNormLinear | nn.Linear
+"""A linear layer with or without weight normalisation; both have `weight` and `bias`."""
+
+
+def linear(n_in: int, n_out: int, weight_norm: bool) -> Linear:
+    """A new layer, initialised as torch does."""
     return WeightNormLinear(n_in, n_out) if weight_norm else nn.Linear(n_in, n_out)
 
 
-def assign_weight(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
-    """Set the weights that act and the bias of a layer made by `linear`."""
+def assign_weight(layer: Linear, weight: Tensor, bias: Tensor) -> None:
+    """Set the effective weights and the bias of a layer made by `linear`."""
     with torch.no_grad():
         layer.bias.copy_(bias)
         if isinstance(layer, WeightNormLinear):
@@ -83,7 +90,7 @@ def assign_weight(layer: nn.Module, weight: Tensor, bias: Tensor) -> None:
             layer.weight.copy_(weight)
 
 
-def initialise_hidden(layer: nn.Module) -> None:
+def initialise_hidden(layer: Linear) -> None:
     """Weights N(0, sqrt(2) / sqrt(fan_out)), biases 0 (docs/method.md, section 3)."""
     shape = layer.weight.shape
     weight = torch.randn(shape) * (math.sqrt(2) / math.sqrt(shape[0]))
@@ -97,7 +104,7 @@ class _Softplus(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         grown = (x * SOFTPLUS_BETA).clamp_(-NEGLIGIBLE, NEGLIGIBLE).exp_()
         value = grown.add_(1).log_().mul_(1 / SOFTPLUS_BETA)
         torch.maximum(value, x, out=value)
@@ -105,7 +112,7 @@ class _Softplus(torch.autograd.Function):
         return value
 
     @staticmethod
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (value,) = ctx.saved_tensors
         return gradient * softplus_slope(value)
 
@@ -122,7 +129,7 @@ class _SoftplusAndSlope(torch.autograd.Function):
     """Both from one exponential; the slope is all that either derivative needs."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor) -> tuple[Tensor, Tensor]:
         if x.is_cuda:
             value, slope = F.softplus(x, SOFTPLUS_BETA, NEGLIGIBLE), (x * SOFTPLUS_BETA).sigmoid_()
         else:
@@ -136,7 +143,7 @@ class _SoftplusAndSlope(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, by_value: Tensor | None, by_slope: Tensor | None) -> Tensor | None:
+    def backward(ctx: Any, by_value: Tensor | None, by_slope: Tensor | None) -> Tensor | None:
         (slope,) = ctx.saved_tensors
         if by_slope is None:
             return None if by_value is None else by_value * slope
@@ -155,6 +162,15 @@ def softplus_and_slope(x: Tensor) -> tuple[Tensor, Tensor]:
 def softplus_slope(activated: Tensor) -> Tensor:
     """Derivative of `softplus` in terms of its value: 1 - exp(-beta softplus(x))."""
     return 1 - (activated * -SOFTPLUS_BETA).exp_()
+
+
+def layer_with_tangents(
+    layer: Linear, value: Float[Tensor, "n i"], tangent: Float[Tensor, "t n i"]
+) -> tuple[Float[Tensor, "n o"], Float[Tensor, "t n o"]]:
+    """softplus(W v + b) and its derivatives along t directions, given those of v."""
+    weight = layer.weight
+    value, slope = softplus_and_slope(F.linear(value, weight, layer.bias))
+    return value, (tangent @ weight.T) * slope
 
 
 class LayerStack(nn.Module):
@@ -186,7 +202,7 @@ class LayerStack(nn.Module):
             setattr(self, f"lin{index}", linear(sizes[index], n_out, weight_norm))
 
     @property
-    def layers(self) -> list[nn.Module]:
+    def layers(self) -> list[Linear]:
         """The layers in order."""
         return [getattr(self, f"lin{index}") for index in range(self.n_layers)]
 

@@ -63,8 +63,8 @@ def array_from_bytes(dtype: np.dtype, shape: Any, data: bytes | bytearray, *, fo
     return flat.reshape(shape, order="F" if fortran else "C").astype(dtype.newbyteorder("="))
 
 
-def check_shape(shape: Any) -> None:
-    """Check a shape from a file, whose sizes may be of any type and any number.
+def check_shape(shape: Any) -> tuple[int, ...]:
+    """A shape from a file, whose sizes may be of any type and any number, if it can be one.
 
     Raises:
         WrongArrayError: it is not a tuple of whole numbers, negative, or beyond what numpy counts with.
@@ -76,6 +76,7 @@ def check_shape(shape: Any) -> None:
     # an empty array may have any other sizes, but numpy multiplies them all the same
     if any(not 0 <= size < LARGEST_SIZE for size in shape) or math.prod(max(size, 1) for size in shape) > LARGEST_SIZE:
         raise WrongArrayError("declares a shape with a size that is negative or too large")
+    return shape
 
 
 def shape_text(shape: tuple[int | None, ...]) -> str:

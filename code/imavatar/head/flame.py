@@ -35,6 +35,13 @@ class Flame(nn.Module):
         ghost_bone: put the identity before the joints' transforms, so that shoulders can stay.
     """
 
+    faces_tensor: Tensor
+    v_template: Tensor
+    shapedirs: Tensor
+    posedirs: Tensor
+    J_regressor: Tensor
+    lbs_weights: Tensor
+
     def __init__(
         self,
         assets: HeadAssets,

@@ -127,6 +127,7 @@ def shown(key: str) -> str:
 def _dense(value: Any, shape: Shape) -> np.ndarray:
     if not isinstance(value, SparseMatrix):
         return array_of(value)
-    if len(shape) != 2 or None in shape:
+    sizes = [size for size in shape if size is not None]
+    if len(shape) != 2 or len(sizes) != 2:
         raise WrongArrayError(f"is {described(value)}, expected an array")
-    return dense_from_sparse(value, shape)
+    return dense_from_sparse(value, (sizes[0], sizes[1]))

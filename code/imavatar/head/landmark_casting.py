@@ -1,11 +1,12 @@
 """From landmarks in pictures of a head to places on its mesh: the robust mean over many views."""
 
 from collections.abc import Callable, Iterable
+from typing import cast
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.ndimage import distance_transform_edt
-from scipy.spatial import cKDTree
+from scipy.spatial import KDTree
 
 from imavatar.anatomy import Joint
 from imavatar.errors import AssetError
@@ -81,7 +82,7 @@ def snap(
     """
     rows = np.flatnonzero(allowed)
     triangles = vertices[faces[rows]].astype(np.float64)
-    tree = cKDTree(triangles.mean(axis=1))
+    tree = KDTree(triangles.mean(axis=1))
     _, near = tree.query(points, k=min(neighbours, len(rows)))
     near = near.reshape(len(points), -1)
     barycentric = closest_barycentric(points[:, None], triangles[near])
@@ -151,7 +152,7 @@ def _cast_view(
         shown = raster.covered & mask[raster.face]
         if not shown.any():
             continue
-        miss, nearest = distance_transform_edt(~shown, return_indices=True)
+        miss, nearest = cast(tuple[np.ndarray, np.ndarray], distance_transform_edt(~shown, return_indices=True))
         which = np.flatnonzero(kinds == kind)
         r, c = nearest[:, row[which], column[which]]
         off = miss[row[which], column[which]]

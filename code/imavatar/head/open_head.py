@@ -1,6 +1,7 @@
 """Builds the open head: a head model in FLAME's layout from MakeHuman's CC0 assets, seeded."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from imavatar.anatomy import N_SHAPE_COLUMNS
+from imavatar.errors import AssetError
 from imavatar.head.assets import N_BLENDSHAPES, HeadAssets
 from imavatar.head.makehuman import METRES_PER_DECIMETRE, MakeHuman
 from imavatar.head.open_head_faces import (
@@ -146,13 +148,20 @@ def _expression_basis(
     return np.moveaxis(columns.reshape(-1, *offsets.shape[1:]), 0, -1)
 
 
-def _coefficients(mixes, names, offsets, columns) -> dict[str, Float[np.ndarray, " 50"]]:
+def _coefficients(
+    mixes: Mapping[str, Mapping[str, float]],
+    names: Sequence[str],
+    offsets: Float[np.ndarray, "u v 3"],
+    columns: Float[np.ndarray, "v 3 k"],
+) -> dict[str, Float[np.ndarray, " 50"]]:
     """Coefficients of the first 50 components that come closest to combinations of units, by the mixes' names."""
     basis = columns[..., :50].reshape(-1, 50)
     inverse = np.linalg.pinv(basis)
     named = {}
     for name, mix in mixes.items():
-        offset = sum(amount * offsets[names.index(unit)] for unit, amount in mix.items())
+        offset = np.zeros_like(offsets[0])
+        for unit, amount in mix.items():
+            offset = offset + amount * offsets[names.index(unit)]
         named[name] = (inverse @ offset.ravel()).astype(np.float32)
     return named
 
@@ -161,7 +170,10 @@ def _regions(makehuman: MakeHuman, mesh: HeadMesh) -> dict[str, np.ndarray]:
     """Soft vertex masks, 0...1, looked up in MakeHuman's masks in texture space."""
     regions = {}
     for region, texture in REGION_TEXTURES.items():
-        image = cv2.imread(str(makehuman.texture(texture)), cv2.IMREAD_GRAYSCALE)
+        path = makehuman.texture(texture)
+        image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+        if image is None:
+            raise AssetError(f"{path}: no image can be read from it; fetch it again with `imavatar fetch-assets`")
         height, width = image.shape
         column = np.clip((mesh.vertex_uv[:, 0] * width).astype(int), 0, width - 1)
         row = np.clip(((1 - mesh.vertex_uv[:, 1]) * height).astype(int), 0, height - 1)

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -79,12 +80,12 @@ def random_face(
         years: 0 (a child) to 1 (old); drawn without it.
     """
     female = random.uniform()
-    gender = dict(zip(GENDERS, (female, 1 - female), strict=True))
+    gender: dict[str, float] = dict(zip(GENDERS, (female, 1 - female), strict=True))
     drawn = random.uniform(0.35, 1.0)
-    age = dict(zip(AGES, _hat_weights(drawn if years is None else years, AGE_ANCHORS), strict=True))
-    muscle = dict(zip(MUSCLES, _hat_weights(random.uniform(), (0, 0.5, 1)), strict=True))
-    fat = dict(zip(FATS, _hat_weights(random.beta(3, 3), (0, 0.5, 1)), strict=True))
-    origin = dict(zip(ORIGINS, random.dirichlet([0.6] * 3), strict=True))
+    age: dict[str, float] = dict(zip(AGES, _hat_weights(drawn if years is None else years, AGE_ANCHORS), strict=True))
+    muscle: dict[str, float] = dict(zip(MUSCLES, _hat_weights(random.uniform(), (0, 0.5, 1)), strict=True))
+    fat: dict[str, float] = dict(zip(FATS, _hat_weights(random.beta(3, 3), (0, 0.5, 1)), strict=True))
+    origin: dict[str, float] = dict(zip(ORIGINS, random.dirichlet([0.6] * 3), strict=True))
     face = mesh.base.copy()
     for key, offset in space.macro.items():
         if key[0] == "universal":
@@ -131,7 +132,7 @@ def random_expression(names: list[str], random: np.random.Generator) -> Float[np
     return np.array([amounts[name] for name in names])
 
 
-def _hat_weights(x: float, anchors) -> Float[np.ndarray, " a"]:
+def _hat_weights(x: float, anchors: Sequence[float]) -> Float[np.ndarray, " a"]:
     """Linear interpolation weights of x between anchors."""
     identity = np.eye(len(anchors))
     return np.array([np.interp(x, anchors, row) for row in identity])

@@ -1,6 +1,7 @@
 """Which part of MakeHuman's base mesh is the open head, and how its vertices are bound to five joints."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -52,7 +53,7 @@ class HeadMesh:
     weights: Float[np.ndarray, "v 5"]
     vertex_uv: Float[np.ndarray, "v 2"]
 
-    def offsets(self, path) -> Float[np.ndarray, "s 3"]:
+    def offsets(self, path: Path) -> Float[np.ndarray, "s 3"]:
         """A morph target, dense, in decimetres."""
         index, offset = read_target(path)
         dense = np.zeros((int(self.source.max()) + 1, 3))

@@ -3,7 +3,7 @@
 import logging
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
@@ -20,7 +20,9 @@ REGRESSION_CANDIDATES = 400
 SUM_TO_ONE_WEIGHT = 50.0
 
 
-def rigid_fit(source, target, weight) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:
+def rigid_fit(
+    source: Float[np.ndarray, "n 3"], target: Float[np.ndarray, "n 3"], weight: Float[np.ndarray, " n"]
+) -> tuple[Float[np.ndarray, "3 3"], Float[np.ndarray, " 3"]]:
     """Rotation and translation that take weighted points onto others in least squares (Kabsch)."""
     weight = weight / weight.sum()
     mean_source, mean_target = weight @ source, weight @ target
@@ -69,7 +71,10 @@ def regress_joints(
     return regressor
 
 
-def _candidates(mesh: HeadMesh, template, place, joint: Joint):
+def _candidates(
+    mesh: HeadMesh, template: Float[np.ndarray, "v 3"], place: Float[np.ndarray, " 3"], joint: Joint
+) -> Int[np.ndarray, " c"]:
+    """Vertices that a joint near a place may be regressed from."""
     eyes = {Joint.LEFT_EYE: "eye_l", Joint.RIGHT_EYE: "eye_r"}
     if joint in eyes:
         return mesh.part_vertices(eyes[joint])
@@ -78,7 +83,14 @@ def _candidates(mesh: HeadMesh, template, place, joint: Joint):
     return skin[np.argsort(distance)[:REGRESSION_CANDIDATES]]
 
 
-def corrective(mesh: HeadMesh, template, joints, joint: Joint, rotation, offset):
+def corrective(
+    mesh: HeadMesh,
+    template: Float[np.ndarray, "v 3"],
+    joints: Float[np.ndarray, "5 3"],
+    joint: Joint,
+    rotation: Float[np.ndarray, "3 3"],
+    offset: Float[np.ndarray, "v 3"],
+) -> Float[np.ndarray, "v 3"]:
     """Rest-pose offset c with skinning(template + c) = template + offset when one joint rotates."""
     transforms = np.tile(np.eye(3), (N_JOINTS, 1, 1))
     shifts = np.zeros((N_JOINTS, 3))
@@ -89,7 +101,13 @@ def corrective(mesh: HeadMesh, template, joints, joint: Joint, rotation, offset)
     return np.linalg.solve(blended, target[..., None])[..., 0] - template
 
 
-def jaw_correctives(mesh: HeadMesh, template, joints, jaw_open, angle: float) -> Float[np.ndarray, "v 3 36"]:
+def jaw_correctives(
+    mesh: HeadMesh,
+    template: Float[np.ndarray, "v 3"],
+    joints: Float[np.ndarray, "5 3"],
+    jaw_open: Float[np.ndarray, "v 3"],
+    angle: float,
+) -> Float[np.ndarray, "v 3 36"]:
     """The rest of the artist's open mouth, linear in the sine of the jaw's angle about x."""
     rotation = Rotation.from_rotvec([angle, 0, 0]).as_matrix()
     offset = corrective(mesh, template, joints, Joint.JAW, rotation, jaw_open)
@@ -99,7 +117,11 @@ def jaw_correctives(mesh: HeadMesh, template, joints, jaw_open, angle: float) ->
 
 
 def gaze_correctives(
-    mesh: HeadMesh, template, joints, part: str, looks: dict[str, Float[np.ndarray, "v 3"]]
+    mesh: HeadMesh,
+    template: Float[np.ndarray, "v 3"],
+    joints: Float[np.ndarray, "5 3"],
+    part: str,
+    looks: dict[str, Float[np.ndarray, "v 3"]],
 ) -> Float[np.ndarray, "v 3 36"]:
     """How the lids follow an eye: from looks up and down, in and out, linear in the sines."""
     joint = Joint.LEFT_EYE if part == "eye_l" else Joint.RIGHT_EYE
@@ -116,7 +138,7 @@ def gaze_correctives(
     return vertical + _linear_in_sine((slopes["In"] + slopes["Out"]) / 2, joint, axis=1)
 
 
-def _linear_in_sine(slope: Float[np.ndarray, "v 3"], joint: Joint, axis: int):
+def _linear_in_sine(slope: Float[np.ndarray, "v 3"], joint: Joint, axis: int) -> Float[np.ndarray, "v 3 36"]:
     """Correctives that give slope * sin(angle) for a rotation of `joint` about one axis.
 
     The antisymmetric part of a rotation matrix about x is R[2,1] = -R[1,2] = sin(angle); cyclic.

@@ -116,10 +116,10 @@ class Reconstructor(StandIn):
 
     def __new__(cls, *arguments: Any) -> StandIn:
         kind, base, content = arguments if len(arguments) == 3 else (None, None, None)
-        known = isinstance(kind, type) and issubclass(kind, (ChumpyArray, SparseMatrix))
-        if not known or base is not PlainObject or content is not None:
-            raise RefusedError("an object of another class than those of arrays")
-        return kind()
+        plain = base is PlainObject and content is None
+        if plain and isinstance(kind, type) and issubclass(kind, (ChumpyArray, SparseMatrix)):
+            return kind()
+        raise RefusedError("an object of another class than those of arrays")
 
 
 class OtherSet(StandIn):

@@ -25,8 +25,7 @@ def dense_from_sparse(matrix: SparseMatrix, shape: tuple[int, int]) -> np.ndarra
     state = matrix.state
     if not isinstance(state, dict):
         raise WrongArrayError("is a sparse matrix without content")
-    found = state.get("_shape")
-    check_shape(found)
+    found = check_shape(state.get("_shape"))
     if found != shape:
         raise WrongArrayError(f"has the shape {shape_text(found)}, expected {shape_text(shape)}")
     data = _part(state, "data", "fiub").astype(np.float64)

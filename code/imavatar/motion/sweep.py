@@ -1,7 +1,7 @@
 """The built-in motion: a sweep through expressions and poses."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,7 +109,12 @@ class _Sweep:
     def __init__(self, n_expression: int):
         self.n_expression = n_expression
 
-    def _head(self, t, expression=None, joints=()) -> HeadParameters:
+    def _head(
+        self,
+        t: Float[Tensor, " n"],
+        expression: Float[Tensor, "n e"] | None = None,
+        joints: Sequence[tuple[Joint, int, Float[Tensor, " n"]]] = (),
+    ) -> HeadParameters:
         """Head parameters from coefficients and (joint, axis, angle) triples."""
         pose = torch.zeros(len(t), POSE_SIZE)
         for joint, axis, angle in joints:
@@ -123,7 +128,7 @@ class _Sweep:
         angle = JAW_ANGLE * (2 * math.pi * t).sin().square()
         return self._head(t, joints=[(Joint.JAW, X_AXIS, angle)])
 
-    def expression(self, t, direction: Float[Tensor, " e"], two_sided: bool) -> HeadParameters:
+    def expression(self, t: Float[Tensor, " n"], direction: Float[Tensor, " e"], two_sided: bool) -> HeadParameters:
         """Eases in, stays, eases out; or goes to both sides."""
         strength = swing(t) if two_sided else plateau(t)
         return self._head(t, strength[:, None] * direction)

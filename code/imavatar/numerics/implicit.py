@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float
@@ -50,15 +51,6 @@ def implicit_root(
     value = residual(root)
     x = root - matvec(inverse, value - value.detach())
     return ImplicitRoot(x, value.detach().norm(dim=-1), regular)
-
-
-def attach_implicit_gradient(
-    residual: Callable[[Float[Tensor, "n 3"]], Float[Tensor, "n 3"]],
-    root: Float[Tensor, "n 3"],
-    jacobian: Float[Tensor, "n 3 3"] | None = None,
-) -> Float[Tensor, "n 3"]:
-    """The points of `implicit_root` alone."""
-    return implicit_root(residual, root, jacobian).x
 
 
 @dataclass(frozen=True)
@@ -120,7 +112,13 @@ class _Evaluation:
     regular: Tensor
 
     @classmethod
-    def of(cls, graph, root, inputs, parameters) -> "_Evaluation":
+    def of(
+        cls,
+        graph: Callable[..., RootGraph],
+        root: Float[Tensor, "n 3"],
+        inputs: Sequence[Tensor],
+        parameters: Sequence[Tensor],
+    ) -> "_Evaluation":
         x = root.detach().requires_grad_(True)
         own = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in inputs]
         found = graph(x, *own)
@@ -132,7 +130,7 @@ class _AtRoot(torch.autograd.Function):
     """Hands on the outputs of an evaluation; its backward pass is two of the evaluation's graph."""
 
     @staticmethod
-    def forward(ctx, evaluation, root, *leaves):
+    def forward(ctx: Any, evaluation: _Evaluation, root: Float[Tensor, "n 3"], *leaves: Tensor) -> tuple[Tensor, ...]:
         ctx.evaluation = evaluation
         ctx.set_materialize_grads(False)
         graph = evaluation.graph
@@ -140,7 +138,7 @@ class _AtRoot(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, by_root, *by_outputs):
+    def backward(ctx: Any, by_root: Tensor | None, *by_outputs: Tensor | None) -> tuple[Tensor | None, ...]:
         evaluation = ctx.evaluation
         graph = evaluation.graph
         n = len(graph.differentiated)
@@ -161,7 +159,9 @@ def root_cotangent(inverse: Float[Tensor, "n 3 3"], by_root: Float[Tensor, "n 3"
     return -matvec(inverse.transpose(1, 2), by_root)
 
 
-def _gradients(outputs, weights, inputs) -> list[Tensor | None]:
+def _gradients(
+    outputs: Sequence[Tensor], weights: Sequence[Tensor | None], inputs: Sequence[Tensor]
+) -> list[Tensor | None]:
     """Of the outputs that have a weight and a graph; None for inputs that they do not reach."""
     pairs = [(o, w) for o, w in zip(outputs, weights, strict=True) if w is not None and o.requires_grad]
     if not pairs or not inputs:

@@ -1,7 +1,7 @@
 """Rays and points against a triangle mesh, by NVIDIA Warp on CPU and CUDA. No gradient."""
 
 from dataclasses import dataclass
-from typing import no_type_check
+from typing import Any, no_type_check
 
 import torch
 import warp as wp
@@ -30,7 +30,7 @@ class MeshPoints(TensorRecord):
     depth: Float[Tensor, " n"]
 
 
-class MeshIndex:
+class MeshBVH:
     """A bounding-volume hierarchy over a mesh; `refit` follows moved vertices.
 
     Args:
@@ -56,29 +56,39 @@ class MeshIndex:
 
     def cast(self, origins: Float[Tensor, "n 3"], directions: Float[Tensor, "n 3"]) -> MeshPoints:
         """First face of the mesh that each ray enters by: faces that it leaves by are passed."""
-        points, arrays = self._outputs(len(origins), origins.device)
-        self.launch(_cast_kernel, origins, [wp.from_torch(_vec3(directions), dtype=wp.vec3), *arrays])
-        return self._finish(points)
+        found = _Found(len(origins), origins.device)
+        self.launch(_cast_kernel, origins, [wp.from_torch(_vec3(directions), dtype=wp.vec3), *found.arrays()])
+        return found.points()
 
-    def approach(
+    def closest_approach(
         self,
         origins: Float[Tensor, "n 3"],
         directions: Float[Tensor, "n 3"],
         near: Float[Tensor, " n"],
         far: Float[Tensor, " n"],
     ) -> MeshPoints:
-        """Of each ray that misses the mesh: where it comes closest, and the mesh point closest there."""
-        points, arrays = self._outputs(len(origins), origins.device)
+        """The point of the mesh that each ray comes closest to, for rays that miss it, and the depth where they do.
+
+        Args:
+            near, far: depths between which the first guess of that depth is looked for, model units.
+        """
+        found = _Found(len(origins), origins.device)
         rows = zip(*(values.split(APPROACH_CHUNK) for values in (origins, directions, near, far)), strict=True)
         start = torch.cat([self._nearest_vertex_depth(*part) for part in rows]) if len(origins) else near
         inputs = [
             wp.from_torch(_vec3(directions), dtype=wp.vec3),
             wp.from_torch(start.float().contiguous()),
         ]
-        self.launch(_approach_kernel, origins, [*inputs, *arrays])
-        return self._finish(points)
+        self.launch(_approach_kernel, origins, [*inputs, *found.arrays()])
+        return found.points()
 
-    def _nearest_vertex_depth(self, origins, directions, near, far) -> Float[Tensor, " n"]:
+    def _nearest_vertex_depth(
+        self,
+        origins: Float[Tensor, "n 3"],
+        directions: Float[Tensor, "n 3"],
+        near: Float[Tensor, " n"],
+        far: Float[Tensor, " n"],
+    ) -> Float[Tensor, " n"]:
         """Depths in [near, far] at which rays come closest to some vertices, evenly taken."""
         vertices = self.vertices[:: 1 + len(self.vertices) // APPROACH_VERTICES].to(origins)
         along = directions @ vertices.T - (origins * directions).sum(dim=-1, keepdim=True)
@@ -87,33 +97,29 @@ class MeshIndex:
         nearest = squared.argmin(dim=-1, keepdim=True)
         return depth.gather(1, nearest)[:, 0]
 
-    def _outputs(self, n, device):
-        points = {
-            "face": torch.full((n,), -1, dtype=torch.int32, device=device),
-            "uv": torch.zeros(n, 2, device=device),
-            "depth": torch.zeros(n, device=device),
-        }
-        arrays = [
-            wp.from_torch(points["face"]),
-            wp.from_torch(points["uv"], dtype=wp.vec2),
-            wp.from_torch(points["depth"]),
-        ]
-        return points, arrays
-
-    def launch(self, kernel, points: Float[Tensor, "n 3"], arrays: list) -> None:
+    def launch(self, kernel: Any, points: Float[Tensor, "n 3"], arrays: list) -> None:
         """Run a kernel of the mesh, some points and arrays, once for each point."""
         start = wp.from_torch(_vec3(points), dtype=wp.vec3)
         device = wp.device_from_torch(points.device)
         wp.launch(kernel, len(points), [self._mesh.id, start, *arrays], device=device)
 
-    @staticmethod
-    def _finish(points) -> MeshPoints:
-        u, v = points["uv"].unbind(dim=-1)
-        return MeshPoints(
-            face=points["face"].long(),
-            barycentric=torch.stack([u, v, 1 - u - v], dim=-1),
-            depth=points["depth"],
-        )
+
+class _Found:
+    """What kernels write of each ray: face, two barycentric coordinates, depth."""
+
+    def __init__(self, n: int, device: torch.device):
+        self.face = torch.full((n,), -1, dtype=torch.int32, device=device)
+        self.uv = torch.zeros(n, 2, device=device)
+        self.depth = torch.zeros(n, device=device)
+
+    def arrays(self) -> list:
+        """The same memory for Warp."""
+        return [wp.from_torch(self.face), wp.from_torch(self.uv, dtype=wp.vec2), wp.from_torch(self.depth)]
+
+    def points(self) -> MeshPoints:
+        """The same as points on the mesh."""
+        u, v = self.uv.unbind(dim=-1)
+        return MeshPoints(self.face.long(), torch.stack([u, v, 1 - u - v], dim=-1), self.depth)
 
 
 def signed_distance(
@@ -143,7 +149,7 @@ def distance_to_mesh(
     vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], points: Float[Tensor, "n 3"]
 ) -> Float[Tensor, " n"]:
     """Distance to a mesh without a sign, which takes a winding number and most of the time."""
-    index = MeshIndex(vertices, faces)
+    index = MeshBVH(vertices, faces)
     distance = torch.zeros(len(points), device=points.device)
     index.launch(_distance_kernel, points, [wp.from_torch(distance)])
     return distance

@@ -54,7 +54,7 @@ def _in_camera(camera: Camera, points: Float[Tensor, "b v 3"]) -> Float[Tensor, 
     return transform_points(camera_from_world[:, None].expand(-1, points.shape[1], -1, -1), points)
 
 
-def pixel_grid(height: int, width: int, device=None) -> Float[Tensor, "n 2"]:
+def pixel_grid(height: int, width: int, device: torch.device | None = None) -> Float[Tensor, "n 2"]:
     """All pixels of an image, row by row, as (u, v)."""
     v, u = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
     return torch.stack([u, v], dim=-1).reshape(-1, 2).float()

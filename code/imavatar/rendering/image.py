@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from imavatar.fields.mlp import cached_weights
-from imavatar.rendering.avatar import Avatar
+from imavatar.rendering.avatar import Avatar, Search
 from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.surface_mesh import SurfaceMesh, avatar_mesh
 from imavatar.types import Camera, PosedHead, RayBundle
@@ -26,12 +26,12 @@ class RenderedImage:
 
 
 @runtime_checkable
-@runtime_checkable
 class Renderer(Protocol):
     """Makes pictures of posed heads, as `ImageRenderer`, `PreviewRenderer` and a baseline's renderer do."""
 
     def render(self, camera: Camera, posed: PosedHead, height: int, width: int) -> RenderedImage:
         """The image of one camera and one posed head (records of one row)."""
+        ...
 
 
 @runtime_checkable
@@ -40,6 +40,7 @@ class SurfaceRenderer(Renderer, Protocol):
 
     def mesh(self, posed: PosedHead, resolution: int) -> SurfaceMesh:
         """The surface in one frame, `resolution` cells along its longest side."""
+        ...
 
 
 class ImageRenderer:
@@ -53,7 +54,13 @@ class ImageRenderer:
     """
 
     def __init__(
-        self, avatar: Avatar, *, search=None, chunk: int = 16384, supersample: int = 1, silhouette_blur: float = 0.0
+        self,
+        avatar: Avatar,
+        *,
+        search: Search | None = None,
+        chunk: int = 16384,
+        supersample: int = 1,
+        silhouette_blur: float = 0.0,
     ):
         self.avatar = avatar
         self.search = avatar.search if search is None else search
@@ -78,17 +85,16 @@ class ImageRenderer:
 
     def _samples(self, rays: RayBundle, posed: PosedHead) -> Float[Tensor, "n 8"]:
         """Colour, normal, whether something is there, and its depth."""
-        bound = self.avatar.for_frame(posed)
-        field = self.avatar.field(posed)
+        deform, field = self.avatar.for_frame(posed), self.avatar.field(posed)
         columns = []
         for start in range(0, len(rays), self.chunk):
             part = rays[slice(start, start + self.chunk)]
-            hits = self.search(bound, field, part, None)
+            hits = self.search(deform, field, part, None)
             hit = hits.hit.nonzero()[:, 0]
-            surface = self.avatar.shade_surface(bound, posed, part[hit], hits.x_c[hit])
+            seen = self.avatar.appearance(hits.x_c[hit], posed)
             column = torch.zeros(len(part), 8, dtype=rays.origins.dtype, device=hit.device)
             column[:, :3] = 1.0
-            shaded = (surface.rgb, surface.normal, torch.ones_like(hits.depth[hit])[:, None])
+            shaded = (seen.rgb, seen.normal, torch.ones_like(hits.depth[hit])[:, None])
             column[hit] = torch.cat([*shaded, hits.depth[hit][:, None]], dim=-1)
             columns.append(column)
         return torch.cat(columns)
@@ -123,7 +129,7 @@ def _gaussian_blur(image: Float[Tensor, "h w c"], sigma: float) -> Float[Tensor,
     return F.conv2d(across, kernel.view(1, 1, -1, 1))[:, 0].permute(1, 2, 0)
 
 
-def subpixels(height: int, width: int, per_side: int, device=None) -> Float[Tensor, "n 2"]:
+def subpixels(height: int, width: int, per_side: int, device: torch.device | None = None) -> Float[Tensor, "n 2"]:
     """Sample positions of all pixels, pixel by pixel; with one sample a pixel its own coordinates."""
     offset = (torch.arange(per_side, device=device) + 0.5) / per_side - 0.5
     v, u = torch.meshgrid(offset, offset, indexing="ij")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from imavatar.fields.functions import DeformationFunction, DistanceFunction
@@ -28,7 +28,9 @@ class _Samples:
     sdf: Float[Tensor, "n s"]
     found: Bool[Tensor, "n s"]
 
-    def at(self, rows, chosen) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def at(
+        self, rows: Int[Tensor, " k"], chosen: Int[Tensor, " k"]
+    ) -> tuple[Float[Tensor, " k"], Float[Tensor, "k 3"], Float[Tensor, " k"], Bool[Tensor, " k"]]:
         """One sample of each of some rows."""
         return self.depth[rows, chosen], self.x_c[rows, chosen], self.sdf[rows, chosen], self.found[rows, chosen]
 
@@ -69,7 +71,13 @@ def search_near(
     return SurfaceHits(depth, hit, x_c, sdf, converged)
 
 
-def _sample(deform, field, rays, x_c, depth) -> _Samples:
+def _sample(
+    deform: DeformationFunction,
+    field: DistanceFunction,
+    rays: RayBundle,
+    x_c: Float[Tensor, "n 3"],
+    depth: Float[Tensor, " n"],
+) -> _Samples:
     """Evenly spaced points of the rays with their canonical points."""
     offsets = torch.linspace(-HALF_WIDTH, HALF_WIDTH, N_SAMPLES, dtype=depth.dtype, device=depth.device)
     depths = (depth[:, None] + offsets).clamp(min=0)
@@ -89,7 +97,14 @@ def _sample(deform, field, rays, x_c, depth) -> _Samples:
     return _Samples(depths, root.x.view(*shape, 3), sdf.view(shape), root.converged.view(shape))
 
 
-def _close_in(deform, field, rays, samples: _Samples, rows, first):
+def _close_in(
+    deform: DeformationFunction,
+    field: DistanceFunction,
+    rays: RayBundle,
+    samples: _Samples,
+    rows: Int[Tensor, " k"],
+    first: Int[Tensor, " k"],
+) -> tuple[Float[Tensor, "k 3"], Float[Tensor, " k"], Float[Tensor, " k"], Bool[Tensor, " k"]]:
     """Newton between the first sample inside and the one before; what leaves them is not confirmed."""
     near, x_near, outside, found = samples.at(rows, first - 1)
     far, x_far, inside, _ = samples.at(rows, first)

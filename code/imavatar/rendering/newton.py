@@ -71,7 +71,12 @@ def refine_on_ray(
     return x_c, depth, sdf, _confirmed(residual, per_distance) & (per_distance < 0)
 
 
-def _first_distance(field, x_c, estimate, per_distance) -> tuple[Float[Tensor, " n"], Bool[Tensor, " n"]]:
+def _first_distance(
+    field: DistanceFunction,
+    x_c: Float[Tensor, "n 3"],
+    estimate: Float[Tensor, " n"] | None,
+    per_distance: Float[Tensor, " n"],
+) -> tuple[Float[Tensor, " n"], Bool[Tensor, " n"]]:
     """Signed distances at the guess, and which of them are evaluated: without an estimate all, else of grazing rays."""
     if estimate is None:
         return field(x_c), torch.ones_like(per_distance, dtype=torch.bool)
@@ -81,12 +86,16 @@ def _first_distance(field, x_c, estimate, per_distance) -> tuple[Float[Tensor, "
     return sdf, grazing
 
 
-def _depth_per_distance(rays, jacobian, inverse) -> Float[Tensor, " n"]:
+def _depth_per_distance(
+    rays: RayBundle, jacobian: Float[Tensor, "n 3 3"], inverse: Float[Tensor, "n 3 3"]
+) -> Float[Tensor, " n"]:
     """How far a point moves along its ray for every unit of signed distance: by the third column of the inverse."""
     return (rays.directions * matvec(jacobian, inverse[..., 2])).sum(dim=-1)
 
 
-def _ray_residual(rays, across, x_d, sdf) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"]]:
+def _ray_residual(
+    rays: RayBundle, across: Float[Tensor, "n 2 3"], x_d: Float[Tensor, "n 3"], sdf: Float[Tensor, " n"]
+) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"]]:
     """How far deformed points are off their rays, both ways, and off the surface; and their depths."""
     offset = x_d - rays.origins
     residual = torch.cat([matvec(across, offset), sdf[:, None]], dim=1)

@@ -2,14 +2,14 @@
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays
 from imavatar.rendering.image import RenderedImage, resolve, subpixels
 from imavatar.rendering.proxy_mesh import ProxyMesh
-from imavatar.types import Camera, PosedHead, RayBundle
+from imavatar.types import Camera, PosedHead
 
 CHUNK = 8192
 
@@ -38,32 +38,33 @@ class PreviewRenderer:
     def render(self, camera: Camera, posed: PosedHead, height: int, width: int) -> RenderedImage:
         """The image of one camera and one posed head (records of one row)."""
         device = posed.bone_transforms.device
-        if self._mesh is None or not torch.equal(posed.latent, self._latent):
-            field, self._latent = self.avatar.field(posed), posed.latent
-            self._mesh = ProxyMesh(field, resolution=self.resolution, bound=self.bound, device=device)
+        mesh = self._mesh_of(posed)
         pixels = subpixels(height, width, self.supersample, device)
         columns = torch.zeros(len(pixels), 8, device=device)
         columns[:, :3] = 1.0
-        if len(self._mesh.faces) > 0:
+        if len(mesh.faces) > 0:
             frame = torch.zeros(len(pixels), dtype=torch.long, device=device)
             rays = cast_rays(camera, pixels.to(camera.intrinsics), frame)
-            met = self._mesh.pose(self.avatar.for_frame(posed)).cast(rays.origins, rays.directions)
+            met = mesh.pose(self.avatar.for_frame(posed)).cast(rays.origins, rays.directions)
             hit = (met.face >= 0).nonzero()[:, 0]
-            looks = self._mesh.interpolate(self._vertex_looks(posed, met.face[hit]), met[hit])
+            looks = mesh.interpolate(self._vertex_looks(mesh, posed, met.face[hit]), met[hit])
             normal = F.normalize(looks[:, 3:], dim=-1)
             ones, depth = torch.ones_like(looks[:, :1]), met.depth[hit][:, None]
             columns[hit] = torch.cat([looks[:, :3], normal, ones, depth], dim=-1)
         return resolve(columns, height, width, self.supersample)
 
-    def _vertex_looks(self, posed: PosedHead, faces: Tensor) -> Float[Tensor, "v 6"]:
+    def _mesh_of(self, posed: PosedHead) -> ProxyMesh:
+        """The surface's mesh, made anew if the latent code is another one than before."""
+        if self._mesh is None or self._latent is None or not torch.equal(posed.latent, self._latent):
+            field, self._latent = self.avatar.field(posed), posed.latent
+            device = posed.bone_transforms.device
+            self._mesh = ProxyMesh(field, resolution=self.resolution, bound=self.bound, device=device)
+        return self._mesh
+
+    def _vertex_looks(self, mesh: ProxyMesh, posed: PosedHead, faces: Int[Tensor, " f"]) -> Float[Tensor, "v 6"]:
         """Colours and normals of the vertices of some faces; zero elsewhere."""
-        mesh, avatar = self._mesh, self.avatar
         looks = mesh.vertices.new_zeros(len(mesh.vertices), 6)
-        bound = avatar.for_frame(posed)
         for rows in torch.unique(mesh.faces[faces]).split(CHUNK):
-            x_c = mesh.vertices[rows]
-            # Colours and normals do not depend on rays.
-            none = RayBundle(x_c, torch.zeros_like(x_c), torch.zeros_like(rows))
-            surface = avatar.shade_surface(bound, posed, none, x_c)
-            looks[rows] = torch.cat([surface.rgb, surface.normal], dim=-1)
+            seen = self.avatar.appearance(mesh.vertices[rows], posed)
+            looks[rows] = torch.cat([seen.rgb, seen.normal], dim=-1)
         return looks

@@ -6,7 +6,7 @@ import torch
 
 from imavatar.rendering.avatar import Avatar, Search
 from imavatar.rendering.camera import cast_rays, pixel_grid
-from imavatar.types import Camera, PosedHead
+from imavatar.types import PosedHead, View
 
 SAME_DEPTH = 1e-3
 """Model units (a quarter of a millimetre): closer depths are the same surface."""
@@ -43,21 +43,20 @@ def compare_searches(
     avatar: Avatar,
     search: Search,
     reference: Search,
-    camera: Camera,
+    view: View,
     posed: PosedHead,
     *,
-    height: int,
-    width: int,
     stride: int,
 ) -> SearchAgreement:
     """Run two searches on every `stride`-th pixel, both ways, of one frame (records of one row)."""
-    pixels = pixel_grid(height, width, camera.intrinsics.device).view(height, width, 2)
+    camera = view.camera
+    pixels = pixel_grid(view.height, view.width, camera.intrinsics.device).view(view.height, view.width, 2)
     pixels = pixels[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 2)
     frame = torch.zeros(len(pixels), dtype=torch.long, device=pixels.device)
     rays = cast_rays(camera, pixels.to(camera.intrinsics.dtype), frame)
-    bound, field = avatar.for_frame(posed), avatar.field(posed)
-    found = search(bound, field, rays, None)
-    expected = reference(bound, field, rays, None)
+    deform, field = avatar.for_frame(posed), avatar.field(posed)
+    found = search(deform, field, rays, None)
+    expected = reference(deform, field, rays, None)
     common = found.hit & expected.hit
     difference = (found.depth - expected.depth).abs()[common]
     some = len(difference) > 0

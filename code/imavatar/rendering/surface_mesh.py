@@ -10,7 +10,7 @@ from torch import Tensor
 from imavatar.errors import ImavatarError
 from imavatar.numerics.isosurface import extract_isosurface, largest_component
 from imavatar.rendering.avatar import Avatar
-from imavatar.types import PosedHead, RayBundle
+from imavatar.types import PosedHead
 
 CHUNK = 16384
 
@@ -61,13 +61,8 @@ def avatar_mesh(
         keep_largest=keep_largest,
         device=posed.bone_transforms.device,
     )
-    bound_deformer = avatar.for_frame(posed)
-    deformed, colours = [], []
-    for x_c in canonical.split(CHUNK):
-        x_d = bound_deformer(x_c)
-        # Colours do not depend on the ray; only the implicit gradient would, and none is recorded here.
-        row = torch.zeros(len(x_c), dtype=torch.long, device=x_c.device)
-        rays = RayBundle(origins=x_d, directions=torch.zeros_like(x_d), frame=row)
-        deformed.append(x_d)
-        colours.append(avatar.shade_surface(bound_deformer, posed, rays, x_c).rgb)
-    return SurfaceMesh(canonical, torch.cat(deformed), torch.cat(colours), faces)
+    deform = avatar.for_frame(posed)
+    parts = canonical.split(CHUNK)
+    deformed = torch.cat([deform(x_c) for x_c in parts])
+    colours = torch.cat([avatar.appearance(x_c, posed).rgb for x_c in parts])
+    return SurfaceMesh(canonical, deformed, colours, faces)

@@ -4,11 +4,13 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from imavatar.numerics.intersection import secant_search
-from imavatar.rendering.correspondence import Correspondence
+from imavatar.fields.functions import DeformationFunction, DistanceFunction
+from imavatar.numerics.intersection import ray_sphere_interval, secant_search
+from imavatar.numerics.precision import full_precision
+from imavatar.rendering.correspondence import Correspondence, CorrespondenceSettings, find_canonical
 from imavatar.types import RayBundle, SurfaceHits, concatenate
 
 QUERY_CHUNK, QUERY_CHUNK_GPU = 8192, 65536
@@ -16,6 +18,55 @@ QUERY_CHUNK, QUERY_CHUNK_GPU = 8192, 65536
 
 Query = Callable[[Float[Tensor, "n 3"]], Correspondence]
 Interval = tuple[Float[Tensor, " n"], Float[Tensor, " n"], Bool[Tensor, " n"]]
+
+
+class PaperSearch:
+    """Uniform samples in a bounding sphere, each solved from three guesses, then secant steps.
+
+    Args:
+        wrap: see `find_surface`.
+    """
+
+    def __init__(
+        self,
+        *,
+        radius: float = 1.2,
+        n_samples: int = 100,
+        n_secant_steps: int = 8,
+        correspondence: CorrespondenceSettings,
+        wrap: bool = False,
+    ):
+        self.radius = radius
+        self.n_samples = n_samples
+        self.n_secant_steps = n_secant_steps
+        self.correspondence = correspondence
+        self.wrap = wrap
+
+    def reset(self) -> None:
+        """Nothing is kept between calls."""
+
+    def statistics(self) -> dict[str, float]:
+        """Nothing is kept that could be counted."""
+        return {}
+
+    def __call__(
+        self,
+        deform: DeformationFunction,
+        field: DistanceFunction,
+        rays: RayBundle,
+        foreground: Bool[Tensor, " n"] | None,
+    ) -> SurfaceHits:
+        """Hits of rays of one frame."""
+        with full_precision(rays.origins.device):
+            return find_surface(
+                lambda x_d: find_canonical(deform, field, x_d, self.correspondence),
+                rays,
+                interval=ray_sphere_interval(rays.origins, rays.directions, self.radius),
+                n_samples=self.n_samples,
+                n_secant_steps=self.n_secant_steps,
+                foreground=foreground,
+                wrap=self.wrap,
+            )
 
 
 @torch.no_grad()
@@ -73,7 +124,7 @@ def find_surface(
         sdf[bracketed] = corresponding.sdf
         converged[bracketed] = corresponding.converged
     missing_depth = torch.zeros_like(near) if foreground is None else near
-    hits = _scatter(meets, missing_depth, depth, hit, x_c, sdf, converged)
+    hits = _scatter(meets, missing_depth, SurfaceHits(depth, hit, x_c, sdf, converged))
     return _with_missing(query, rays, meets, hits)
 
 
@@ -83,7 +134,20 @@ def _query_all(query: Query, points: Float[Tensor, "n 3"]) -> Correspondence:
     return concatenate(chunks)
 
 
-def _refine(query, rays, depths, values, first, bracketed, n_steps):
+def _refine(
+    query: Query,
+    rays: RayBundle,
+    depths: Float[Tensor, "m s"],
+    values: Float[Tensor, "m s"],
+    first: Int[Tensor, " m"],
+    bracketed: Int[Tensor, " k"],
+    n_steps: int,
+) -> tuple[Float[Tensor, " k"], Correspondence]:
+    """Depths of the surface between the first sample inside and the one before, and what is there.
+
+    Args:
+        rays: the `bracketed` ones of the m rays.
+    """
     inside_index = first[bracketed]
     before = inside_index - 1
     depth = secant_search(
@@ -97,16 +161,16 @@ def _refine(query, rays, depths, values, first, bracketed, n_steps):
     return depth, query(rays.at(depth))
 
 
-def _scatter(meets, missing_depth, depth, hit, x_c, sdf, converged) -> SurfaceHits:
-    """Results of the rays that meet the volume, put among all rays."""
+def _scatter(meets: Bool[Tensor, " n"], missing_depth: Float[Tensor, " n"], found: SurfaceHits) -> SurfaceHits:
+    """What is known of the rays that meet the volume, put among all rays."""
     n = len(meets)
     full_depth = missing_depth.clone()
     full_hit = torch.zeros_like(meets)
-    full_x_c = depth.new_zeros(n, 3)
-    full_sdf = depth.new_ones(n)
+    full_x_c = found.depth.new_zeros(n, 3)
+    full_sdf = found.depth.new_ones(n)
     full_converged = torch.zeros_like(meets)
-    full_depth[meets], full_hit[meets], full_x_c[meets] = depth, hit, x_c
-    full_sdf[meets], full_converged[meets] = sdf, converged
+    full_depth[meets], full_hit[meets], full_x_c[meets] = found.depth, found.hit, found.x_c
+    full_sdf[meets], full_converged[meets] = found.sdf, found.converged
     return SurfaceHits(full_depth, full_hit, full_x_c, full_sdf, full_converged)
 
 

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -169,7 +170,7 @@ def _over_white(
     return np.rint(255 * colour).astype(np.uint8), np.rint(255 * alpha[..., 0]).astype(np.uint8)
 
 
-def _sensor(mi, camera: StudioCamera) -> dict:
+def _sensor(mi: ModuleType, camera: StudioCamera) -> dict:
     centre, eye = ([HEAD_SCALE * float(value) for value in point] for point in (camera.centre, camera.position))
     return {
         "type": "perspective",
@@ -186,7 +187,7 @@ def _sensor(mi, camera: StudioCamera) -> dict:
     }
 
 
-def _lights(mi, light: Light) -> dict:
+def _lights(mi: ModuleType, light: Light) -> dict:
     """A bright room with a soft light from the front left and a weaker, cooler one from the right."""
     warmth = np.array([light.warmth, 1, 1 / light.warmth])
     row, column = np.mgrid[0:32, 0:64]
@@ -219,7 +220,7 @@ def _lights(mi, light: Light) -> dict:
     }
 
 
-def _mesh(mi, surface: Surface):
+def _mesh(mi: ModuleType, surface: Surface):
     material = mi.load_dict(
         {
             "type": "twosided",
@@ -251,7 +252,7 @@ def _mesh(mi, surface: Surface):
     return mesh
 
 
-def _strands(mi, curves: Curves):
+def _strands(mi: ModuleType, curves: Curves):
     """Mitsuba takes curves from a file: control points with a radius, strands apart by an empty line."""
     n, k, _ = curves.points.shape
     taper = curves.radius * np.linspace(1, 0.4, k)

@@ -166,7 +166,7 @@ def _train_epoch(
     means = run.processes.mean(torch.tensor(list(sums.values()), dtype=torch.float64)).tolist()
     means = dict(zip(sums, means, strict=True))
     rates = {"learning_rate_factor": factor, "alpha": weights.alpha}
-    return {**means, **rates, **health.scalars(run.processes), **run.avatar.search.staleness()}
+    return {**means, **rates, **health.scalars(run.processes), **run.avatar.search.statistics()}
 
 
 def _set_rates(run: Run, factor: float) -> None:

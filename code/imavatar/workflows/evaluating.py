@@ -24,7 +24,7 @@ from imavatar.rendering.search_check import SearchAgreement, compare_searches
 from imavatar.training.checkpoint_head import check_shape
 from imavatar.training.checkpoints import read_checkpoint
 from imavatar.training.state import load_tables
-from imavatar.types import PosedHead
+from imavatar.types import PosedHead, View
 from imavatar.workflows.networks import load_networks
 from imavatar.workflows.trained import TrainedAvatar
 
@@ -128,10 +128,8 @@ def _check_search(trained: TrainedAvatar, dataset: SubjectTable) -> SearchAgreem
         trained.character.avatar,
         build.build_search(trained.config, "proxy"),
         build.build_search(trained.config, "paper"),
-        dataset.camera([0]).to(trained.character.device),
+        View(dataset.camera([0]).to(trained.character.device), dataset.height, dataset.width),
         trained.pose(dataset.head([0])),
-        height=dataset.height,
-        width=dataset.width,
         stride=max(1, dataset.height // CHECKED_PER_SIDE),
     )
 

@@ -146,7 +146,7 @@ def iterations(
         Seconds(whole.cpu, whole.wall).times(1 / n_steps),
         Seconds(found.cpu, found.wall).times(1 / n_steps),
         counts,
-        search.staleness(),
+        search.statistics(),
     )
 
 

@@ -15,7 +15,7 @@ from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings
-from imavatar.rendering.paper_search import PaperSearch
+from imavatar.rendering.surface_search import PaperSearch
 from imavatar.training.checkpoint_head import split_head
 from imavatar.types import LATENT_SIZE
 

@@ -9,7 +9,7 @@ import torch
 
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings
-from imavatar.rendering.paper_search import PaperSearch
+from imavatar.rendering.surface_search import PaperSearch
 from imavatar_lab.benchmark import flop_bound
 from imavatar_lab.benchmark.agreement import psnr
 from imavatar_lab.benchmark.call_counters import counted

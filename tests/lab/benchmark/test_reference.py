@@ -8,7 +8,7 @@ import torch
 from imavatar.losses import has_mask_gradient
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings
-from imavatar.rendering.paper_search import PaperSearch
+from imavatar.rendering.surface_search import PaperSearch
 from imavatar.types import concatenate
 from imavatar_lab.benchmark.reference import ReferenceAvatar, ReferenceDeformer
 from oracles_fields import frontal_rays, normal, points, posed_head, tiny_deformer, tiny_geometry, tiny_texture
