@@ -1,9 +1,10 @@
 """Strands of hair on a synthetic head: curves that grow from the scalp and follow it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from imavatar.numerics.mesh import face_normals, vertex_normals
 from imavatar.synthetic.clothing import PARTING, Shell
@@ -90,7 +91,15 @@ def grow_beard(
     return _grow(skin, vertices, place, grows, n, generator, curves)
 
 
-def _grow(mesh: FineMesh, vertices, place, grows, n, generator, curves) -> Strands:
+def _grow(
+    mesh: FineMesh,
+    vertices: Float[np.ndarray, "v 3"],
+    place: Float[np.ndarray, "m 3"],
+    grows: Bool[np.ndarray, " f"],
+    n: int,
+    generator: np.random.Generator,
+    curves: Callable[..., Float[np.ndarray, "n k 3"]],
+) -> Strands:
     """Strands from random points of some faces; `curves(face, root, place, normal)` gives points from the roots."""
     fine = mesh.interpolate(vertices)
     corners = fine[mesh.faces]
@@ -110,7 +119,15 @@ def _frames(corners: Float[np.ndarray, "n 3 3"]) -> Float[np.ndarray, "n 3 3"]:
     return np.stack([first, np.cross(normal, first), normal], axis=1)
 
 
-def _curves(place, normal, thickness, seed, generator, *, long: bool) -> Float[np.ndarray, "n k 3"]:
+def _curves(
+    place: Float[np.ndarray, "n 3"],
+    normal: Float[np.ndarray, "n 3"],
+    thickness: Float[np.ndarray, " n"],
+    seed: int,
+    generator: np.random.Generator,
+    *,
+    long: bool,
+) -> Float[np.ndarray, "n k 3"]:
     """Control points relative to the roots: out of the skin, then along the hair's flow, and down onto it."""
     n = len(place)
     top = np.clip((place[:, 1] - 0.05) / 0.06, 0, 1)[:, None]
