@@ -13,9 +13,10 @@ from imavatar.data.workplace import subject_lock
 from imavatar.errors import BusyError, DataError
 from imavatar.files.locks import locked
 from imavatar.synthetic.generator import make_synthetic
-from imavatar.synthetic.manifest import write_manifest
-from imavatar.synthetic.sequences import STRONG_MOTION, TEST, TRAIN
+from imavatar.synthetic.manifest import MANIFEST, fingerprint, has_manifest, write_manifest
+from imavatar.synthetic.sequences import STRONG_MOTION, TEST, TRAIN, VIEWS
 from imavatar.synthetic.settings import SubjectSettings, random_people
+from oracles_ellipsoid_head import ellipsoid_head
 from requires_mitsuba import requires_mitsuba
 
 SIZE = 48
@@ -156,6 +157,46 @@ def test_people_are_numbered_and_there_is_at_least_one():
     assert [p.seeds for p in people] == [(5, 0), (5, 1), (5, 2)]
     with pytest.raises(DataError, match="0 subjects asked for"):
         random_people(0)
+
+
+NOTE_OF_AN_OPEN_HEAD = """{
+  "subject": "me",
+  "size": 32,
+  "n_train": 3,
+  "n_test": 2,
+  "seed": 5,
+  "samples": 2,
+  "head": "HEAD",
+  "look": 2,
+  "hair": "surface",
+  "n_harder": 0
+}
+"""
+NOTE_OF_A_PERSON = """{
+  "subject": "subject_01",
+  "index": 1,
+  "size": 32,
+  "frames": {
+    "train": 2,
+    "test_views": 4
+  },
+  "seed": 3,
+  "samples": 2,
+  "head": "HEAD",
+  "version": 1
+}
+"""
+
+
+def test_notes_are_those_of_version_0_1_0_so_that_its_data_are_not_made_again(tmp_path):
+    head = ellipsoid_head()
+    open_head = SubjectSettings("me", {TRAIN: 3, TEST: 2}, size=32, samples=2, seed=5)
+    person = random_people(2, frames={TRAIN: 2, VIEWS: 4}, size=32, samples=2, seed=3)[1]
+    for settings, expected in ((open_head, NOTE_OF_AN_OPEN_HEAD), (person, NOTE_OF_A_PERSON)):
+        folder, text = tmp_path / settings.subject / settings.subject, expected.replace("HEAD", fingerprint(head))
+        write_manifest(folder, settings.note(head))
+        assert (folder.parent / MANIFEST).read_text() == text
+        assert has_manifest(folder, settings.note(head))
 
 
 @requires_mitsuba

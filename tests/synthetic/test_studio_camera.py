@@ -8,7 +8,7 @@ from imavatar.anatomy import HEAD_SCALE
 from imavatar.data.subject import load_recording
 from imavatar.data.subject_writer import SubjectWriter, TrackedFrame
 from imavatar.rendering.camera import cast_rays
-from imavatar.synthetic.renderer import StudioCamera
+from imavatar.synthetic.studio_camera import StudioCamera
 from imavatar.types import Camera
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from imavatar.errors import DataError, ImavatarError
+from imavatar.synthetic import worker_pool
 from imavatar.synthetic.worker_pool import WorkerTraceback, work_in_processes
 
 PARENT = """
@@ -24,7 +26,7 @@ def stay():
     while True:
         sum(range(1000)) if sys.argv[1] == "busy" else time.sleep(60)
 
-def make(careful):
+def make(fallback):
     if sys.argv[1] == "starting":
         stay()
     return piece
@@ -47,21 +49,21 @@ if __name__ == "__main__":
 class Work:
     """Squares numbers, in one of two ways; some numbers go wrong."""
 
-    def __init__(self, careful: bool):
-        self.careful = careful
+    def __init__(self, fallback: bool):
+        self.fallback = fallback
 
     def __call__(self, number: int) -> tuple[int, bool]:
-        if number == 3 and not self.careful:
+        if number == 3 and not self.fallback:
             os.kill(os.getpid(), signal.SIGSEGV)
         if number == 13:
             raise DataError("thirteen")
         if number == 666:
             os._exit(1)
         time.sleep(0.05 * (number % 2))
-        return number**2, self.careful
+        return number**2, self.fallback
 
 
-def test_results_come_in_order_and_a_piece_whose_process_ends_is_done_the_careful_way():
+def test_results_come_in_order_and_a_piece_whose_process_ends_is_done_by_the_fallback():
     found = list(work_in_processes(Work, range(8), n_processes=2))
     assert found == [(k**2, k == 3) for k in range(8)]
 
@@ -76,7 +78,7 @@ class OddError(Exception):
 class Odd:
     """Work that raises what cannot be sent."""
 
-    def __init__(self, careful: bool):
+    def __init__(self, fallback: bool):
         pass
 
     def __call__(self, number: int):
@@ -145,11 +147,28 @@ def test_a_process_that_ends_both_ways_is_an_error():
         list(work_in_processes(Work, [666], n_processes=1))
 
 
+def send_half(pipe, _):
+    """The beginning of a longer message, as a process leaves it that is killed while it sends."""
+    os.write(pipe.fileno(), struct.pack("!i", 1000) + b"half")
+    os._exit(1)
+
+
+def ends_while_sending(fallback: bool):
+    """Work whose answer comes whole by the fallback only."""
+    if not fallback:
+        worker_pool._send = send_half
+    return abs
+
+
+def test_a_piece_whose_process_ends_while_it_sends_is_done_by_the_fallback():
+    assert list(work_in_processes(ends_while_sending, [-1, -2], n_processes=2)) == [1, 2]
+
+
 def test_nothing_to_do_starts_nothing():
     assert list(work_in_processes(Work, [], n_processes=2)) == []
 
 
-def identity(careful: bool):
+def identity(fallback: bool):
     """Work that hands back what it gets."""
     return abs
 

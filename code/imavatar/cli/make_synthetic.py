@@ -26,6 +26,16 @@ MOST_SAMPLES, MOST_SUBJECTS = 100_000, 10_000
 @command
 def make_synthetic_main(argv: list[str] | None = None) -> None:
     """Render into a data folder; what is there already is kept."""
+    args = _parser().parse_args(argv)
+    if args.subjects is None:
+        _one_subject(args)
+        return
+    with alone(args.out / LOCK_FILE, "the rendering of several subjects"):
+        remove_leftovers(args.out)
+        _several_subjects(args)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         description="Render a synthetic subject with exact parameters, or with --subjects a data set of several for "
         "comparisons (docs/data_format.md)."
@@ -66,13 +76,7 @@ def make_synthetic_main(argv: list[str] | None = None) -> None:
         "--frames", type=_frames, metavar="SEQUENCE=N,...", help="other numbers of frames, or fewer sequences"
     )
     several.add_argument("--track", action="store_true", help="also track the images (flame_params_tracked.json)")
-    args = parser.parse_args(argv)
-    if args.subjects is None:
-        _one_subject(args)
-        return
-    with alone(args.out / LOCK_FILE, "the rendering of several subjects"):
-        remove_leftovers(args.out)
-        _several_subjects(args)
+    return parser
 
 
 def _frames(text: str) -> dict[str, int]:

@@ -25,9 +25,9 @@ from imavatar.synthetic.makehuman_person import (
     expression_of_units,
     make_raw_person,
 )
-from imavatar.synthetic.renderer import StudioCamera
 from imavatar.synthetic.settings import SubjectSettings
 from imavatar.synthetic.studio import Studio
+from imavatar.synthetic.studio_camera import StudioCamera
 from imavatar.synthetic.synthetic_subject import SyntheticSubject
 
 CAMERA_FROM_EYES = (0.0, -0.012, -0.054)

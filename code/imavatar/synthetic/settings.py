@@ -45,7 +45,7 @@ class SubjectSettings:
     hair: str = HAIR[0]
     person: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not is_name(self.subject):
             raise DataError(f"subject '{shown(self.subject)}': is not a name for a folder, expected {NAME_RULE}")
         smallest = SMALLEST_OPEN_HEAD if self.person is None else SMALLEST_PERSON

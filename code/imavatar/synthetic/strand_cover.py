@@ -5,8 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from jaxtyping import Bool, Float
 
-from imavatar.synthetic.renderer import StudioCamera
-from imavatar.synthetic.synthetic_subject import Curves
+from imavatar.synthetic.studio_camera import StudioCamera
+from imavatar.synthetic.surfaces import Curves
 
 SPACING = 0.7
 """Pixels between the points of a strand that are looked at, at most."""

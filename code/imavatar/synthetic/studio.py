@@ -9,9 +9,11 @@ from jaxtyping import Bool, Float, UInt8
 from imavatar.anatomy import HEAD_SCALE, ParsingLabel
 from imavatar.data.ground_truth import GroundTruth
 from imavatar.head.landmarks import LandmarkEmbedding, flame_keypoints
-from imavatar.synthetic.renderer import StudioCamera, render
+from imavatar.synthetic.renderer import render
 from imavatar.synthetic.strand_cover import strand_cover
-from imavatar.synthetic.synthetic_subject import Curves, SyntheticSubject
+from imavatar.synthetic.studio_camera import StudioCamera
+from imavatar.synthetic.surfaces import Curves
+from imavatar.synthetic.synthetic_subject import SyntheticSubject
 from imavatar.synthetic.visible_surface import VisibleSurface, visible_surface
 from imavatar.types import HeadParameters
 
@@ -111,7 +113,9 @@ def _hair_cover(curves: list[Curves], camera: StudioCamera, seen: VisibleSurface
     return strand_cover([strands for strands in curves if strands.label is ParsingLabel.HAIR], camera, seen.depth)
 
 
-def _with_strands(seen: VisibleSurface, mask: UInt8[np.ndarray, "h w"], hair: Bool[np.ndarray, "h w"]):
+def _with_strands(
+    seen: VisibleSurface, mask: UInt8[np.ndarray, "h w"], hair: Bool[np.ndarray, "h w"]
+) -> UInt8[np.ndarray, "h w"]:
     """The surface's labels, and hair where its strands are before it, or cover what has no surface."""
     beside = seen.labels == ParsingLabel.BACKGROUND
     return np.where((beside | hair) & (mask > MASKED), np.uint8(ParsingLabel.HAIR), seen.labels).astype(np.uint8)

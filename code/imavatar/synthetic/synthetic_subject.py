@@ -1,6 +1,6 @@
 """A synthetic subject: painted skin, eyes, hair, a sweater and what else it wears, posed by a head model."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from imavatar.synthetic.makehuman_uv import corner_uv, face_textures, torso_belo
 from imavatar.synthetic.mesh_tools import subdivide_with_uv, unit
 from imavatar.synthetic.skin_material import EYES_IN_PAINT_SPACE, SkinPaint
 from imavatar.synthetic.strands import RADIUS, TONES, Strands, grow_beard, grow_strands
+from imavatar.synthetic.surfaces import Curves, Surface
 from imavatar.synthetic.teeth_collision import outer_skin, push_inside
 from imavatar.types import HeadParameters
 
@@ -41,35 +42,6 @@ MOUTH_PARTS = {
     "tongue": (0.42, 0.15, 0.14),
 }
 """Parts of the head model inside the mouth and their colours."""
-
-
-@dataclass(frozen=True)
-class Surface:
-    """A posed piece of the subject, model units, with linear RGB per vertex.
-
-    `labels` is one label for all faces; None for the skin, whose labels depend on the place.
-    """
-
-    name: str
-    vertices: Float[np.ndarray, "v 3"]
-    normals: Float[np.ndarray, "v 3"]
-    faces: Int[np.ndarray, "f 3"]
-    colours: Float[np.ndarray, "v 3"]
-    roughness: float
-    specular: float
-    sheen: float = 0.0
-    label: ParsingLabel | None = None
-
-
-@dataclass(frozen=True)
-class Curves:
-    """Posed strands of one colour (linear RGB): control points of B-splines, model units; what they are seen as."""
-
-    name: str
-    points: Float[np.ndarray, "n k 3"]
-    radius: float
-    colour: tuple[float, float, float]
-    label: ParsingLabel = ParsingLabel.HAIR
 
 
 class SyntheticSubject:

@@ -8,8 +8,9 @@ from jaxtyping import Float, UInt8
 from imavatar.anatomy import ParsingLabel
 from imavatar.numerics.rasterize import rasterize
 from imavatar.synthetic.mesh_tools import unit
-from imavatar.synthetic.renderer import StudioCamera
-from imavatar.synthetic.synthetic_subject import Surface, SyntheticSubject
+from imavatar.synthetic.studio_camera import StudioCamera
+from imavatar.synthetic.surfaces import Surface
+from imavatar.synthetic.synthetic_subject import SyntheticSubject
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,11 @@
-"""Work in other processes: several pieces at a time, and a piece that ends its process is done again in another way."""
+"""Work in other processes: several pieces at a time, and a piece that ends its process is done again in another way.
+
+The standard library's ProcessPoolExecutor doesn't serve here. All its processes answer through one pipe: it waits
+forever for the rest of an answer whose process was killed while it sent. One process that ends breaks the whole pool:
+the others' pieces are lost, and nobody knows which piece was to blame. Its processes go on when the parent is killed,
+and before Python 3.14 there is no public way to end one that is in the middle of a piece. Here each process has a pipe
+of its own.
+"""
 
 import contextlib
 import logging
@@ -90,7 +97,7 @@ def work_in_processes(make: Make, pieces: Sequence[Any], n_processes: int) -> It
                 number = worker.piece
                 try:
                     done, result = _receive(worker.pipe)
-                except (EOFError, ConnectionError):
+                except EOFError:
                     workers[workers.index(worker)] = replacement = _Worker.start(make, fallback=False)
                     worker.stop()
                     logger.info("the process of piece %d ended without an answer; doing it by the fallback", number)
@@ -118,7 +125,7 @@ def _do_by_fallback(make: Make, piece: Any) -> tuple[bool, Any]:
     try:
         worker.give(0, piece)
         return _receive(worker.pipe)
-    except (EOFError, ConnectionError) as error:
+    except EOFError as error:
         worker.process.join()
         raise ImavatarError(
             f"a process that renders ended without an answer, twice (exit code {worker.process.exitcode}); "
@@ -181,4 +188,13 @@ def _send(pipe: Connection, value: Any) -> None:
 
 
 def _receive(pipe: Connection) -> Any:
-    return pickle.loads(pipe.recv_bytes())
+    """What the other side has sent.
+
+    Raises:
+        EOFError: it has ended, before a message or in the middle of one.
+    """
+    try:
+        content = pipe.recv_bytes()
+    except OSError as error:
+        raise EOFError("the other side has ended") from error
+    return pickle.loads(content)

@@ -6,13 +6,12 @@ from pathlib import Path
 
 from imavatar.errors import ConfigError
 from imavatar.files.atomic import write_text
+from imavatar.synthetic.sequences import EXTRAPOLATION, INTERPOLATION, TRAIN, VALIDATION, VIEWS
 
 STEPS_A_MINUTE = 240
 """A minute of the budget, as steps: what IMavatar's small networks make in one on two CPU cores. All methods make as
 many steps, so that what they reach does not depend on the machine."""
 
-TRAIN, INTERPOLATION, EXTRAPOLATION, VIEWS = "train", "test_interpolation", "test_extrapolation", "test_views"
-VALIDATION = "validation"
 TESTS = (INTERPOLATION, EXTRAPOLATION, VIEWS)
 PROTOCOLS = ("paper", "foreground", "no-cloth")
 """Of the evaluation, under which every run is scored."""
