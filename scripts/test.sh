@@ -6,6 +6,7 @@ cd "$root"
 setup_env test,preprocess,synthetic,log,evaluation,lab,docs,export,viewer
 "$venv/bin/ruff" check .
 "$venv/bin/ruff" format --check .
+"$venv/bin/pyright" --pythonpath "$python"
 # As many processes as cores, up to eight, with a thread each: twice as fast as one process with several threads. A file
 # stays in one process, for what its tests share.
 export OMP_NUM_THREADS=1
