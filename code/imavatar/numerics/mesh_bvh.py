@@ -70,7 +70,8 @@ class MeshBVH:
         """The point of the mesh that each ray comes closest to, for rays that miss it, and the depth where they do.
 
         Args:
-            near, far: depths between which the first guess of that depth is looked for, model units.
+            near: depth from which on the first guess of that depth is looked for, model units.
+            far: depth up to which it is.
         """
         found = _Found(len(origins), origins.device)
         rows = zip(*(values.split(APPROACH_CHUNK) for values in (origins, directions, near, far)), strict=True)

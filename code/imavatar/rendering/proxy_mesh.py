@@ -188,7 +188,8 @@ class CachedProxy:
     `fresh` says whether the latest mesh is so near the surface that distances on it need not be evaluated.
 
     Args:
-        resolution, bound: see `ProxyMesh`.
+        resolution: see `ProxyMesh`.
+        bound: see `ProxyMesh`.
     """
 
     def __init__(self, *, resolution: int, bound: float):
