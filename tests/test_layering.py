@@ -27,7 +27,7 @@ LAYERS = [
     {"workflows"},
     {"cli"},
 ]
-LAB_LAYERS = [{"parity"}, {"benchmark", "reproduce"}, {"cli"}]
+LAB_LAYERS = [{"parity"}, {"benchmark", "reproduce", "tracking"}, {"cli"}]
 
 
 def imported_modules(node: ast.AST) -> list[str]:

@@ -5,6 +5,7 @@ from imavatar.cli.lazily import lazily_loaded, run_subcommand
 SUBCOMMANDS = {
     "benchmark": ("benchmark", "time the searches and a training step against the paper's"),
     "check-parity": ("check_parity", "compare with numbers that the authors' code computed"),
+    "evaluate-tracking": ("evaluate_tracking", "how well heads are tracked, on synthetic people and on clips"),
     "reproduce": ("reproduce", "the paper's comparison on synthetic subjects"),
     "tables": ("tables", "the scores and tables of a comparison"),
     "report": ("report", "its plots, grids and report"),

@@ -1,0 +1,1 @@
+"""How well heads are tracked: against synthetic people, and against detections of real ones."""

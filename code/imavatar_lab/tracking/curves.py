@@ -1,0 +1,103 @@
+"""Curves over a recording: how far lids and lips are open, the blinks among them, and how much points shake."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from imavatar.head.apertures import APERTURES
+
+LIDS = [k for k, name in enumerate(APERTURES) if name.endswith("lids")]
+LIPS = list(APERTURES).index("lips")
+OPEN_SHARE = 90
+"""Percentile of the aperture at which lids count as open."""
+CLOSED_BELOW, OPEN_ABOVE = 0.45, 0.6
+"""Of the open lids' aperture: a blink begins below the first and ends above the second."""
+TOLERANCE = 2
+"""Frames that two blinks may be apart and still be the same one."""
+
+
+@dataclass(frozen=True)
+class BlinkCount:
+    """Of a recording: how many blinks there are, were found, and were invented."""
+
+    true: int
+    found: int
+    invented: int
+
+    @property
+    def missed(self) -> int:
+        """How many were not found."""
+        return self.true - self.found
+
+
+def blinks(aperture: Float[np.ndarray, " n"], time: Int[np.ndarray, " n"]) -> list[tuple[int, int]]:
+    """First and last frame of each blink, in frames of the recording; a frame that is missing ends one."""
+    level = np.percentile(aperture, OPEN_SHARE)
+    found: list[tuple[int, int]] = []
+    closed, before = False, None
+    for value, number in zip((aperture / level).tolist(), time.tolist(), strict=True):
+        if before is not None and number != before + 1:
+            closed = False
+        if value < CLOSED_BELOW and not closed:
+            found.append((number, number))
+            closed = True
+        elif closed and value <= OPEN_ABOVE:
+            found[-1] = (found[-1][0], number)
+        elif closed:
+            closed = False
+        before = number
+    return found
+
+
+def compare_blinks(true: list[tuple[int, int]], tracked: list[tuple[int, int]]) -> BlinkCount:
+    """How many of the true ones overlap a tracked one, and how many tracked ones overlap none."""
+
+    def meets(one: tuple[int, int], others: list[tuple[int, int]]) -> bool:
+        return any(one[0] <= last + TOLERANCE and first <= one[1] + TOLERANCE for first, last in others)
+
+    found = sum(meets(blink, tracked) for blink in true)
+    return BlinkCount(len(true), found, sum(not meets(blink, true) for blink in tracked))
+
+
+def compare_apertures(
+    tracked: Float[np.ndarray, "n 3"],
+    reference: Float[np.ndarray, "n 3"],
+    time: Int[np.ndarray, " n"],
+    *,
+    steady: float,
+) -> dict[str, float | None]:
+    """Errors and correlations of lids (mean of both eyes) and lips, and the blinks of both eyes.
+
+    Args:
+        tracked: columns as in `imavatar.head.apertures`.
+        reference: of the same frames.
+        steady: standard deviation below which a curve has nothing that could be correlated with.
+    """
+    error = np.abs(tracked - reference).mean(axis=0)
+    together = [correlation(tracked[:, k], reference[:, k], steady) for k in range(len(APERTURES))]
+    lids = [value for value in (together[k] for k in LIDS) if value is not None]
+    counts = [compare_blinks(blinks(reference[:, k], time), blinks(tracked[:, k], time)) for k in LIDS]
+    return {
+        "lid_error": float(error[LIDS].mean()),
+        "lid_correlation": float(np.mean(lids)) if lids else None,
+        "lip_error": float(error[LIPS]),
+        "lip_correlation": together[LIPS],
+        "blinks_true": float(sum(count.true for count in counts)),
+        "blinks_found": float(sum(count.found for count in counts)),
+        "blinks_invented": float(sum(count.invented for count in counts)),
+    }
+
+
+def correlation(tracked: Float[np.ndarray, " n"], reference: Float[np.ndarray, " n"], steady: float) -> float | None:
+    """Of two curves; None where the reference is flat, 0 where only the tracked one is."""
+    if reference.std() < steady:
+        return None
+    return float(np.corrcoef(tracked, reference)[0, 1]) if tracked.std() > 0 else 0.0
+
+
+def shake(points: Float[np.ndarray, "n k d"], time: Int[np.ndarray, " n"]) -> float:
+    """Root mean square of second differences over frames that follow each other; 0 where none do."""
+    step = np.diff(time)
+    second = np.diff(points, n=2, axis=0)[(step[:-1] == 1) & (step[1:] == 1)]
+    return float(np.sqrt(np.square(second).sum(axis=-1).mean())) if len(second) else 0.0

@@ -1,0 +1,136 @@
+"""Table, JSON file and plots of how well heads are tracked."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from imavatar.files.atomic import replacing, write_text
+from imavatar.head.apertures import APERTURES
+from imavatar_lab.tracking.evaluation import Evaluated
+
+
+@dataclass(frozen=True)
+class Column:
+    """A number of the table: its heading, how often it is counted, its digits, and whether columns sum up."""
+
+    label: str
+    factor: float = 1.0
+    digits: int = 2
+    summed: bool = False
+
+
+SHARE = 100.0
+
+_BLINKS = {
+    "blinks_true": Column("blinks", digits=0, summed=True),
+    "blinks_found": Column("found", digits=0, summed=True),
+    "blinks_invented": Column("invented", digits=0, summed=True),
+}
+_COMMON = {"frames": Column("frames tracked, %", SHARE, 1), "seconds": Column("seconds", digits=0)}
+SYNTHETIC = {
+    **_COMMON,
+    "focal_ratio": Column("focal length, tracked / true"),
+    "rotation": Column("head's rotation, degrees"),
+    "surface": Column("face's surface, mm"),
+    "surface_posed": Column("the same, each frame moved, mm"),
+    "lid_error": Column("lids, mm"),
+    "lid_correlation": Column("lids, correlation", digits=3),
+    **_BLINKS,
+    "lip_error": Column("lips, mm"),
+    "lip_correlation": Column("lips, correlation", digits=3),
+    "gaze": Column("gaze, degrees"),
+    "jaw": Column("jaw, degrees"),
+    "silhouette": Column("silhouette, IoU", digits=3),
+    "jitter": Column("jitter, mm", digits=3),
+}
+CLIP = {
+    **_COMMON,
+    **{
+        name: Column(f"{name}, % of the face's height", SHARE)
+        for name in ("lids", "irises", "lips", "brows", "oval", "rest")
+    },
+    "lid_error": Column("lids' aperture, %", SHARE),
+    "lid_correlation": Column("the same, correlation", digits=3),
+    "lip_error": Column("lips' aperture, %", SHARE),
+    "lip_correlation": Column("the same, correlation", digits=3),
+    **_BLINKS,
+    "jitter": Column("jitter, %", SHARE, digits=3),
+}
+
+
+def table(columns: dict[str, Column], rows: dict[str, dict[str, float | None]]) -> str:
+    """Markdown: a line a number, a column a recording, and the mean of those that have the number (counts: the sum)."""
+    lines = [["", *rows, "mean"]]
+    for name, column in columns.items():
+        values = [row.get(name) for row in rows.values()]
+        known = [value for value in values if value is not None]
+        total = None if not known else sum(known) if column.summed else float(np.mean(known))
+        lines.append([column.label, *(_shown(value, column) for value in (*values, total))])
+    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
+    shown = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
+    shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
+    return "\n".join(shown)
+
+
+def _shown(value: float | None, column: Column) -> str:
+    return "-" if value is None else f"{column.factor * value:.{column.digits}f}"
+
+
+def plot_apertures(
+    path: Path,
+    time: Int[np.ndarray, " n"],
+    curves: Sequence[tuple[str, Float[np.ndarray, "n 3"]]],
+    unit: str,
+) -> None:
+    """A panel for each of lids and lips, a line for each of some curves.
+
+    Args:
+        curves: name and values of each.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, panels = pyplot.subplots(len(APERTURES), 1, figsize=(10, 6), sharex=True)
+    for k, (panel, name) in enumerate(zip(panels, APERTURES, strict=True)):
+        for label, values in curves:
+            panel.plot(time, values[:, k], label=label, linewidth=1)
+        panel.set(ylabel=f"{name.replace('_', ' ')}, {unit}")
+        panel.set_ylim(bottom=0)
+    panels[0].legend(loc="upper right")
+    panels[-1].set_xlabel("frame")
+    figure.tight_layout()
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        figure.savefig(file, format="png", dpi=100)
+    pyplot.close(figure)
+
+
+def write_results(out: Path, people: Sequence[Evaluated], clips: Sequence[Evaluated]) -> str:
+    """`tracking.json`, `tracking.md` and a plot of apertures for each subject; returns the tables.
+
+    Raises:
+        DataError: a file cannot be written.
+    """
+    tables = []
+    for title, columns, found, reference, unit in (
+        ("Synthetic people, against the truth", SYNTHETIC, people, "true", "mm"),
+        ("Clips, against detections", CLIP, clips, "detected", "of the face's height"),
+    ):
+        if found:
+            tables.append(f"## {title}\n\n{table(columns, {one.name: one.values for one in found})}\n")
+        for one in found:
+            curves = [(reference, one.reference), ("tracked", one.tracked)]
+            plot_apertures(out / f"apertures_{one.name}.png", one.time, curves, unit)
+    text = "\n".join(tables)
+    write_text(out / "tracking.md", text)
+    groups = {"synthetic": people, "clips": clips}
+    write_text(
+        out / "tracking.json",
+        json.dumps({name: {one.name: one.values for one in found} for name, found in groups.items()}, indent=1) + "\n",
+    )
+    return text
