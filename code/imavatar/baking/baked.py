@@ -1,6 +1,6 @@
 """An avatar as a skinned mesh with morph targets: what glTF, Blender and game engines can show."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -62,16 +62,15 @@ class BakedAvatar:
         return np.einsum("vmn,vn->vm", blended[..., :3], moved) + blended[..., 3]
 
     def vertices_in(
-        self, posed: PosedHead, frame: int = 0, weights: Float[np.ndarray, "v j"] | None = None
+        self, posed: PosedHead, weights: Float[np.ndarray, "v j"] | None = None
     ) -> Float[np.ndarray, "v 3"]:
-        """Vertices (metres) in one of the frames that the head model has posed, as `posed` gives them.
+        """Vertices (metres) in a frame (one row) that the head model has posed, as `posed` gives them.
 
         Coefficients beyond the mesh's own expressions are left out.
         """
-        expression, feature = (
-            values[frame].detach().double().cpu().numpy() for values in (posed.expression, posed.pose_feature)
-        )
-        return self.posed(expression[: len(self.expression)], feature, frame_transforms(posed, frame), weights)
+        looks = (posed.expression, posed.pose_feature)
+        expression, feature = (values[0].detach().double().cpu().numpy() for values in looks)
+        return self.posed(expression[: len(self.expression)], feature, frame_transforms(posed, 0), weights)
 
     def textured(
         self,
@@ -81,19 +80,10 @@ class BakedAvatar:
         texture: UInt8[np.ndarray, "h w 3"],
     ) -> "BakedAvatar":
         """The avatar with a texture, and vertices taken from `source`, as the texture's seams ask for."""
-        return BakedAvatar(
-            canonical=self.canonical[source],
-            vertices=self.vertices[source],
-            normals=self.normals[source],
-            faces=faces,
-            expression=self.expression[:, source],
-            correctives=self.correctives[:, source],
-            weights=self.weights[source],
-            skeleton=self.skeleton,
-            colours=self.colours[source],
-            uv=uv,
-            texture=texture,
-        )
+        names = ("canonical", "vertices", "normals", "weights", "colours")
+        taken = {name: getattr(self, name)[source] for name in names}
+        taken |= {name: getattr(self, name)[:, source] for name in ("expression", "correctives")}
+        return replace(self, **taken, faces=faces, uv=uv, texture=texture)
 
 
 def skeleton_of(joints: Float[np.ndarray, "5 3"], ghost: bool) -> Skeleton:

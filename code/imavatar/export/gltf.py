@@ -132,14 +132,8 @@ def _add_skeleton(
     inverse_bind[:, :3, 3] = -skeleton.rest
     columns = inverse_bind.transpose(0, 2, 1).reshape(count, 16).astype(np.float32)
     joints = [FIRST_JOINT + j for j in range(count)]
-    file.skins = [
-        gl.Skin(
-            name="skeleton",
-            joints=joints,
-            skeleton=SKELETON_NODE,
-            inverseBindMatrices=content.add(columns, gl.MAT4),
-        )
-    ]
+    matrices = content.add(columns, gl.MAT4)
+    file.skins = [gl.Skin(name="skeleton", joints=joints, skeleton=SKELETON_NODE, inverseBindMatrices=matrices)]
     roots = [FIRST_JOINT + j for j, parent in enumerate(skeleton.parents) if parent < 0]
     nodes = [gl.Node(name="head", mesh=0, skin=0), gl.Node(name="skeleton", children=roots)]
     for j, name in enumerate(skeleton.names):

@@ -87,14 +87,8 @@ class BinaryContent:
 
 
 def _component(values: np.ndarray) -> int:
-    kinds = {
-        "float32": gl.FLOAT,
-        "uint8": gl.UNSIGNED_BYTE,
-        "int16": gl.SHORT,
-        "uint16": gl.UNSIGNED_SHORT,
-        "uint32": gl.UNSIGNED_INT,
-    }
-    return kinds[values.dtype.name]
+    kinds = {"f4": gl.FLOAT, "u1": gl.UNSIGNED_BYTE, "i2": gl.SHORT, "u2": gl.UNSIGNED_SHORT, "u4": gl.UNSIGNED_INT}
+    return kinds[values.dtype.str[1:]]
 
 
 def _in_shorts(offsets: Float[np.ndarray, "v 3"]) -> Int[np.ndarray, "v 3"]:

@@ -27,9 +27,7 @@ class Control:
 
 
 def controls_of(
-    n_expression: int,
-    named: Mapping[str, Float[np.ndarray, " e"]],
-    units: Mapping[str, Float[np.ndarray, " e"]],
+    n_expression: int, named: Mapping[str, Float[np.ndarray, " e"]], units: Mapping[str, Float[np.ndarray, " e"]]
 ) -> list[Control]:
     """The controls of a head model: its named expressions, the joints, its face units, single coefficients.
 

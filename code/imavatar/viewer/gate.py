@@ -21,15 +21,7 @@ from websockets.asyncio.server import ServerConnection
 
 from imavatar.errors import ImavatarError
 from imavatar.viewer.access import Access
-from imavatar.viewer.messages import (
-    LARGEST_MESSAGE,
-    Between,
-    CameraMessage,
-    GuiMessage,
-    Offer,
-    OneOf,
-    admitted,
-)
+from imavatar.viewer.messages import LARGEST_MESSAGE, Between, CameraMessage, GuiMessage, Offer, OneOf, admitted
 
 TESTED = "1.1.1"
 MOST_BROWSERS = 8

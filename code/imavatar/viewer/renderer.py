@@ -35,18 +35,13 @@ class LiveRenderer:
     search holds a fine mesh.
 
     Args:
-        character: whose exact images are rendered.
         baked: its mesh, with colours of its vertices.
         renderers: of exact images, the quickest first, all without softened silhouettes.
         silhouette_blur: of the last one's images, pixels; see `soften_silhouette`.
     """
 
     def __init__(
-        self,
-        character: Character,
-        baked: BakedAvatar,
-        renderers: Sequence[ImageRenderer],
-        silhouette_blur: float = 0.0,
+        self, character: Character, baked: BakedAvatar, renderers: Sequence[ImageRenderer], silhouette_blur: float = 0.0
     ):
         self.character = character
         self.baked = _single_precision(baked)
