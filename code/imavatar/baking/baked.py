@@ -1,6 +1,6 @@
 """An avatar as a skinned mesh with morph targets: what glTF, Blender and game engines can show."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int, UInt8
@@ -71,19 +71,6 @@ class BakedAvatar:
         looks = (posed.expression, posed.pose_feature)
         expression, feature = (values[0].detach().double().cpu().numpy() for values in looks)
         return self.posed(expression[: len(self.expression)], feature, frame_transforms(posed, 0), weights)
-
-    def textured(
-        self,
-        source: Int[np.ndarray, " n"],
-        faces: Int[np.ndarray, "f 3"],
-        uv: Float[np.ndarray, "n 2"],
-        texture: UInt8[np.ndarray, "h w 3"],
-    ) -> "BakedAvatar":
-        """The avatar with a texture, and vertices taken from `source`, as the texture's seams ask for."""
-        names = ("canonical", "vertices", "normals", "weights", "colours")
-        taken = {name: getattr(self, name)[source] for name in names}
-        taken |= {name: getattr(self, name)[:, source] for name in ("expression", "correctives")}
-        return replace(self, **taken, faces=faces, uv=uv, texture=texture)
 
 
 def skeleton_of(joints: Float[np.ndarray, "5 3"], ghost: bool) -> Skeleton:

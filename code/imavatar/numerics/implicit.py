@@ -34,10 +34,9 @@ def implicit_root(
 ) -> ImplicitRoot:
     """Give `root` the gradient of the solution of residual(x; s) = 0.
 
-    The value is unchanged, bit for bit. By the implicit function theorem
-    dx/ds = -(dF/dx)^-1 dF/ds (paper, analytic gradient; docs/method.md, section 7). The Jacobian is a
-    constant: first derivatives with respect to s are exact, second ones are not defined. Rows
-    with a singular Jacobian keep their value and get no gradient.
+    The value is unchanged, bit for bit. By the implicit function theorem dx/ds = -(dF/dx)^-1 dF/ds (paper, analytic
+    gradient; docs/method.md, section 7). The Jacobian is a constant: first derivatives with respect to s are exact,
+    second ones are not defined. Rows with a singular Jacobian keep their value and get no gradient.
 
     Args:
         residual: maps points to residuals, row by row, and closes over s.

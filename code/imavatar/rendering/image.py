@@ -12,14 +12,14 @@ from imavatar.fields.mlp import cached_weights
 from imavatar.rendering.avatar import Avatar, Search
 from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.surface_mesh import SurfaceMesh, avatar_mesh
-from imavatar.types import Camera, PosedHead, RayBundle
+from imavatar.types import Camera, PosedHead, RayBundle, TensorRecord
 
 NOTHING = (1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 """What `resolve` takes of a sample that hits nothing: white, no normal, no coverage, no depth."""
 
 
 @dataclass(frozen=True)
-class RenderedImage:
+class RenderedImage(TensorRecord):
     """Colours in [-1, 1] on white, unit normals in deformed space (0 where nothing is), coverage."""
 
     rgb: Float[Tensor, "h w 3"]

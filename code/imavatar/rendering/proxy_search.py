@@ -1,9 +1,8 @@
 """Surface search from a posed mesh of the canonical surface, refined by Newton's method.
 
-The canonical surface is meshed and pushed forward through the deformer, which needs no root
-finding; rays are cast against the posed mesh, and each hit is refined on the very system that
-defines the analytic gradient. What cannot be confirmed is looked for along a short piece of the
-ray.
+The canonical surface is meshed and pushed forward through the deformer, which needs no root finding; rays are cast
+against the posed mesh, and each hit is refined on the very system that defines the analytic gradient. What cannot be
+confirmed is looked for along a short piece of the ray.
 """
 
 from dataclasses import dataclass, replace
@@ -74,34 +73,29 @@ class ProxySearch:
     ) -> SurfaceHits:
         """Hits of rays of one frame; conventions as in `surface_search.find_surface`."""
         with full_precision(rays.origins.device):
-            return self._find(deform, field, rays, foreground)
-
-    def _find(
-        self, deform: MeshDeformation, field: DistanceFunction, rays: RayBundle, foreground: Bool[Tensor, " n"] | None
-    ) -> SurfaceHits:
-        mesh = self.proxy.mesh(field, rays.origins.device)
-        near, far, meets = ray_sphere_interval(rays.origins, rays.directions, self.radius)
-        trace = _Trace(deform, field, mesh, rays, near, self.proxy.fresh)
-        if len(rays) == 0 or len(mesh.faces) == 0:
+            mesh = self.proxy.mesh(field, rays.origins.device)
+            near, far, meets = ray_sphere_interval(rays.origins, rays.directions, self.radius)
+            trace = _Trace(deform, field, mesh, rays, near, self.proxy.fresh)
+            if len(rays) == 0 or len(mesh.faces) == 0:
+                return trace.hits
+            index = mesh.pose(deform)
+            cast = index.cast(rays.origins, rays.directions)
+            unconfirmed = trace.refine_mesh_hits(cast)
+            if foreground is not None:
+                missed = ((cast.face < 0) & meets).nonzero()[:, 0]
+                passing = rays[missed]
+                approach = index.closest_approach(passing.origins, passing.directions, near[missed], far[missed])
+                inside = trace.refine_approaches(missed, approach)
+                self._training_calls += 1
+                searched = self._training_calls % TRAINING_PERIOD == 0
+                unconfirmed = torch.cat([unconfirmed, inside]) if searched else unconfirmed[:0]
+            trace.mesh_depth = trace.hits.depth.clone()
+            for _ in range(MAX_CASTS):
+                trace.search_locally(unconfirmed)
+                unconfirmed = trace.cast_behind(unconfirmed[~trace.hits.hit[unconfirmed]])
+            if foreground is not None:
+                trace.search_false_hits(foreground, self.correspondence)
             return trace.hits
-        index = mesh.pose(deform)
-        cast = index.cast(rays.origins, rays.directions)
-        unconfirmed = trace.refine_mesh_hits(cast)
-        if foreground is not None:
-            missed = ((cast.face < 0) & meets).nonzero()[:, 0]
-            passing = rays[missed]
-            approach = index.closest_approach(passing.origins, passing.directions, near[missed], far[missed])
-            inside = trace.refine_approaches(missed, approach)
-            self._training_calls += 1
-            searched = self._training_calls % TRAINING_PERIOD == 0
-            unconfirmed = torch.cat([unconfirmed, inside]) if searched else unconfirmed[:0]
-        trace.mesh_depth = trace.hits.depth.clone()
-        for _ in range(MAX_CASTS):
-            trace.search_locally(unconfirmed)
-            unconfirmed = trace.cast_behind(unconfirmed[~trace.hits.hit[unconfirmed]])
-        if foreground is not None:
-            trace.search_false_hits(foreground, self.correspondence)
-        return trace.hits
 
 
 @dataclass

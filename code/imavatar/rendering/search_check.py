@@ -42,8 +42,7 @@ def compare_searches(
     camera = view.camera
     pixels = pixel_grid(view.height, view.width, camera.intrinsics.device).view(view.height, view.width, 2)
     pixels = pixels[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 2)
-    frame = torch.zeros(len(pixels), dtype=torch.long, device=pixels.device)
-    rays = cast_rays(camera, pixels.to(camera.intrinsics.dtype), frame)
+    rays = cast_rays(camera, pixels.to(camera.intrinsics.dtype), torch.zeros_like(pixels[:, 0], dtype=torch.long))
     deform, field = avatar.for_frame(posed), avatar.field(posed)
     found = search(deform, field, rays, None)
     expected = reference(deform, field, rays, None)

@@ -70,12 +70,11 @@ def find_surface(
 ) -> SurfaceHits:
     """First surface point of each ray in a depth interval; no gradient.
 
-    A ray without a negative sample, and in training (`foreground` given) every ray outside the
-    mask, takes its sample of least signed distance instead. `hit` means that a sample was negative.
-    Rays that miss the sphere never hit: their depth is their closest approach in training, 0 in
-    evaluation, and where a canonical point is found there its signed distance counts as any other.
-    A ray that starts inside the surface has its first sample negative and no sample before it: that
-    sample is taken as the surface.
+    A ray without a negative sample, and in training (`foreground` given) every ray outside the mask, takes its sample
+    of least signed distance instead. `hit` means that a sample was negative. Rays that miss the sphere never hit: their
+    depth is their closest approach in training, 0 in evaluation, and where a canonical point is found there its signed
+    distance counts as any other. A ray that starts inside the surface has its first sample negative and no sample
+    before it: that sample is taken as the surface.
 
     Args:
         query: deformed points to canonical ones with their signed distances.
