@@ -83,7 +83,7 @@ def made(tmp_path_factory):
 def test_the_mesh_is_light_clean_and_on_the_surface(made):
     vertices, faces, found, error = (getattr(made.mesh, name) for name in ("vertices", "faces", "report", "error"))
     assert 1000 < len(faces) <= 1500 and found.faces == len(faces)
-    assert found.open_edges == found.shared_edges == found.degenerate == 0 and found.manifold
+    assert found.open_edges == found.shared_edges == found.degenerate == 0
     sdf = made.avatar.field(made.neutral)(torch.as_tensor(vertices).float())
     assert sdf.detach().abs().max() < 1e-3
     assert 0 < error.mean <= error.quantile_99 <= error.largest < 10
@@ -115,7 +115,7 @@ def test_what_no_picture_shows_is_cut_off_below_a_height_alone(made):
     whole, found = made.mesh.vertices, mesh.report
     assert whole[:, 1].min() < -0.6 < -0.4 < mesh.vertices[:, 1].min()
     assert mesh.vertices[:, 1].max() == pytest.approx(whole[:, 1].max(), abs=0.02)
-    assert found.manifold and found.open_edges > 10 and found.parts == 1 and mesh.error.largest < 10
+    assert found.shared_edges == 0 and found.open_edges > 10 and found.parts == 1 and mesh.error.largest < 10
     trimmed = bake_avatar(made.character, mesh.vertices, mesh.faces, [made.neutral])
     heads = HeadParameters(torch.zeros(1, 50), torch.zeros(1, 15))
     arguments = (trimmed, made.character, heads, BOUND, 64)
@@ -168,7 +168,7 @@ def test_specks_and_degenerate_faces_go_and_closed_parts_stay_closed():
     assert len(kept) == len(big) + len(eye) and report(kept, kept_faces).parts == 2
     light, light_faces = decimate(kept, kept_faces, 600)
     found = report(light, light_faces)
-    assert len(light_faces) <= 600 and found.parts == 2 and found.manifold and found.open_edges == 0
+    assert len(light_faces) <= 600 and found.parts == 2 and found.shared_edges == found.open_edges == 0
     broken = np.concatenate([faces, [[0, 1, 1]]])
     assert report(big, broken).degenerate == 1
     assert report(*without_degenerate(big, broken)).degenerate == 0

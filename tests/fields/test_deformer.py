@@ -39,7 +39,7 @@ def test_the_deformation_is_the_formula_written_naively(ghost, n_octaves):
 def test_the_blendshape_head_gives_correctives_first_then_expressions():
     deformer = tiny_deformer()
     x = points(3)
-    output = deformer.blendshapes(deformer.hidden(x)[-1])
+    output = deformer.blendshapes(deformer.features(x)[0])
     fields = deformer(x)
     torch.testing.assert_close(fields.posedirs[1, 5, 2], output[1, 3 * 5 + 2])
     torch.testing.assert_close(fields.shapedirs[1, 2, 3], output[1, 108 + 2 * deformer.n_expression + 3])
@@ -47,7 +47,7 @@ def test_the_blendshape_head_gives_correctives_first_then_expressions():
 
 def test_skinning_weights_are_a_softmax_of_twentyfold_logits():
     deformer = tiny_deformer()
-    hidden = deformer.hidden(points(4))[-1]
+    hidden, _ = deformer.features(points(4))
     inner = deformer.skinning_linear(hidden)
     logits = deformer.skinning(torch.nn.functional.softplus(inner, beta=100))
     expected = torch.exp(20 * logits) / torch.exp(20 * logits).sum(dim=-1, keepdim=True)

@@ -55,13 +55,13 @@ def small_avatar(search) -> tuple[Avatar, tuple]:
 def test_a_search_sees_full_precision_whatever_the_user_has_set(name, users_setting, monkeypatch):
     avatar, (rays, posed) = small_avatar(SEARCHES[name]())
     seen = []
-    own = type(avatar.deformer).hidden
+    own = type(avatar.deformer).features
 
-    def hidden(self, x):
+    def features(self, x):
         seen.append(current())
         return own(self, x)
 
-    monkeypatch.setattr(type(avatar.deformer), "hidden", hidden)
+    monkeypatch.setattr(type(avatar.deformer), "features", features)
     assert avatar.find_surface(rays, posed, None).hit.any()
     assert seen and all(setting == ["ieee", "ieee"] for setting in seen)
 

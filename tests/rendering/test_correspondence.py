@@ -3,15 +3,7 @@
 import torch
 
 from imavatar.rendering.correspondence import CorrespondenceSettings, find_canonical
-from oracles_fields import (
-    AffineDeformer,
-    SphereField,
-    canonical_head,
-    normal,
-    points,
-    posed_head,
-    tiny_deformer,
-)
+from oracles_fields import AffineDeformer, SphereField, canonical_head, normal, points, posed_head, tiny_deformer
 
 EXACT = CorrespondenceSettings(tolerance=1e-10, max_steps=30)
 FIELD = SphereField()

@@ -37,12 +37,7 @@ def test_a_strip_without_truth_has_two_panels():
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [
-        ((256, 256), (256, 256)),
-        ((301, 257), (302, 258)),
-        ((128, 384), (256, 768)),
-        ((1, 1), (256, 256)),
-    ],
+    [((256, 256), (256, 256)), ((301, 257), (302, 258)), ((128, 384), (256, 768)), ((1, 1), (256, 256))],
 )
 def test_video_frames_are_even_and_at_least_256_pixels_high(shape, expected):
     image = np.arange(shape[0] * shape[1] * 3).reshape(*shape, 3).astype(np.uint8)

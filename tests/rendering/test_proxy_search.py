@@ -203,9 +203,9 @@ def test_an_estimated_distance_starts_newton_but_confirms_nothing(scene):
     along = torch.nn.functional.normalize(deform(off) - bundle.origins[hit], dim=-1)
     aimed = RayBundle(bundle.origins[hit], along, bundle.frame[hit])
     with torch.no_grad():
-        found, _, sdf, accepted = refine_on_ray(deform, field, aimed, off, gradient, estimate=nothing)
-    torch.testing.assert_close(sdf, field(found), rtol=0, atol=1e-6)
-    assert accepted.float().mean() > 0.9 and sdf[accepted].abs().max() < 5e-5
+        found = refine_on_ray(deform, field, aimed, off, gradient, estimate=nothing)
+    torch.testing.assert_close(found.sdf, field(found.x_c), rtol=0, atol=1e-6)
+    assert found.hit.float().mean() > 0.9 and found.sdf[found.hit].abs().max() < 5e-5
 
 
 def test_a_good_estimate_spares_evaluations_except_where_rays_graze(scene):
@@ -231,8 +231,8 @@ def test_a_good_estimate_spares_evaluations_except_where_rays_graze(scene):
         found = refine_on_ray(deform, counted, bundle, start, gradient, estimate=field(start))
     assert 0 < evaluated[0] < 0.6 * len(bundle)
     assert sum(evaluated) < 0.75 * n_without
-    assert torch.equal(found[3], without[3])
-    torch.testing.assert_close(found[1], without[1], rtol=0, atol=2e-4)
+    assert torch.equal(found.hit, without.hit)
+    torch.testing.assert_close(found.depth, without.depth, rtol=0, atol=2e-4)
 
 
 def test_a_wrong_estimate_does_not_spoil_the_steps_after_the_first(scene):
@@ -245,7 +245,7 @@ def test_a_wrong_estimate_does_not_spoil_the_steps_after_the_first(scene):
     with torch.no_grad():
         found = refine_on_ray(deform, field, bundle, start, gradient, estimate=-field(start), max_steps=3)
     steep = (torch.nn.functional.normalize(gradient, dim=-1) * bundle.directions).sum(dim=-1) < -0.7
-    assert steep.sum() > 10 and found[3][steep].float().mean() > 0.9
+    assert steep.sum() > 10 and found.hit[steep].float().mean() > 0.9
 
 
 def test_a_moved_mesh_follows_a_surface_that_moves_smoothly(scene):

@@ -55,10 +55,7 @@ def refused(access: Access, hosts: list[str], origins: list[str]) -> bool:
     return access.refusal(path_of(access), hosts, origins) is not None
 
 
-@pytest.mark.parametrize(
-    "host",
-    ["localhost:8080", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080"],
-)
+@pytest.mark.parametrize("host", ["localhost:8080", "LOCALHOST:8080", "127.0.0.1:8080", "[::1]:8080"])
 def test_names_of_the_loopback_are_served_with_their_own_origin_or_none(host):
     access = Access("127.0.0.1", PORT)
     assert not refused(access, [host], [])

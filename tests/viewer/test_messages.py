@@ -141,15 +141,7 @@ def test_values_that_are_not_offered_are_left_out(uuid, value):
 
 @pytest.mark.parametrize(
     "updates",
-    [
-        {},
-        {"options": ["12000"]},
-        {"value": 0.1, "props": {}},
-        {"props": {"max": 100}},
-        {"removed": True},
-        [],
-        None,
-    ],
+    [{}, {"options": ["12000"]}, {"value": 0.1, "props": {}}, {"props": {"max": 100}}, {"removed": True}, [], None],
 )
 def test_only_values_can_be_set(updates):
     assert passed({"type": "GuiUpdateMessage", "uuid": "slider", "updates": updates}) is None

@@ -19,8 +19,9 @@ from imavatar.numerics.mesh import vertex_normals
 from imavatar.numerics.skinning import blend_transforms
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.character import Character
+from imavatar.rendering.proxy_mesh import newton_step
 from imavatar.rendering.surface_mesh import extract_mesh
-from imavatar.types import DeformationFields, PosedHead
+from imavatar.types import DeformationFields, PosedHead, concatenate
 
 CHUNK = 8192
 PROJECTIONS = 3
@@ -76,21 +77,13 @@ def bake_mesh(
     light, light_faces = decimate(light, light_faces, n_faces)
     points = torch.as_tensor(light).to(vertices)
     for _ in range(PROJECTIONS):
-        points = _towards_surface(field, points)
+        parts = points.split(CHUNK)
+        points = torch.cat([newton_step(part, *field.with_gradient(part), LONGEST_STEP) for part in parts])
     light, light_faces = without_degenerate(points.double().cpu().numpy(), light_faces)
     middles = torch.as_tensor(light[light_faces].mean(axis=1)).to(vertices)
     off = MM_PER_UNIT * torch.cat([_distance(field, part) for part in torch.cat([points, middles]).split(CHUNK)])
     error = MeshError(float(off.mean()), float(off.double().quantile(0.99)), float(off.max()))
     return CanonicalMesh(light, light_faces, report(light, light_faces), error)
-
-
-def _towards_surface(field: DistanceFunction, points: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
-    moved = []
-    for part in points.split(CHUNK):
-        sdf, gradient = field.with_gradient(part)
-        step = sdf / gradient.square().sum(dim=-1).clamp(min=0.1)
-        moved.append(part - step.clamp(-LONGEST_STEP, LONGEST_STEP)[:, None] * gradient)
-    return torch.cat(moved)
 
 
 def _distance(field: DistanceFunction, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
@@ -101,10 +94,7 @@ def _distance(field: DistanceFunction, points: Float[Tensor, "n 3"]) -> Float[Te
 
 @torch.no_grad()
 def bake_avatar(
-    character: Character,
-    canonical: Float[np.ndarray, "v 3"],
-    faces: np.ndarray,
-    frames: Sequence[PosedHead],
+    character: Character, canonical: Float[np.ndarray, "v 3"], faces: np.ndarray, frames: Sequence[PosedHead]
 ) -> BakedAvatar:
     """The deformer's fields, and colours, at the vertices of a canonical mesh (model units).
 
@@ -115,9 +105,7 @@ def bake_avatar(
     deformer, flame = character.avatar.deformer, character.flame
     parts = [_rest_and_fields(deformer, part) for part in x_c.split(CHUNK)]
     rest = torch.cat([part for part, _ in parts])
-    expression, correctives, weights = (
-        torch.cat([getattr(fields, name) for _, fields in parts]) for name in ("shapedirs", "posedirs", "weights")
-    )
+    fields = concatenate([part for _, part in parts])
     vertices, faces = _numpy(rest / HEAD_SCALE), np.asarray(faces)
     joints = (flame.J_regressor @ flame.v_template) / HEAD_SCALE
     return BakedAvatar(
@@ -125,9 +113,9 @@ def bake_avatar(
         vertices=vertices,
         normals=vertex_normals(vertices, faces),
         faces=faces,
-        expression=_numpy(expression.permute(2, 0, 1) / HEAD_SCALE),
-        correctives=_numpy(correctives.transpose(0, 1) / HEAD_SCALE),
-        weights=_numpy(weights),
+        expression=_numpy(fields.shapedirs.permute(2, 0, 1) / HEAD_SCALE),
+        correctives=_numpy(fields.posedirs.transpose(0, 1) / HEAD_SCALE),
+        weights=_numpy(fields.weights),
         skeleton=skeleton_of(_numpy(joints), flame.ghost_bone),
         colours=mean_colours(character.avatar, x_c, frames),
     )

@@ -62,38 +62,15 @@ class BakedAvatar:
         return np.einsum("vmn,vn->vm", blended[..., :3], moved) + blended[..., 3]
 
     def vertices_in(
-        self, posed: PosedHead, frame: int = 0, weights: Float[np.ndarray, "v j"] | None = None
+        self, posed: PosedHead, weights: Float[np.ndarray, "v j"] | None = None
     ) -> Float[np.ndarray, "v 3"]:
-        """Vertices (metres) in one of the frames that the head model has posed, as `posed` gives them.
+        """Vertices (metres) in a frame (one row) that the head model has posed, as `posed` gives them.
 
         Coefficients beyond the mesh's own expressions are left out.
         """
-        expression, feature = (
-            values[frame].detach().double().cpu().numpy() for values in (posed.expression, posed.pose_feature)
-        )
-        return self.posed(expression[: len(self.expression)], feature, frame_transforms(posed, frame), weights)
-
-    def textured(
-        self,
-        source: Int[np.ndarray, " n"],
-        faces: Int[np.ndarray, "f 3"],
-        uv: Float[np.ndarray, "n 2"],
-        texture: UInt8[np.ndarray, "h w 3"],
-    ) -> "BakedAvatar":
-        """The avatar with a texture, and vertices taken from `source`, as the texture's seams ask for."""
-        return BakedAvatar(
-            canonical=self.canonical[source],
-            vertices=self.vertices[source],
-            normals=self.normals[source],
-            faces=faces,
-            expression=self.expression[:, source],
-            correctives=self.correctives[:, source],
-            weights=self.weights[source],
-            skeleton=self.skeleton,
-            colours=self.colours[source],
-            uv=uv,
-            texture=texture,
-        )
+        looks = (posed.expression, posed.pose_feature)
+        expression, feature = (values[0].detach().double().cpu().numpy() for values in looks)
+        return self.posed(expression[: len(self.expression)], feature, frame_transforms(posed, 0), weights)
 
 
 def skeleton_of(joints: Float[np.ndarray, "5 3"], ghost: bool) -> Skeleton:

@@ -31,11 +31,6 @@ class MeshReport:
     shared_edges: int
     degenerate: int
 
-    @property
-    def manifold(self) -> bool:
-        """Whether every edge has one or two faces."""
-        return self.shared_edges == 0
-
 
 def report(vertices: Vertices, faces: Faces) -> MeshReport:
     """Count parts and faults."""

@@ -1,7 +1,7 @@
 """Unwrapping a baked mesh and painting its texture with the avatar's colours."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -53,7 +53,10 @@ def with_texture(avatar: BakedAvatar, unwrapped: Unwrapped, paint: Paint, size: 
     colours = np.zeros((size, size, 3))
     colours[covered] = paint(points)
     texture = np.rint(255 * _spread(colours, covered)).clip(0, 255).astype(np.uint8)
-    return avatar.textured(unwrapped.source, unwrapped.faces, unwrapped.uv, texture)
+    names, source = ("canonical", "vertices", "normals", "weights", "colours"), unwrapped.source
+    taken = {name: getattr(avatar, name)[source] for name in names}
+    taken |= {name: getattr(avatar, name)[:, source] for name in ("expression", "correctives")}
+    return replace(avatar, **taken, faces=unwrapped.faces, uv=unwrapped.uv, texture=texture)
 
 
 def texel_points(

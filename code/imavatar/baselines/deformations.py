@@ -105,8 +105,7 @@ class MorphWarp(FieldsNetwork):
 
     def features(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> tuple[Float[Tensor, "n w"], Float[Tensor, "n j"]]:
         """Last hidden values and skinning weights at points of head space, of one frame."""
-        hidden = self.hidden_layers(_conditioned(x_h, head, self.n_octaves, self.n_expression))[-1]
-        return hidden, self.skinning_weights(hidden)
+        return self.features_of(_conditioned(x_h, head, self.n_octaves, self.n_expression))
 
     def surface_fields(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> DeformationFields:
         """The three fields at points of head space."""

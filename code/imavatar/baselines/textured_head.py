@@ -12,8 +12,8 @@ from imavatar.errors import ImavatarError
 from imavatar.head.flame import Flame
 from imavatar.numerics.mesh import subdivide, vertex_normals, with_midpoints
 from imavatar.numerics.mesh_bvh import MeshBVH
-from imavatar.rendering.camera import cast_rays, project
-from imavatar.rendering.image import RenderedImage, resolve, subpixels
+from imavatar.rendering.camera import project
+from imavatar.rendering.image import NOTHING, RenderedImage, image_rays, resolve
 from imavatar.rendering.surface_mesh import SurfaceMesh
 from imavatar.types import Camera, PosedHead
 
@@ -120,20 +120,16 @@ class TexturedHeadRenderer:
     def render(self, camera: Camera, posed: PosedHead, height: int, width: int) -> RenderedImage:
         """The image of one camera and one posed head (records of one row)."""
         vertices, faces = self.head.vertices(posed), self.head.faces
-        device = vertices.device
-        pixels = subpixels(height, width, self.supersample, device)
-        frame = torch.zeros(len(pixels), dtype=torch.long, device=device)
-        rays = cast_rays(camera, pixels.to(camera.intrinsics), frame)
+        rays = image_rays(camera, height, width, self.supersample)
         met = MeshBVH(vertices, faces).cast(rays.origins, rays.directions)
         hit = met.face >= 0
         corners, share = faces[met.face[hit]], met.barycentric[hit][..., None]
-        looks = torch.cat([self.head.colours.to(device), _normals(vertices, faces)], dim=1)
+        looks = torch.cat([self.head.colours.to(vertices.device), _normals(vertices, faces)], dim=1)
         looks = (looks[corners] * share).sum(dim=1)
-        columns = torch.zeros(len(pixels), 8, device=device)
-        columns[:, :3] = 1.0
+        samples = torch.tensor(NOTHING, device=vertices.device).repeat(len(rays), 1)
         normal = F.normalize(looks[:, 3:], dim=-1)
-        columns[hit] = torch.cat([looks[:, :3], normal, torch.ones_like(share[:, 0]), met.depth[hit][:, None]], dim=1)
-        return resolve(columns, height, width, self.supersample)
+        samples[hit] = torch.cat([looks[:, :3], normal, torch.ones_like(share[:, 0]), met.depth[hit][:, None]], dim=1)
+        return resolve(samples, height, width, self.supersample)
 
     @torch.no_grad()
     def mesh(self, posed: PosedHead, resolution: int) -> SurfaceMesh:

@@ -52,8 +52,6 @@ def render_animation(
     Args:
         motion: a frame a row.
         view: with one camera, or one for every frame.
-        fps: frames a second.
-        companion: pictures and sound besides.
 
     Raises:
         DataError: there are fewer pictures than frames.

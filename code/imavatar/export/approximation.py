@@ -51,8 +51,7 @@ def _between_frames(baked: BakedAvatar, flame: Flame, motion: HeadParameters, cl
     middle = HeadParameters(
         (motion.expression[1:] + motion.expression[:-1]) / 2, (motion.pose[1:] + motion.pose[:-1]) / 2
     )
-    shown = _halfway(clip)
-    errors = []
+    shown, errors = _halfway(clip), []
     for k in range(len(middle)):
         exact = _posed(baked, flame, middle[k : k + 1])
         transforms = global_transforms(baked.skeleton, shown, k)
@@ -63,14 +62,9 @@ def _between_frames(baked: BakedAvatar, flame: Flame, motion: HeadParameters, cl
 
 def _halfway(clip: Clip) -> Clip:
     """What viewers make of a clip halfway between its frames; rotations are not of unit length."""
-    return replace(
-        clip,
-        seconds=(clip.seconds[1:] + clip.seconds[:-1]) / 2,
-        expression=(clip.expression[1:] + clip.expression[:-1]) / 2,
-        correctives=(clip.correctives[1:] + clip.correctives[:-1]) / 2,
-        rotations=clip.rotations[1:] + clip.rotations[:-1],
-        translations=(clip.translations[1:] + clip.translations[:-1]) / 2,
-    )
+    tracks = {name: getattr(clip, name) for name in ("seconds", "expression", "correctives", "translations")}
+    middles = {name: (values[1:] + values[:-1]) / 2 for name, values in tracks.items()}
+    return replace(clip, **middles, rotations=clip.rotations[1:] + clip.rotations[:-1])
 
 
 def _without_correctives(baked: BakedAvatar, flame: Flame) -> Float[np.ndarray, " v"]:

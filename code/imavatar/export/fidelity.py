@@ -75,11 +75,7 @@ def surface_fidelity(
 
 @torch.no_grad()
 def image_fidelity(
-    baked: BakedAvatar,
-    renderer: ImageRenderer,
-    character: Character,
-    heads: HeadParameters,
-    view: View,
+    baked: BakedAvatar, renderer: ImageRenderer, character: Character, heads: HeadParameters, view: View
 ) -> list[float]:
     """PSNR in dB of each frame between the avatar's own rendering and the mesh's, colours unlit.
 

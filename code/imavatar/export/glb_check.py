@@ -3,8 +3,7 @@
 from typing import Any
 
 from imavatar.errors import DataError
-from imavatar.export.glb_container import VERSION, WrongGlb, read_glb, shown
-from imavatar.export.glb_document import GltfDocument, objects, values_of
+from imavatar.export.glb_container import VERSION, GltfDocument, WrongGlb, objects, read_glb, shown, values_of
 
 COMPONENT_BYTES = {5120: 1, 5121: 1, 5122: 2, 5123: 2, 5125: 4, 5126: 4}
 COLUMNS_AND_ROWS = {"SCALAR": (1, 1), "VEC2": (1, 2), "VEC3": (1, 3), "VEC4": (1, 4)}

@@ -8,7 +8,7 @@ import pygltflib as gl
 from jaxtyping import Float
 
 from imavatar.anatomy import Joint
-from imavatar.baking.baked import BakedAvatar, strongest_weights
+from imavatar.baking.baked import BakedAvatar, Skeleton, strongest_weights
 from imavatar.export.clips import Clip, rest_translations
 from imavatar.export.gltf_content import BinaryContent
 from imavatar.files.atomic import replacing
@@ -20,6 +20,8 @@ STRAIGHT = (0.0, 0.0, 0.0, 1.0)
 """A quaternion that turns nothing."""
 LEAST_WEIGHT = 1e-5
 """Smaller skinning weights are none."""
+Pose = tuple[Float[np.ndarray, "j 4"], Float[np.ndarray, "j 3"]]
+"""Turns and places of joints."""
 UNLIT, QUANTISED = "KHR_materials_unlit", "KHR_mesh_quantization"
 
 
@@ -56,9 +58,9 @@ def write_glb(
     )
     weights = [0.0] * len(names) if rest is None else _weights(rest, len(names))[0].tolist()
     file.meshes = [gl.Mesh(name="head", primitives=[primitive], weights=weights, extras={"targetNames": names})]
-    turns, places = _at_rest(avatar, rest)
-    _add_skeleton(file, content, avatar, turns, places)
-    file.animations = [_animation(content, clip, turns, places, len(names)) for clip in clips]
+    pose = _at_rest(avatar.skeleton, rest)
+    _add_skeleton(file, content, avatar.skeleton, pose)
+    file.animations = [_animation(content, clip, pose, len(names)) for clip in clips]
     file.bufferViews, file.accessors = content.views, content.accessors
     file.buffers = [gl.Buffer(byteLength=content.length)]
     file.set_binary_blob(content.bytes())
@@ -70,13 +72,15 @@ def write_glb(
 def _attributes(content: BinaryContent, avatar: BakedAvatar) -> gl.Attributes:
     """Vertices, normals, and what moves them."""
     joints, weights, _ = strongest_weights(avatar.weights)
-    weights = np.where(weights < LEAST_WEIGHT, 0, weights)
+    weights = np.where(weights < LEAST_WEIGHT, 0, weights).astype(np.float32)
     joints = np.where(weights > 0, joints, 0)
+    # They sum to one as exactly as single precision can.
+    weights = weights / weights.sum(axis=1, keepdims=True, dtype=np.float32)
     return gl.Attributes(
         POSITION=content.add(avatar.vertices.astype(np.float32), gl.VEC3, gl.ARRAY_BUFFER, bounds=True),
         NORMAL=content.add(_unit(avatar.normals), gl.VEC3, gl.ARRAY_BUFFER),
         JOINTS_0=content.add(joints.astype(np.uint8), gl.VEC4, gl.ARRAY_BUFFER),
-        WEIGHTS_0=content.add(_unit_sum(weights), gl.VEC4, gl.ARRAY_BUFFER),
+        WEIGHTS_0=content.add(weights, gl.VEC4, gl.ARRAY_BUFFER),
     )
 
 
@@ -112,34 +116,21 @@ def target_names(avatar: BakedAvatar, shapes: Sequence[str] = ()) -> list[str]:
 MESH_NODE, SKELETON_NODE, FIRST_JOINT = 0, 1, 2
 
 
-def _at_rest(avatar: BakedAvatar, rest: Clip | None) -> tuple[Float[np.ndarray, "j 4"], Float[np.ndarray, "j 3"]]:
-    """Turns and places of the joints where no clip is played."""
+def _at_rest(skeleton: Skeleton, rest: Clip | None) -> Pose:
+    """Where no clip is played."""
     if rest is None:
-        return np.tile(STRAIGHT, (len(avatar.skeleton.names), 1)), rest_translations(avatar.skeleton)
+        return np.tile(STRAIGHT, (len(skeleton.names), 1)), rest_translations(skeleton)
     return rest.rotations[0], rest.translations[0]
 
 
-def _add_skeleton(
-    file: gl.GLTF2,
-    content: BinaryContent,
-    avatar: BakedAvatar,
-    turns: Float[np.ndarray, "j 4"],
-    places: Float[np.ndarray, "j 3"],
-) -> None:
-    skeleton = avatar.skeleton
-    count = len(skeleton.names)
+def _add_skeleton(file: gl.GLTF2, content: BinaryContent, skeleton: Skeleton, pose: Pose) -> None:
+    (turns, places), count = pose, len(skeleton.names)
     inverse_bind = np.tile(np.eye(4), (count, 1, 1))
     inverse_bind[:, :3, 3] = -skeleton.rest
     columns = inverse_bind.transpose(0, 2, 1).reshape(count, 16).astype(np.float32)
     joints = [FIRST_JOINT + j for j in range(count)]
-    file.skins = [
-        gl.Skin(
-            name="skeleton",
-            joints=joints,
-            skeleton=SKELETON_NODE,
-            inverseBindMatrices=content.add(columns, gl.MAT4),
-        )
-    ]
+    matrices = content.add(columns, gl.MAT4)
+    file.skins = [gl.Skin(name="skeleton", joints=joints, skeleton=SKELETON_NODE, inverseBindMatrices=matrices)]
     roots = [FIRST_JOINT + j for j, parent in enumerate(skeleton.parents) if parent < 0]
     nodes = [gl.Node(name="head", mesh=0, skin=0), gl.Node(name="skeleton", children=roots)]
     for j, name in enumerate(skeleton.names):
@@ -158,14 +149,9 @@ def _weights(clip: Clip, n_targets: int) -> Float[np.ndarray, "t n"]:
     return weights
 
 
-def _animation(
-    content: BinaryContent,
-    clip: Clip,
-    turns: Float[np.ndarray, "j 4"],
-    places: Float[np.ndarray, "j 3"],
-    n_targets: int,
-) -> gl.Animation:
+def _animation(content: BinaryContent, clip: Clip, pose: Pose, n_targets: int) -> gl.Animation:
     """Tracks for the morph targets' weights and for the joints that leave their turns and places at rest."""
+    turns, places = pose
     animation = gl.Animation(name=clip.name)
     times = content.add(clip.seconds.astype(np.float32), gl.SCALAR, bounds=True)
 
@@ -184,12 +170,6 @@ def _animation(
         if np.abs(clip.translations[:, j] - places[j]).max() > STILL:
             track(clip.translations[:, j], gl.VEC3, FIRST_JOINT + j, "translation")
     return animation
-
-
-def _unit_sum(weights: Float[np.ndarray, "v 4"]) -> Float[np.ndarray, "v 4"]:
-    """Single precision, summing to one as exactly as it can."""
-    weights = weights.astype(np.float32)
-    return weights / weights.sum(axis=1, keepdims=True, dtype=np.float32)
 
 
 def _unit(normals: Float[np.ndarray, "v 3"]) -> Float[np.ndarray, "v 3"]:

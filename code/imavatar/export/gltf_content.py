@@ -44,14 +44,16 @@ class BinaryContent:
         """A morph target, stored for the vertices alone that it moves where that is smaller."""
         moved = np.flatnonzero(np.linalg.norm(offsets, axis=1) > NEGLIGIBLE)
         index = moved.astype(np.uint16 if len(offsets) <= WIDEST_SHORT else np.uint32)
-        values = _in_shorts(offsets) if quantise else offsets
+        # Metres, at most one, as normalised whole numbers.
+        values = np.rint(WHOLE_SHORT * offsets.clip(-1, 1)).astype(np.int16) if quantise else offsets
         # Columns of an array of vertices begin at multiples of four bytes, those of a list of few do not have to.
         stride = -(-values.itemsize * 3 // 4) * 4
         accessor = gl.Accessor(
             byteOffset=None, componentType=_component(values), normalized=quantise, count=len(values), type=gl.VEC3
         )
         if index.nbytes + values[moved].nbytes >= stride * len(values):
-            accessor.bufferView = self._view(_padded(values, stride), gl.ARRAY_BUFFER, stride)
+            padded = np.pad(values, ((0, 0), (0, stride // values.itemsize - 3)))
+            accessor.bufferView = self._view(padded, gl.ARRAY_BUFFER, stride)
             accessor.min, accessor.max = _bounds(values)
             return {"POSITION": self._accessor(accessor)}
         kept = np.zeros_like(values)
@@ -87,25 +89,8 @@ class BinaryContent:
 
 
 def _component(values: np.ndarray) -> int:
-    kinds = {
-        "float32": gl.FLOAT,
-        "uint8": gl.UNSIGNED_BYTE,
-        "int16": gl.SHORT,
-        "uint16": gl.UNSIGNED_SHORT,
-        "uint32": gl.UNSIGNED_INT,
-    }
-    return kinds[values.dtype.name]
-
-
-def _in_shorts(offsets: Float[np.ndarray, "v 3"]) -> Int[np.ndarray, "v 3"]:
-    """Metres, at most one, as normalised whole numbers."""
-    return np.rint(WHOLE_SHORT * offsets.clip(-1, 1)).astype(np.int16)
-
-
-def _padded(values: np.ndarray, stride: int) -> np.ndarray:
-    """Rows filled up to so many bytes."""
-    columns = stride // values.itemsize
-    return np.pad(values, ((0, 0), (0, columns - values.shape[1])))
+    kinds = {"f4": gl.FLOAT, "u1": gl.UNSIGNED_BYTE, "i2": gl.SHORT, "u2": gl.UNSIGNED_SHORT, "u4": gl.UNSIGNED_INT}
+    return kinds[values.dtype.str[1:]]
 
 
 def _bounds(values: np.ndarray) -> tuple[list[float], list[float]]:

@@ -1,7 +1,6 @@
 """A baked avatar for other code: arrays in full precision, and meshes of single frames."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +14,8 @@ from imavatar.files.atomic import write_bytes
 
 def write_npz(path: Path, avatar: BakedAvatar) -> None:
     """Everything of the avatar, named as in `BakedAvatar`; joints' names, parents and places at rest with `joint_`."""
-    values = {field.name: getattr(avatar, field.name) for field in fields(avatar)}
-    arrays = {name: value for name, value in values.items() if isinstance(value, np.ndarray)}
-    skeleton = avatar.skeleton
-    arrays |= {
-        "joint_names": np.array(skeleton.names),
-        "joint_parents": np.array(skeleton.parents),
-        "joint_rest": skeleton.rest,
-    }
+    arrays = {name: value for name, value in vars(avatar).items() if isinstance(value, np.ndarray)}
+    arrays |= {f"joint_{name}": np.array(value) for name, value in vars(avatar.skeleton).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     write_arrays(path, **arrays)
 

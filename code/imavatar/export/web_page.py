@@ -61,12 +61,7 @@ def write_page(out: Path, avatar: Path, three: bytes, title: str) -> Path:
 def _controls() -> dict:
     """What the page's script has to know of its sliders."""
     joints = [
-        {
-            "label": slider.label,
-            "turns": [[joint.name.lower(), axis, factor] for joint, axis, factor in slider.turns],
-            "low": slider.low,
-            "high": slider.high,
-        }
+        {**vars(slider), "turns": [[joint.name.lower(), axis, factor] for joint, axis, factor in slider.turns]}
         for slider in JOINT_SLIDERS
     ]
     return {"joints": joints, "coefficients": N_COEFFICIENTS, "largest": LARGEST_COEFFICIENT}

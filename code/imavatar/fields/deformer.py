@@ -17,13 +17,7 @@ from torch import Tensor, nn
 from imavatar.anatomy import POSE_FEATURE_SIZE
 from imavatar.fields.encoding import encode, encoded_size, encoding_tangents
 from imavatar.fields.functions import Deformation
-from imavatar.fields.mlp import (
-    LayerStack,
-    WeightNormLinear,
-    initialise_hidden,
-    layer_with_tangents,
-    softplus,
-)
+from imavatar.fields.mlp import LayerStack, WeightNormLinear, initialise_hidden, layer_with_tangents, softplus
 from imavatar.numerics.linalg import inverse_3x3, matvec
 from imavatar.numerics.precision import full_precision
 from imavatar.numerics.skinning import blend_transforms
@@ -37,22 +31,13 @@ class FieldsNetwork(LayerStack):
     """From an input to blendshapes, pose correctives and skinning weights: the layers of docs/method.md, section 3.
 
     Args:
-        d_in: width of the input.
         canonical: the head in its canonical pose (one row).
     """
 
     canonical_transforms: Tensor
     canonical_pose_feature: Tensor
 
-    def __init__(
-        self,
-        d_in: int,
-        canonical: PosedHead,
-        widths: Sequence[int],
-        *,
-        n_expression: int,
-        weight_norm: bool,
-    ):
+    def __init__(self, d_in: int, canonical: PosedHead, widths: Sequence[int], *, n_expression: int, weight_norm: bool):
         width = widths[-1]
         super().__init__(d_in, widths[:-1], width, weight_norm=weight_norm)
         self.n_expression = n_expression
@@ -82,18 +67,12 @@ class FieldsNetwork(LayerStack):
             weights=weights,
         )
 
-    def hidden_layers(self, value: Float[Tensor, "n i"]) -> list[Float[Tensor, "n w"]]:
-        """Values after each hidden layer."""
-        values = []
+    def features_of(self, value: Float[Tensor, "n i"]) -> tuple[Float[Tensor, "n w"], Float[Tensor, "n j"]]:
+        """Last hidden values and skinning weights, where the network's input is known."""
         for layer in self.layers:
             value = softplus(layer(value))
-            values.append(value)
-        return values
-
-    def skinning_weights(self, hidden: Float[Tensor, "n w"]) -> Float[Tensor, "n j"]:
-        """Softmax of the skinning head, with temperature 20."""
-        logits = self.skinning(softplus(self.skinning_linear(hidden)))
-        return torch.softmax(SOFTMAX_TEMPERATURE * logits, dim=-1)
+        logits = self.skinning(softplus(self.skinning_linear(value)))
+        return value, torch.softmax(SOFTMAX_TEMPERATURE * logits, dim=-1)
 
 
 class Deformer(FieldsNetwork):
@@ -121,12 +100,7 @@ class Deformer(FieldsNetwork):
 
     def features(self, x_c: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n w"], Float[Tensor, "n j"]]:
         """What the deformation of points needs of the network in any frame: last hidden values, skinning weights."""
-        hidden = self.hidden(x_c)[-1]
-        return hidden, self.skinning_weights(hidden)
-
-    def hidden(self, x_c: Float[Tensor, "n 3"]) -> list[Float[Tensor, "n w"]]:
-        """Values after each hidden layer."""
-        return self.hidden_layers(encode(x_c, self.n_octaves))
+        return self.features_of(encode(x_c, self.n_octaves))
 
     def for_frame(self, posed: PosedHead) -> "FrameDeformation":
         """The deformation of one frame (a PosedHead of one row)."""

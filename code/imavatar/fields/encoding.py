@@ -35,10 +35,7 @@ def encode(x: Float[Tensor, "n d"], n_octaves: int, active_bands: float | None =
 
 
 def encoding_pullback(
-    gradient: Float[Tensor, "n e"],
-    x: Float[Tensor, "n d"],
-    n_octaves: int,
-    active_bands: float | None = None,
+    gradient: Float[Tensor, "n e"], x: Float[Tensor, "n d"], n_octaves: int, active_bands: float | None = None
 ) -> Float[Tensor, "n d"]:
     """Gradient with respect to x of a function whose gradient with respect to encode(x) is given."""
     d = x.shape[-1]

@@ -9,13 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from imavatar.fields.encoding import encode, encoded_size, encoding_pullback
-from imavatar.fields.mlp import (
-    LayerStack,
-    assign_weight,
-    initialise_hidden,
-    softplus,
-    softplus_and_slope,
-)
+from imavatar.fields.mlp import LayerStack, assign_weight, initialise_hidden, softplus, softplus_and_slope
 
 
 class Geometry(LayerStack):
@@ -89,11 +83,7 @@ class Geometry(LayerStack):
         return F.linear(self._last_hidden(x_c, latent), last.weight[:1], last.bias[:1])[:, 0]
 
     def with_gradient(
-        self,
-        x_c: Float[Tensor, "n 3"],
-        latent: Float[Tensor, "1 l"] | None = None,
-        *,
-        features: bool = True,
+        self, x_c: Float[Tensor, "n 3"], latent: Float[Tensor, "1 l"] | None = None, *, features: bool = True
     ) -> tuple[Float[Tensor, " n"], Float[Tensor, "n f"], Float[Tensor, "n 3"]]:
         """Signed distances, features and the distances' gradients by one hand-written reverse pass.
 

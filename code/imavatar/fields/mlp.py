@@ -192,7 +192,6 @@ class LayerStack(nn.Module):
         weight_norm: bool = True,
     ):
         super().__init__()
-        self.d_in = d_in
         self.d_skip = d_in if d_skip is None else d_skip
         self.skip_in = tuple(skip_in)
         sizes = [d_in, *widths, d_out]

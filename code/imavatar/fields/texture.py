@@ -42,13 +42,8 @@ class Texture(LayerStack):
     @property
     def effective_parameters(self) -> list[Tensor]:
         """Everything that colours depend on besides what is seen and the condition."""
-        tables = [] if self.grid is None else [self.grid.table]
-        return [
-            *super().effective_parameters,
-            self.condition_bottleneck.weight,
-            self.condition_bottleneck.bias,
-            *tables,
-        ]
+        bottleneck, tables = self.condition_bottleneck, [] if self.grid is None else [self.grid.table]
+        return [*super().effective_parameters, bottleneck.weight, bottleneck.bias, *tables]
 
     def forward(
         self,

@@ -34,10 +34,9 @@ def implicit_root(
 ) -> ImplicitRoot:
     """Give `root` the gradient of the solution of residual(x; s) = 0.
 
-    The value is unchanged, bit for bit. By the implicit function theorem
-    dx/ds = -(dF/dx)^-1 dF/ds (paper, analytic gradient; docs/method.md, section 7). The Jacobian is a
-    constant: first derivatives with respect to s are exact, second ones are not defined. Rows
-    with a singular Jacobian keep their value and get no gradient.
+    The value is unchanged, bit for bit. By the implicit function theorem dx/ds = -(dF/dx)^-1 dF/ds (paper, analytic
+    gradient; docs/method.md, section 7). The Jacobian is a constant: first derivatives with respect to s are exact,
+    second ones are not defined. Rows with a singular Jacobian keep their value and get no gradient.
 
     Args:
         residual: maps points to residuals, row by row, and closes over s.
@@ -71,10 +70,7 @@ class RootGraph:
 
 
 def evaluate_at_root(
-    graph: Callable[..., RootGraph],
-    root: Float[Tensor, "n 3"],
-    inputs: Sequence[Tensor],
-    parameters: Sequence[Tensor],
+    graph: Callable[..., RootGraph], root: Float[Tensor, "n 3"], inputs: Sequence[Tensor], parameters: Sequence[Tensor]
 ) -> tuple[ImplicitRoot, tuple[Tensor, ...], tuple[Tensor, ...]]:
     """A root and what depends on it, with the gradients of `implicit_root`, from a single evaluation.
 
@@ -90,15 +86,14 @@ def evaluate_at_root(
     Returns:
         The root, its differentiated outputs, its constant outputs.
     """
-    evaluation = _Evaluation.of(graph, root, inputs, parameters)
-    n_differentiated = len(evaluation.graph.differentiated)
-    x, *outputs = _AtRoot.apply(evaluation, root, *inputs, *parameters)
-    residual = evaluation.graph.residual.detach().norm(dim=-1)
-    return (
-        ImplicitRoot(x, residual, evaluation.regular),
-        tuple(outputs[:n_differentiated]),
-        tuple(outputs[n_differentiated:]),
-    )
+    leaf = root.detach().requires_grad_(True)
+    own = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in inputs]
+    found = graph(leaf, *own)
+    inverse, regular = _regular_inverse(found.jacobian.detach())
+    x, *outputs = _AtRoot.apply(_Evaluation(leaf, (*own, *parameters), found, inverse), root, *inputs, *parameters)
+    n = len(found.differentiated)
+    residual = found.residual.detach().norm(dim=-1)
+    return ImplicitRoot(x, residual, regular), tuple(outputs[:n]), tuple(outputs[n:])
 
 
 @dataclass(frozen=True)
@@ -109,21 +104,6 @@ class _Evaluation:
     leaves: tuple[Tensor, ...]
     graph: RootGraph
     inverse: Tensor
-    regular: Tensor
-
-    @classmethod
-    def of(
-        cls,
-        graph: Callable[..., RootGraph],
-        root: Float[Tensor, "n 3"],
-        inputs: Sequence[Tensor],
-        parameters: Sequence[Tensor],
-    ) -> "_Evaluation":
-        x = root.detach().requires_grad_(True)
-        own = [tensor.detach().requires_grad_(tensor.requires_grad) for tensor in inputs]
-        found = graph(x, *own)
-        inverse, regular = _regular_inverse(found.jacobian.detach())
-        return cls(x, (*own, *parameters), found, inverse, regular)
 
 
 class _AtRoot(torch.autograd.Function):

@@ -1,7 +1,7 @@
 """The zero set of a signed-distance field as a triangle mesh: marching cubes on a grid that is evaluated near it."""
 
-import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -13,8 +13,6 @@ from torch import Tensor
 
 from imavatar.errors import ImavatarError
 from imavatar.numerics.mesh import face_areas
-
-logger = logging.getLogger(__name__)
 
 Field = Callable[[Float[Tensor, "n 3"]], Float[Tensor, " n"]]
 
@@ -31,12 +29,7 @@ LEAST_OFFSET = 1e-3
 
 @torch.no_grad()
 def extract_isosurface(
-    field: Field,
-    *,
-    resolution: int,
-    bound: float,
-    device: torch.device | str = "cpu",
-    chunk: int = 8192,
+    field: Field, *, resolution: int, bound: float, device: torch.device | str = "cpu", chunk: int = 8192
 ) -> tuple[Float[Tensor, "v 3"], Int[Tensor, "f 3"], float]:
     """Vertices and faces of the zero set inside the cube [-bound, bound]^3, and the spacing of the grid.
 
@@ -88,13 +81,13 @@ def largest_component(
     return vertices[kept], new_index[faces[kept[faces[:, 0]]]]
 
 
+@dataclass(frozen=True)
 class _Sampler:
     """Values of a field at grid points, in chunks."""
 
-    def __init__(self, field: Field, device: torch.device | str, chunk: int):
-        self.field = field
-        self.device = device
-        self.chunk = chunk
+    field: Field
+    device: torch.device | str
+    chunk: int
 
     def points(self, points: Float[Tensor, "n 3"]) -> Float[Tensor, " n"]:
         values = torch.cat([self.field(part).reshape(-1) for part in points.split(self.chunk)])
@@ -108,8 +101,7 @@ class _Sampler:
 
     def grid(self, lower: Float[Tensor, "3"], spacing: float, shape: list[int]) -> Float[Tensor, "x y z"]:
         """Values at all points lower + spacing * index."""
-        axes = [torch.arange(n, device=self.device) for n in shape]
-        index = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
+        index = torch.cartesian_prod(*(torch.arange(n, device=self.device) for n in shape))
         return self.points(lower + spacing * index).reshape(shape)
 
 
@@ -124,9 +116,8 @@ def _find_box(
         cells = cells_near_zero(values).nonzero()
         if len(cells) == 0:
             return None
-        first = lower + spacing * cells.amin(dim=0)
         last = torch.minimum(lower + spacing * (cells.amax(dim=0) + 1), upper)
-        lower, upper = first, last
+        lower, upper = lower + spacing * cells.amin(dim=0), last
     return lower, upper
 
 
@@ -170,9 +161,7 @@ def _refine(
     return fine
 
 
-def _polygonise(
-    values: Float[Tensor, "x y z"],
-) -> tuple[Float[Tensor, "v 3"], Int[Tensor, "f 3"]]:
+def _polygonise(values: Float[Tensor, "x y z"]) -> tuple[Float[Tensor, "v 3"], Int[Tensor, "f 3"]]:
     """Marching cubes; vertices in units of grid points."""
     if not (values.min() < 0 < values.max()):
         return values.new_zeros(0, 3), torch.zeros(0, 3, dtype=torch.long, device=values.device)

@@ -49,9 +49,7 @@ def pointwise_jacobian(
     return torch.stack(rows, dim=-2)
 
 
-def orthonormal_complement(
-    direction: Float[Tensor, "n 3"],
-) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]]:
+def orthonormal_complement(direction: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3"]]:
     """Two unit vectors that complete unit directions to orthonormal, right-handed frames.
 
     The helper axis is the one that the direction has least of, so there is no singular direction.

@@ -16,8 +16,7 @@ def vertex_normals(vertices: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f
     """Unit normals, faces weighted by their area; zero at vertices without a face."""
     face_normal = face_normals(vertices, faces)
     normal = np.stack(
-        [np.bincount(faces.ravel(), np.repeat(face_normal[:, axis], 3), len(vertices)) for axis in range(3)],
-        axis=-1,
+        [np.bincount(faces.ravel(), np.repeat(face_normal[:, axis], 3), len(vertices)) for axis in range(3)], axis=-1
     )
     return normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), 1e-20)
 

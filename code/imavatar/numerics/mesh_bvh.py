@@ -20,6 +20,10 @@ APPROACH_VERTICES = 1024
 APPROACH_CHUNK = 2048
 """Rays and vertices whose distances are compared at a time."""
 
+# What kernels are given, beside a mesh's number: one value a ray or point.
+Vectors, Pairs = wp.array(dtype=wp.vec3), wp.array(dtype=wp.vec2)
+Floats, Integers = wp.array(dtype=wp.float32), wp.array(dtype=wp.int32)
+
 
 @dataclass(frozen=True)
 class MeshPoints(TensorRecord):
@@ -34,11 +38,11 @@ class MeshBVH:
     """A bounding-volume hierarchy over a mesh; `refit` follows moved vertices.
 
     Args:
-        vertices: [v, 3]; copied.
-        faces: [f, 3].
+        vertices: copied.
+        winding: points can be asked for their winding number, too.
     """
 
-    def __init__(self, vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]):
+    def __init__(self, vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], *, winding: bool = False):
         initialise_warp()
         self.faces = faces
         self.vertices = vertices.detach().float().contiguous().clone()
@@ -46,7 +50,7 @@ class MeshBVH:
         self._mesh = wp.Mesh(
             wp.from_torch(self.vertices, dtype=wp.vec3),
             wp.from_torch(self._indices, dtype=wp.int32),
-            support_winding_number=False,
+            support_winding_number=winding,
         )
 
     def refit(self, vertices: Float[Tensor, "v 3"]) -> None:
@@ -70,16 +74,13 @@ class MeshBVH:
         """The point of the mesh that each ray comes closest to, for rays that miss it, and the depth where they do.
 
         Args:
-            near: depth from which on the first guess of that depth is looked for, model units.
-            far: depth up to which it is.
+            near: least depth at which the first guess is looked for, model units.
+            far: largest such depth.
         """
         found = _Found(len(origins), origins.device)
         rows = zip(*(values.split(APPROACH_CHUNK) for values in (origins, directions, near, far)), strict=True)
         start = torch.cat([self._nearest_vertex_depth(*part) for part in rows]) if len(origins) else near
-        inputs = [
-            wp.from_torch(_vec3(directions), dtype=wp.vec3),
-            wp.from_torch(start.float().contiguous()),
-        ]
+        inputs = [wp.from_torch(_vec3(directions), dtype=wp.vec3), wp.from_torch(start.float().contiguous())]
         self.launch(_approach_kernel, origins, [*inputs, *found.arrays()])
         return found.points()
 
@@ -130,19 +131,10 @@ def signed_distance(
 
     The winding number gives meshes with a hole, such as a bust without a bottom, an inside too.
     """
-    initialise_warp()
-    vertices = _vec3(vertices)
-    mesh = wp.Mesh(
-        wp.from_torch(vertices, dtype=wp.vec3),
-        wp.from_torch(faces.to(torch.int32).reshape(-1).contiguous(), dtype=wp.int32),
-        support_winding_number=True,
-    )
     distance = torch.zeros(len(points), device=points.device)
     face = torch.zeros(len(points), dtype=torch.int32, device=points.device)
-    inputs = [mesh.id, wp.from_torch(_vec3(points), dtype=wp.vec3)]
-    outputs = [wp.from_torch(distance), wp.from_torch(face)]
-    device = wp.device_from_torch(points.device)
-    wp.launch(_signed_distance_kernel, len(points), inputs + outputs, device=device)
+    index = MeshBVH(vertices, faces, winding=True)
+    index.launch(_signed_distance_kernel, points, [wp.from_torch(distance), wp.from_torch(face)])
     return distance, face.long()
 
 
@@ -150,9 +142,8 @@ def distance_to_mesh(
     vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"], points: Float[Tensor, "n 3"]
 ) -> Float[Tensor, " n"]:
     """Distance to a mesh without a sign, which takes a winding number and most of the time."""
-    index = MeshBVH(vertices, faces)
     distance = torch.zeros(len(points), device=points.device)
-    index.launch(_distance_kernel, points, [wp.from_torch(distance)])
+    MeshBVH(vertices, faces).launch(_distance_kernel, points, [wp.from_torch(distance)])
     return distance
 
 
@@ -162,14 +153,7 @@ def _vec3(values: Float[Tensor, "n 3"]) -> Tensor:
 
 @wp.kernel
 @no_type_check
-def _cast_kernel(
-    mesh: wp.uint64,
-    origins: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
-    face: wp.array(dtype=wp.int32),
-    uv: wp.array(dtype=wp.vec2),
-    depth: wp.array(dtype=wp.float32),
-):
+def _cast_kernel(mesh: wp.uint64, origins: Vectors, directions: Vectors, face: Integers, uv: Pairs, depth: Floats):
     i = wp.tid()
     start = 0.0
     searching = True
@@ -190,13 +174,7 @@ def _cast_kernel(
 @wp.kernel
 @no_type_check
 def _approach_kernel(
-    mesh: wp.uint64,
-    origins: wp.array(dtype=wp.vec3),
-    directions: wp.array(dtype=wp.vec3),
-    start: wp.array(dtype=wp.float32),
-    face: wp.array(dtype=wp.int32),
-    uv: wp.array(dtype=wp.vec2),
-    depth: wp.array(dtype=wp.float32),
+    mesh: wp.uint64, origins: Vectors, directions: Vectors, start: Floats, face: Integers, uv: Pairs, depth: Floats
 ):
     # From a depth that is nearly right: to the mesh, back to the ray, and again. What is known bounds every query.
     i = wp.tid()
@@ -221,11 +199,7 @@ def _approach_kernel(
 
 @wp.kernel
 @no_type_check
-def _distance_kernel(
-    mesh: wp.uint64,
-    points: wp.array(dtype=wp.vec3),
-    distance: wp.array(dtype=wp.float32),
-):
+def _distance_kernel(mesh: wp.uint64, points: Vectors, distance: Floats):
     i = wp.tid()
     query = wp.mesh_query_point_no_sign(mesh, points[i], MAX_DISTANCE)
     closest = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
@@ -234,12 +208,7 @@ def _distance_kernel(
 
 @wp.kernel
 @no_type_check
-def _signed_distance_kernel(
-    mesh: wp.uint64,
-    points: wp.array(dtype=wp.vec3),
-    distance: wp.array(dtype=wp.float32),
-    face: wp.array(dtype=wp.int32),
-):
+def _signed_distance_kernel(mesh: wp.uint64, points: Vectors, distance: Floats, face: Integers):
     i = wp.tid()
     query = wp.mesh_query_point_sign_winding_number(mesh, points[i], MAX_DISTANCE)
     closest = wp.mesh_eval_position(mesh, query.face, query.u, query.v)

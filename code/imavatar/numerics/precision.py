@@ -18,9 +18,6 @@ def full_precision(device: torch.device) -> Iterator[None]:
     TF32 and bfloat16 keep three digits: a root finder with a tolerance of 1e-5 would not converge, and the Jacobian of
     the analytic gradient would be another one than that of the equations. What was set is set again at the end, also
     after an error. A later backward pass through what was computed inside is not covered.
-
-    Args:
-        device: where the computation runs.
     """
     # The backends' own settings are what products follow, whichever of torch's interfaces they were made by; asking by
     # the older interface fails where a user has used the newer one.

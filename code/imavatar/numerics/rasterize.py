@@ -1,6 +1,7 @@
 """A z-buffer for triangle meshes on the CPU: which face each pixel sees, and where on it."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import no_type_check
 
 import numpy as np
@@ -13,6 +14,13 @@ CPU = "cpu"
 FACES = wp.constant(2**32)
 NOTHING = wp.constant(2**64 - 1)
 """Greater than every depth and face."""
+
+Pixels, Faces = wp.array(dtype=wp.vec2d), wp.array(dtype=wp.vec3i)
+Depths, Barycentrics = wp.array(dtype=wp.float64), wp.array(dtype=wp.vec3)
+FaceNumbers, Keys = wp.array(dtype=wp.int64), wp.array(dtype=wp.uint64)
+
+_shared = partial(wp.array, device=CPU, copy=False)
+"""The memory of a numpy array, for a kernel to write to."""
 
 
 @dataclass(frozen=True)
@@ -29,21 +37,18 @@ class Raster:
         return self.face >= 0
 
     def interpolate(
-        self,
-        values: Float[np.ndarray, "v c"],
-        faces: Int[np.ndarray, "f 3"],
-        background: float = 0.0,
+        self, values: Float[np.ndarray, "v c"], faces: Int[np.ndarray, "f 3"], background: float = 0.0
     ) -> Float[np.ndarray, "h w c"]:
         """Values given at the vertices, at every pixel."""
         height, width = self.face.shape
         n_values = values.shape[-1]
         image = np.full((height * width, n_values), background, dtype=np.float32)
         inputs = [
-            wp.array(np.ascontiguousarray(values, dtype=np.float32), device=CPU),
-            wp.array(np.ascontiguousarray(faces, dtype=np.int32), dtype=wp.vec3i, device=CPU),
-            wp.array(self.face.reshape(-1), dtype=wp.int64, device=CPU, copy=False),
-            wp.array(self.barycentric.reshape(-1, 3), dtype=wp.vec3, device=CPU, copy=False),
-            wp.array(image, dtype=wp.float32, device=CPU, copy=False),
+            wp.array(values, dtype=wp.float32, device=CPU),
+            wp.array(faces, dtype=wp.vec3i, device=CPU),
+            _shared(self.face.reshape(-1), dtype=wp.int64),
+            _shared(self.barycentric.reshape(-1, 3), dtype=wp.vec3),
+            _shared(image, dtype=wp.float32),
         ]
         wp.launch(_interpolate_kernel, height * width, inputs, device=CPU)
         return image.reshape(height, width, n_values)
@@ -72,9 +77,9 @@ def rasterize(
     initialise_warp()
     height, width = size
     mesh = [
-        wp.array(np.ascontiguousarray(pixels, dtype=np.float64), dtype=wp.vec2d, device=CPU),
-        wp.array(np.ascontiguousarray(depth, dtype=np.float64), dtype=wp.float64, device=CPU),
-        wp.array(np.ascontiguousarray(faces, dtype=np.int32), dtype=wp.vec3i, device=CPU),
+        wp.array(pixels, dtype=wp.vec2d, device=CPU),
+        wp.array(depth, dtype=wp.float64, device=CPU),
+        wp.array(faces, dtype=wp.vec3i, device=CPU),
     ]
     nearest = wp.full(height * width, NOTHING, dtype=wp.uint64, device=CPU)
     wp.launch(_nearest_kernel, len(faces), [*mesh, height, width, perspective, cull, nearest], device=CPU)
@@ -84,9 +89,9 @@ def rasterize(
         depth=np.full(size, np.inf),
     )
     out = [
-        wp.array(found.face.reshape(-1), dtype=wp.int64, device=CPU, copy=False),
-        wp.array(found.barycentric.reshape(-1, 3), dtype=wp.vec3, device=CPU, copy=False),
-        wp.array(found.depth.reshape(-1), dtype=wp.float64, device=CPU, copy=False),
+        _shared(found.face.reshape(-1), dtype=wp.int64),
+        _shared(found.barycentric.reshape(-1, 3), dtype=wp.vec3),
+        _shared(found.depth.reshape(-1), dtype=wp.float64),
     ]
     wp.launch(_resolve_kernel, height * width, [*mesh, width, perspective, nearest, *out], device=CPU)
     return found
@@ -122,14 +127,7 @@ def _in_range(value: wp.float64, last: int) -> int:
 @wp.kernel
 @no_type_check
 def _nearest_kernel(
-    pixels: wp.array(dtype=wp.vec2d),
-    depth: wp.array(dtype=wp.float64),
-    faces: wp.array(dtype=wp.vec3i),
-    height: int,
-    width: int,
-    perspective: bool,
-    cull: bool,
-    nearest: wp.array(dtype=wp.uint64),
+    pixels: Pixels, depth: Depths, faces: Faces, height: int, width: int, perspective: bool, cull: bool, nearest: Keys
 ):
     # Of all faces at a pixel the least of depth and, at equal depths, index: both in one number, the depth in front.
     i = wp.tid()
@@ -158,15 +156,15 @@ def _nearest_kernel(
 @wp.kernel
 @no_type_check
 def _resolve_kernel(
-    pixels: wp.array(dtype=wp.vec2d),
-    depth: wp.array(dtype=wp.float64),
-    faces: wp.array(dtype=wp.vec3i),
+    pixels: Pixels,
+    depth: Depths,
+    faces: Faces,
     width: int,
     perspective: bool,
-    nearest: wp.array(dtype=wp.uint64),
-    face_of: wp.array(dtype=wp.int64),
-    barycentric: wp.array(dtype=wp.vec3),
-    depth_of: wp.array(dtype=wp.float64),
+    nearest: Keys,
+    face_of: FaceNumbers,
+    barycentric: Barycentrics,
+    depth_of: Depths,
 ):
     p = wp.tid()
     if nearest[p] != wp.uint64(NOTHING):

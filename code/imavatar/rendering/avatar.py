@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from imavatar.fields.functions import (
@@ -108,38 +108,34 @@ class Avatar(nn.Module):
         elsewhere = hits.converged & ~where
         if wants_sdf is not None:
             elsewhere = elsewhere & wants_sdf
-        with cached_weights(self):
-            return self._shade(rays, posed, hits, where, elsewhere, colour_trains_geometry)
-
-    def _shade(
-        self,
-        rays: RayBundle,
-        posed: PosedHead,
-        hits: SurfaceHits,
-        where: Bool[Tensor, " n"],
-        elsewhere: Bool[Tensor, " n"],
-        colour_trains_geometry: bool,
-    ) -> RenderOutput:
-        """As `shade`, with the rays whose signed distance gets a gradient."""
         index, surfaces, qualities, sdf = [], [], [], hits.sdf.clone()
-        for frame in _frames_of(rays):
-            head = posed[frame : frame + 1]
-            deform, field = self.for_frame(head), self.field(head)
-            of_frame = rays.frame == frame
-            rows = (of_frame & where).nonzero()[:, 0]
-            index.append(rows)
-            surfaces.append(self.shade_surface(head, rays[rows], hits.x_c[rows], colour_trains_geometry))
-            others = (of_frame & elsewhere).nonzero()[:, 0]
-            if torch.is_grad_enabled() and len(others) > 0:
-                with full_precision(sdf.device):
+        with cached_weights(self):
+            for frame in _frames_of(rays):
+                head, of_frame = posed[frame : frame + 1], rays.frame == frame
+                deform, field = self.for_frame(head), self.field(head)
+                rows = (of_frame & where).nonzero()[:, 0]
+                index.append(rows)
+                surfaces.append(self.shade_surface(head, rays[rows], hits.x_c[rows], colour_trains_geometry))
+                others = (of_frame & elsewhere).nonzero()[:, 0]
+                if torch.is_grad_enabled() and len(others) > 0:
                     root = _attach_off_surface(deform, rays[others], hits[others])
-                sdf[others] = field(root.x)
-                qualities.append(RootStatistics(root.residual, ~root.regular))
+                    sdf[others] = field(root.x)
+                    qualities.append(RootStatistics(root.residual, ~root.regular))
         surface = concatenate(surfaces)
-        if torch.is_grad_enabled():
-            qualities.append(RootStatistics(surface.residual, surface.singular))
-        quality = concatenate(qualities) if qualities else _no_quality(hits.depth)
-        return _assemble(rays, hits, sdf, torch.cat(index), surface, quality)
+        statistics = RootStatistics(surface.residual, surface.singular)
+        quality = concatenate([*qualities, statistics]) if torch.is_grad_enabled() else statistics[:0]
+        white, rows = torch.ones_like(rays.origins), torch.cat(index)
+        return RenderOutput(
+            rgb=white.index_put((rows,), surface.rgb),
+            normal=torch.zeros_like(white).index_put((rows,), surface.normal),
+            sdf=sdf,
+            hits=hits,
+            surface_index=rows,
+            x_c=surface.x_c,
+            geometry_gradient=surface.gradient,
+            fields=surface.fields,
+            root_statistics=quality,
+        )
 
     def appearance(
         self, x: Float[Tensor, "m 3"], head: PosedHead, *, colour_trains_geometry: bool = True
@@ -155,9 +151,7 @@ class Avatar(nn.Module):
         found = self.surface_geometry(x, head)
         normal = deformed_normal(found.slope, deformed.jacobian)
         looks = (found.x_c, normal, found.features)
-        if not colour_trains_geometry:
-            looks = (found.x_c.detach(), normal.detach(), found.features.detach())
-        x_c, seen_normal, features = looks
+        x_c, seen_normal, features = looks if colour_trains_geometry else (value.detach() for value in looks)
         rgb = self.texture(x_c, seen_normal, head.texture_condition, features)
         fields = self.surface_fields(deformed, x, head)
         return Appearance(found, deformed.x_d, deformed.jacobian, rgb, normal, fields)
@@ -165,36 +159,24 @@ class Avatar(nn.Module):
     def shade_surface(
         self, head: PosedHead, rays: RayBundle, x_c: Float[Tensor, "m 3"], colour_trains_geometry: bool = True
     ) -> SurfaceShading:
-        """Shading of surface points of one frame (one row), each on its ray; with their gradients where these are on.
-
-        Args:
-            colour_trains_geometry: see `shade`.
-        """
+        """As `shade`, at surface points of one frame (one row), each on its ray; with gradients where these are on."""
         if not torch.is_grad_enabled():
             return SurfaceShading.of_constants(self.appearance(x_c, head))
 
         def graph(x: Tensor, *given: Tensor) -> RootGraph:
-            expression, texture_condition, pose_feature, bone_transforms, latent, origins, directions = given
-            own_head = PosedHead(expression, texture_condition, pose_feature, bone_transforms, latent)
-            seen = self.appearance(x, own_head, colour_trains_geometry=colour_trains_geometry)
+            *of_head, origins, directions = given
+            seen = self.appearance(x, PosedHead(*of_head), colour_trains_geometry=colour_trains_geometry)
             residual, jacobian = ray_surface_equations(RayBundle(origins, directions, rays.frame), seen)
-            fields = seen.fields
-            return RootGraph(
-                residual,
-                jacobian,
-                differentiated=(seen.geometry.x_c, seen.rgb, seen.normal, seen.geometry.gradient),
-                constant=(fields.shapedirs, fields.posedirs, fields.weights),
-            )
+            looks = (seen.geometry.x_c, seen.rgb, seen.normal, seen.geometry.gradient)
+            return RootGraph(residual, jacobian, differentiated=looks, constant=tuple(vars(seen.fields).values()))
 
-        of_head = (head.expression, head.texture_condition, head.pose_feature, head.bone_transforms, head.latent)
         networks = (self.geometry, self.deformer, self.texture)
         with cached_weights(self):
             parameters = [tensor for network in networks for tensor in network.effective_parameters]
-            inputs = (*of_head, rays.origins, rays.directions)
-            root, differentiated, constant = evaluate_at_root(graph, x_c, inputs, parameters)
-        at_root, rgb, normal, gradient = differentiated
-        fields = DeformationFields(*constant)
-        return SurfaceShading(at_root, rgb, normal, gradient, fields, root.residual, ~root.regular)
+            inputs = (*vars(head).values(), rays.origins, rays.directions)
+            root, (at_root, rgb, normal, gradient), fields = evaluate_at_root(graph, x_c, inputs, parameters)
+        constant = DeformationFields(*fields)
+        return SurfaceShading(at_root, rgb, normal, gradient, constant, root.residual, ~root.regular)
 
     def surface_geometry(self, x: Float[Tensor, "m 3"], head: PosedHead) -> SurfaceGeometry:
         """The signed distance and its derivatives at points where `find_surface` finds the surface of a frame."""
@@ -218,38 +200,13 @@ class Avatar(nn.Module):
 
 def _attach_off_surface(deform: DeformationFunction, rays: RayBundle, hits: SurfaceHits) -> ImplicitRoot:
     """The solution of F = d(x_c) - (r_o + t r_d) with t constant."""
-    with torch.no_grad():
-        _, jacobian = deform.with_jacobian(hits.x_c)
-    target = rays.at(hits.depth)
-    return implicit_root(lambda x: deform(x) - target, hits.x_c, jacobian)
+    with full_precision(hits.depth.device):
+        with torch.no_grad():
+            _, jacobian = deform.with_jacobian(hits.x_c)
+        target = rays.at(hits.depth)
+        return implicit_root(lambda x: deform(x) - target, hits.x_c, jacobian)
 
 
 def _frames_of(rays: RayBundle) -> list[int]:
     """Frames that some ray looks at; without rays the first, so that there are results, if empty ones."""
     return torch.unique(rays.frame).tolist() or [0]
-
-
-def _assemble(
-    rays: RayBundle,
-    hits: SurfaceHits,
-    sdf: Float[Tensor, " n"],
-    index: Int[Tensor, " m"],
-    surface: SurfaceShading,
-    quality: RootStatistics,
-) -> RenderOutput:
-    white = torch.ones_like(rays.origins)
-    return RenderOutput(
-        rgb=white.index_put((index,), surface.rgb),
-        normal=torch.zeros_like(white).index_put((index,), surface.normal),
-        sdf=sdf,
-        hits=hits,
-        surface_index=index,
-        x_c=surface.x_c,
-        geometry_gradient=surface.gradient,
-        fields=surface.fields,
-        root_statistics=quality,
-    )
-
-
-def _no_quality(like: Float[Tensor, " n"]) -> RootStatistics:
-    return RootStatistics(like.new_zeros(0), like.new_zeros(0, dtype=torch.bool))

@@ -38,11 +38,7 @@ def view_depth(camera: Camera, points: Float[Tensor, "b v 3"]) -> Float[Tensor, 
 
 
 def to_view_depth(depth: Float[Tensor, "h w"], camera: Camera) -> Float[Tensor, "h w"]:
-    """Depths along the rays of an image's pixels as distances along the camera's axis.
-
-    Args:
-        camera: of one row.
-    """
+    """Depths along the rays of an image's pixels as distances along the axis of its camera (a record of one row)."""
     height, width = depth.shape
     fx, fy, cx, cy = camera.intrinsics[0].to(depth)
     u, v = pixel_grid(height, width, depth.device).to(depth).view(height, width, 2).unbind(dim=-1)
@@ -56,5 +52,5 @@ def _in_camera(camera: Camera, points: Float[Tensor, "b v 3"]) -> Float[Tensor, 
 
 def pixel_grid(height: int, width: int, device: torch.device | None = None) -> Float[Tensor, "n 2"]:
     """All pixels of an image, row by row, as (u, v)."""
-    v, u = torch.meshgrid(torch.arange(height, device=device), torch.arange(width, device=device), indexing="ij")
-    return torch.stack([u, v], dim=-1).reshape(-1, 2).float()
+    rows, columns = torch.arange(height, device=device), torch.arange(width, device=device)
+    return torch.cartesian_prod(rows, columns).flip(-1).float()

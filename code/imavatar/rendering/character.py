@@ -28,9 +28,5 @@ class Character:
         return self.flame.v_template.device
 
     def pose(self, head: HeadParameters) -> PosedHead:
-        """Frames as the fields need them, one a row; differentiable in expression and pose.
-
-        Args:
-            head: expression coefficients and pose, on any device.
-        """
+        """Frames as the fields need them, one a row, of parameters on any device; differentiable in these."""
         return self.flame(head.to(self.device), self.latent.expand(len(head), -1))

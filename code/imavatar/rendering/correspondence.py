@@ -1,7 +1,7 @@
 """Deformed points to canonical points over several initial guesses (docs/method.md, section 5). No gradient."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,7 +13,7 @@ from imavatar.numerics.linalg import inverse_3x3, transform_points
 from imavatar.numerics.precision import full_precision
 from imavatar.numerics.root_finding import RootResult, broyden
 from imavatar.settings import MAX_ITERATIONS, RATE, above, key
-from imavatar.types import TensorRecord
+from imavatar.types import SurfaceHits, TensorRecord
 
 INITIAL_BONES = {N_JOINTS: (0, 1, 2), N_JOINTS + 1: (0, 2, 3)}
 """Bones that take a deformed point rigidly back: global, neck, jaw; with it the ghost bone's turn."""
@@ -50,13 +50,17 @@ class Correspondence(TensorRecord):
     converged: Bool[Tensor, " n"]
 
 
+def overwrite(known: SurfaceHits, rows: Tensor, found: Correspondence | SurfaceHits) -> None:
+    """Put what was found of some rays, given by index or mask, in the place of what is known of them."""
+    for name, values in vars(found).items():
+        getattr(known, name)[rows] = values
+
+
 @torch.no_grad()
 def rigid_guesses(deform: DeformationFunction, x_d: Float[Tensor, "n 3"]) -> Float[Tensor, "k n 3"]:
     """Deformed points taken rigidly back to the canonical pose with each of three bones."""
-    bones = INITIAL_BONES[len(deform.transforms)]
-    back = torch.linalg.solve(
-        deform.transforms[list(bones)].mT, deform.canonical_transforms[list(bones)].mT
-    ).mT  # T_canon T^-1
+    bones = list(INITIAL_BONES[len(deform.transforms)])
+    back = torch.linalg.solve(deform.transforms[bones].mT, deform.canonical_transforms[bones].mT).mT  # T_canon T^-1
     n, k = len(x_d), len(bones)
     return transform_points(back[:, None].expand(-1, n, -1, -1), x_d.expand(k, n, 3))
 
@@ -74,10 +78,7 @@ def canonical_candidates(
             lambda point, rows: deform(point) - target[rows],
             start,
             inverse_3x3(deform.blended_rotation(start)),
-            max_steps=settings.max_steps,
-            tolerance=settings.tolerance,
-            divergence=settings.divergence,
-            keep_best=settings.keep_best,
+            **asdict(settings),
         )
 
 
@@ -105,9 +106,7 @@ def find_canonical(
     distance, chosen = distance.view(k, n).min(dim=0)
     rows = torch.arange(n, device=x_d.device)
     return Correspondence(
-        x_c=result.x.view(k, n, 3)[chosen, rows],
-        sdf=distance,
-        converged=result.converged.view(k, n).any(dim=0),
+        x_c=result.x.view(k, n, 3)[chosen, rows], sdf=distance, converged=result.converged.view(k, n).any(dim=0)
     )
 
 

@@ -12,11 +12,14 @@ from imavatar.fields.mlp import cached_weights
 from imavatar.rendering.avatar import Avatar, Search
 from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.surface_mesh import SurfaceMesh, avatar_mesh
-from imavatar.types import Camera, PosedHead, RayBundle
+from imavatar.types import Camera, PosedHead, RayBundle, TensorRecord
+
+NOTHING = (1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+"""What `resolve` takes of a sample that hits nothing: white, no normal, no coverage, no depth."""
 
 
 @dataclass(frozen=True)
-class RenderedImage:
+class RenderedImage(TensorRecord):
     """Colours in [-1, 1] on white, unit normals in deformed space (0 where nothing is), coverage."""
 
     rgb: Float[Tensor, "h w 3"]
@@ -62,20 +65,14 @@ class ImageRenderer:
         supersample: int = 1,
         silhouette_blur: float = 0.0,
     ):
-        self.avatar = avatar
-        self.search = avatar.search if search is None else search
-        self.chunk = chunk
-        self.supersample = supersample
-        self.silhouette_blur = silhouette_blur
+        self.avatar, self.search = avatar, avatar.search if search is None else search
+        self.chunk, self.supersample, self.silhouette_blur = chunk, supersample, silhouette_blur
 
     @torch.no_grad()
     def render(self, camera: Camera, posed: PosedHead, height: int, width: int) -> RenderedImage:
         """The image of one camera and one posed head (records of one row)."""
-        pixels = subpixels(height, width, self.supersample, camera.intrinsics.device)
-        frame = torch.zeros(len(pixels), dtype=torch.long, device=pixels.device)
-        rays = cast_rays(camera, pixels.to(camera.intrinsics.dtype), frame)
         with cached_weights(self.avatar):
-            samples = self._samples(rays, posed)
+            samples = self._samples(image_rays(camera, height, width, self.supersample), posed)
         image = resolve(samples, height, width, self.supersample)
         return soften_silhouette(image, self.silhouette_blur) if self.silhouette_blur > 0 else image
 
@@ -86,18 +83,13 @@ class ImageRenderer:
     def _samples(self, rays: RayBundle, posed: PosedHead) -> Float[Tensor, "n 8"]:
         """Colour, normal, whether something is there, and its depth."""
         deform, field = self.avatar.for_frame(posed), self.avatar.field(posed)
-        columns = []
+        samples = rays.origins.new_tensor(NOTHING).repeat(len(rays), 1)
         for start in range(0, len(rays), self.chunk):
-            part = rays[slice(start, start + self.chunk)]
-            hits = self.search(deform, field, part, None)
+            hits = self.search(deform, field, rays[start : start + self.chunk], None)
             hit = hits.hit.nonzero()[:, 0]
-            seen = self.avatar.appearance(hits.x_c[hit], posed)
-            column = torch.zeros(len(part), 8, dtype=rays.origins.dtype, device=hit.device)
-            column[:, :3] = 1.0
-            shaded = (seen.rgb, seen.normal, torch.ones_like(hits.depth[hit])[:, None])
-            column[hit] = torch.cat([*shaded, hits.depth[hit][:, None]], dim=-1)
-            columns.append(column)
-        return torch.cat(columns)
+            seen, depth = self.avatar.appearance(hits.x_c[hit], posed), hits.depth[hit][:, None]
+            samples[start + hit] = torch.cat([seen.rgb, seen.normal, torch.ones_like(depth), depth], dim=-1)
+        return samples
 
 
 def soften_silhouette(image: RenderedImage, sigma: float) -> RenderedImage:
@@ -132,9 +124,14 @@ def _gaussian_blur(image: Float[Tensor, "h w c"], sigma: float) -> Float[Tensor,
 def subpixels(height: int, width: int, per_side: int, device: torch.device | None = None) -> Float[Tensor, "n 2"]:
     """Sample positions of all pixels, pixel by pixel; with one sample a pixel its own coordinates."""
     offset = (torch.arange(per_side, device=device) + 0.5) / per_side - 0.5
-    v, u = torch.meshgrid(offset, offset, indexing="ij")
-    offsets = torch.stack([u, v], dim=-1).reshape(1, -1, 2)
+    offsets = torch.cartesian_prod(offset, offset).flip(-1)
     return (pixel_grid(height, width, device)[:, None] + offsets).reshape(-1, 2)
+
+
+def image_rays(camera: Camera, height: int, width: int, per_side: int) -> RayBundle:
+    """Rays through the `subpixels` of an image of one camera (a record of one row)."""
+    pixels = subpixels(height, width, per_side, camera.intrinsics.device).to(camera.intrinsics)
+    return cast_rays(camera, pixels, torch.zeros(len(pixels), dtype=torch.long, device=pixels.device))
 
 
 def resolve(samples: Float[Tensor, "n 8"], height: int, width: int, per_side: int) -> RenderedImage:

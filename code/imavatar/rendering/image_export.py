@@ -27,15 +27,10 @@ def _bytes(unit: Float[Tensor, "*n 3"]) -> UInt8[np.ndarray, "*n 3"]:
     return (unit.detach().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
 
 
-def side_by_side(images: list[UInt8[np.ndarray, "h w 3"]]) -> UInt8[np.ndarray, "h w2 3"]:
-    """Images of one height in a row."""
-    return np.concatenate(images, axis=1)
-
-
 def comparison_strip(truth: Float[Tensor, "h w 3"] | None, rendered: RenderedImage) -> UInt8[np.ndarray, "h w2 3"]:
     """Truth, where there is one, rendering and normals in a row."""
     panels = [colour_bytes(rendered.rgb), normal_bytes(rendered.normal, rendered.alpha)]
-    return side_by_side(panels if truth is None else [colour_bytes(truth), *panels])
+    return np.concatenate(panels if truth is None else [colour_bytes(truth), *panels], axis=1)
 
 
 def video_frame(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[np.ndarray, "h2 w2 3"]:

@@ -1,15 +1,15 @@
 """The surface along a short piece of a ray, from a canonical point near by. No gradient."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
 from imavatar.fields.functions import DeformationFunction, DistanceFunction
 from imavatar.numerics.linalg import inverse_3x3, matvec
 from imavatar.numerics.root_finding import broyden
-from imavatar.rendering.correspondence import NO_SURFACE
+from imavatar.rendering.correspondence import NO_SURFACE, overwrite
 from imavatar.rendering.newton import refine_on_ray
 from imavatar.types import RayBundle, SurfaceHits
 
@@ -17,22 +17,6 @@ HALF_WIDTH = 0.08
 N_SAMPLES = 12
 SAMPLE_TOLERANCE = 1e-4
 """Model units by which the image of a sample's canonical point may be off the ray."""
-
-
-@dataclass(frozen=True)
-class _Samples:
-    """Points along rays: depths, canonical points, signed distances. Without a canonical point they are outside."""
-
-    depth: Float[Tensor, "n s"]
-    x_c: Float[Tensor, "n s 3"]
-    sdf: Float[Tensor, "n s"]
-    found: Bool[Tensor, "n s"]
-
-    def at(
-        self, rows: Int[Tensor, " k"], chosen: Int[Tensor, " k"]
-    ) -> tuple[Float[Tensor, " k"], Float[Tensor, "k 3"], Float[Tensor, " k"], Bool[Tensor, " k"]]:
-        """One sample of each of some rows."""
-        return self.depth[rows, chosen], self.x_c[rows, chosen], self.sdf[rows, chosen], self.found[rows, chosen]
 
 
 @torch.no_grad()
@@ -53,22 +37,19 @@ def search_near(
         x_c: canonical points whose images are near the rays at these depths.
     """
     samples = _sample(deform, field, rays, x_c, depth)
-    inside = samples.sdf < 0
+    inside, sdf = (values.view(-1, N_SAMPLES) for values in (samples.hit, samples.sdf))
     crosses, first = inside.any(dim=1), inside.to(torch.uint8).argmax(dim=1)
-    rows = torch.arange(len(rays), device=depth.device)
-    chosen = torch.where(crosses, first, samples.sdf.argmin(dim=1))
-    depth, x_c, sdf, converged = (value.clone() for value in samples.at(rows, chosen))
+    rows = N_SAMPLES * torch.arange(len(rays), device=depth.device)
+    least = samples[rows + torch.where(crosses, first, sdf.argmin(dim=1))]
+    found = replace(least, hit=torch.zeros_like(crosses), converged=least.converged & ~crosses)
     # What crosses before its first sample was inside from the start.
-    hit = torch.zeros_like(crosses)
     bracketed = (crosses & (first > 0)).nonzero()[:, 0]
-    converged &= ~crosses
     if len(bracketed) > 0:
-        point, there, value, confirmed = _close_in(deform, field, rays[bracketed], samples, bracketed, first[bracketed])
-        confirmed = confirmed.nonzero()[:, 0]
-        rows = bracketed[confirmed]
-        depth[rows], x_c[rows], sdf[rows] = there[confirmed], point[confirmed], value[confirmed]
-        hit[rows] = converged[rows] = True
-    return SurfaceHits(depth, hit, x_c, sdf, converged)
+        last = (rows + first)[bracketed]
+        closer = _close_in(deform, field, rays[bracketed], samples[last - 1], samples[last])
+        confirmed = closer.hit.nonzero()[:, 0]
+        overwrite(found, bracketed[confirmed], closer[confirmed])
+    return found
 
 
 def _sample(
@@ -77,39 +58,33 @@ def _sample(
     rays: RayBundle,
     x_c: Float[Tensor, "n 3"],
     depth: Float[Tensor, " n"],
-) -> _Samples:
-    """Evenly spaced points of the rays with their canonical points."""
+) -> SurfaceHits:
+    """N_SAMPLES evenly spaced points of each ray, [n s], with their canonical points; hits are those inside.
+
+    Without a canonical point they are outside.
+    """
     offsets = torch.linspace(-HALF_WIDTH, HALF_WIDTH, N_SAMPLES, dtype=depth.dtype, device=depth.device)
     depths = (depth[:, None] + offsets).clamp(min=0)
     target = rays.origins[:, None] + depths[..., None] * rays.directions[:, None]
     image, jacobian = deform.with_jacobian(x_c)
     inverse = torch.nan_to_num(inverse_3x3(jacobian))[:, None].expand(-1, N_SAMPLES, 3, 3)
     start = x_c[:, None] + matvec(inverse, target - image[:, None])
-    target = target.flatten(0, 1)
-    root = broyden(
-        lambda point, rows: deform(point) - target[rows],
-        start.flatten(0, 1),
-        inverse.flatten(0, 1),
-        tolerance=SAMPLE_TOLERANCE,
-    )
+    start, inverse, target = (values.flatten(0, 1) for values in (start, inverse, target))
+    root = broyden(lambda x, rows: deform(x) - target[rows], start, inverse, tolerance=SAMPLE_TOLERANCE)
     sdf = torch.where(root.converged, field(root.x), NO_SURFACE)
-    shape = depths.shape
-    return _Samples(depths, root.x.view(*shape, 3), sdf.view(shape), root.converged.view(shape))
+    return SurfaceHits(depths.flatten(), sdf < 0, root.x, sdf, root.converged)
 
 
 def _close_in(
     deform: DeformationFunction,
     field: DistanceFunction,
     rays: RayBundle,
-    samples: _Samples,
-    rows: Int[Tensor, " k"],
-    first: Int[Tensor, " k"],
-) -> tuple[Float[Tensor, "k 3"], Float[Tensor, " k"], Float[Tensor, " k"], Bool[Tensor, " k"]]:
-    """Newton between the first sample inside and the one before; what leaves them is not confirmed."""
-    near, x_near, outside, found = samples.at(rows, first - 1)
-    far, x_far, inside, _ = samples.at(rows, first)
-    share = torch.where(found, outside / (outside - inside), 1.0)
-    start = x_near + share[:, None] * (x_far - x_near)
-    gradient = field.with_gradient(start)[1]
-    x_c, depth, sdf, accepted = refine_on_ray(deform, field, rays, start, gradient)
-    return x_c, depth, sdf, accepted & (depth > near - SAMPLE_TOLERANCE) & (depth < far + SAMPLE_TOLERANCE)
+    before: SurfaceHits,
+    inside: SurfaceHits,
+) -> SurfaceHits:
+    """Newton between the first sample inside and the one before; what leaves them is no hit."""
+    share = torch.where(before.converged, before.sdf / (before.sdf - inside.sdf), 1.0)
+    start = before.x_c + share[:, None] * (inside.x_c - before.x_c)
+    found = refine_on_ray(deform, field, rays, start, field.with_gradient(start)[1])
+    between = (found.depth > before.depth - SAMPLE_TOLERANCE) & (found.depth < inside.depth + SAMPLE_TOLERANCE)
+    return replace(found, hit=found.hit & between)

@@ -7,7 +7,7 @@ from torch import Tensor
 from imavatar.fields.functions import DeformationFunction, DistanceFunction
 from imavatar.numerics.linalg import inverse_3x3, matvec, orthonormal_complement
 from imavatar.numerics.root_finding import good_broyden_update
-from imavatar.types import RayBundle
+from imavatar.types import RayBundle, SurfaceHits
 
 ON_SURFACE = 5e-5
 ON_RAY = 2e-5
@@ -19,6 +19,7 @@ GRAZING = 2.0
 MAX_SURFACE_STEP = 0.03
 MAX_FIRST_STEP = 0.3
 MAX_POINT_STEP = 0.15
+POINT_STEPS, POINT_TOLERANCE = 8, 1e-4
 
 
 @torch.no_grad()
@@ -31,7 +32,7 @@ def refine_on_ray(
     *,
     estimate: Float[Tensor, " n"] | None = None,
     max_steps: int = 6,
-) -> tuple[Float[Tensor, "n 3"], Float[Tensor, " n"], Float[Tensor, " n"], Bool[Tensor, " n"]]:
+) -> SurfaceHits:
     """Solve [two components of d(x_c) - r_o orthogonal to the ray; f(x_c)] = 0 from a near guess.
 
     The first step is Newton's, with the deformer's exact Jacobian and a gradient of f near by; the later ones correct
@@ -42,8 +43,7 @@ def refine_on_ray(
         estimate: of f at the guess, where it is known to come near it. It makes the first step of rays that do not
             graze the surface; nothing is confirmed by it.
 
-    Returns canonical points, depths along the rays, signed distances, and which rows are on the
-    ray, on the surface, and entering it (the distance falls along the ray).
+    A hit is on the ray, on the surface, and entering it (the distance falls along the ray). Only hits are `converged`.
     """
     across = torch.stack(orthonormal_complement(rays.directions), dim=1)  # [n, 2, 3]
     x_d, jacobian = deform.with_jacobian(x_c)
@@ -68,7 +68,8 @@ def refine_on_ray(
         inverse[rows] = updated
         x_c[rows], sdf[rows], residual[rows] = moved, value, there
     per_distance = _depth_per_distance(rays, jacobian, inverse)
-    return x_c, depth, sdf, _confirmed(residual, per_distance) & (per_distance < 0)
+    hit = _confirmed(residual, per_distance) & (per_distance < 0)
+    return SurfaceHits(depth, hit, x_c, sdf, hit)
 
 
 def _first_distance(
@@ -111,12 +112,7 @@ def _confirmed(residual: Float[Tensor, "n 3"], per_distance: Float[Tensor, " n"]
 
 @torch.no_grad()
 def refine_correspondence(
-    deform: DeformationFunction,
-    x_d: Float[Tensor, "n 3"],
-    x_c: Float[Tensor, "n 3"],
-    *,
-    max_steps: int = 8,
-    tolerance: float = 1e-4,
+    deform: DeformationFunction, x_d: Float[Tensor, "n 3"], x_c: Float[Tensor, "n 3"]
 ) -> tuple[Float[Tensor, "n 3"], Bool[Tensor, " n"]]:
     """Solve d(x_c) = x_d from a guess; returns points and which of them have converged.
 
@@ -125,11 +121,10 @@ def refine_correspondence(
     """
     image, jacobian = deform.with_jacobian(x_c)
     inverse, residual = torch.nan_to_num(inverse_3x3(jacobian)), image - x_d
-    x_c = x_c.clone()
-    rows = torch.arange(len(x_c), device=x_c.device)
+    x_c, rows = x_c.clone(), torch.arange(len(x_c), device=x_c.device)
     longest = MAX_FIRST_STEP
-    for _ in range(max_steps):
-        rows = rows[residual[rows].norm(dim=-1) >= tolerance]
+    for _ in range(POINT_STEPS):
+        rows = rows[residual[rows].norm(dim=-1) >= POINT_TOLERANCE]
         if len(rows) == 0:
             break
         step = _limit(-torch.nan_to_num(matvec(inverse[rows], residual[rows])), longest)
@@ -138,7 +133,7 @@ def refine_correspondence(
         inverse[rows] = good_broyden_update(inverse[rows], step, there - residual[rows])
         x_c[rows], residual[rows] = moved, there
         longest = MAX_POINT_STEP
-    return x_c, residual.norm(dim=-1) < tolerance
+    return x_c, residual.norm(dim=-1) < POINT_TOLERANCE
 
 
 def _limit(update: Float[Tensor, "n 3"], longest: float) -> Float[Tensor, "n 3"]:

@@ -6,8 +6,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from imavatar.rendering.avatar import Avatar
-from imavatar.rendering.camera import cast_rays
-from imavatar.rendering.image import RenderedImage, resolve, subpixels
+from imavatar.rendering.image import NOTHING, RenderedImage, image_rays, resolve
 from imavatar.rendering.proxy_mesh import ProxyMesh
 from imavatar.types import Camera, PosedHead
 
@@ -27,31 +26,23 @@ class PreviewRenderer:
     """
 
     def __init__(self, avatar: Avatar, *, resolution: int, bound: float, supersample: int = 1):
-        self.avatar = avatar
-        self.resolution = resolution
-        self.bound = bound
-        self.supersample = supersample
+        self.avatar, self.resolution, self.bound, self.supersample = avatar, resolution, bound, supersample
         self._mesh: ProxyMesh | None = None
         self._latent: Tensor | None = None
 
     @torch.no_grad()
     def render(self, camera: Camera, posed: PosedHead, height: int, width: int) -> RenderedImage:
         """The image of one camera and one posed head (records of one row)."""
-        device = posed.bone_transforms.device
-        mesh = self._mesh_of(posed)
-        pixels = subpixels(height, width, self.supersample, device)
-        columns = torch.zeros(len(pixels), 8, device=device)
-        columns[:, :3] = 1.0
+        mesh, rays = self._mesh_of(posed), image_rays(camera, height, width, self.supersample)
+        samples = torch.tensor(NOTHING, device=rays.origins.device).repeat(len(rays), 1)
         if len(mesh.faces) > 0:
-            frame = torch.zeros(len(pixels), dtype=torch.long, device=device)
-            rays = cast_rays(camera, pixels.to(camera.intrinsics), frame)
             met = mesh.pose(self.avatar.for_frame(posed)).cast(rays.origins, rays.directions)
             hit = (met.face >= 0).nonzero()[:, 0]
             looks = mesh.interpolate(self._vertex_looks(mesh, posed, met.face[hit]), met[hit])
             normal = F.normalize(looks[:, 3:], dim=-1)
             ones, depth = torch.ones_like(looks[:, :1]), met.depth[hit][:, None]
-            columns[hit] = torch.cat([looks[:, :3], normal, ones, depth], dim=-1)
-        return resolve(columns, height, width, self.supersample)
+            samples[hit] = torch.cat([looks[:, :3], normal, ones, depth], dim=-1)
+        return resolve(samples, height, width, self.supersample)
 
     def _mesh_of(self, posed: PosedHead) -> ProxyMesh:
         """The surface's mesh, made anew if the latent code is another one than before."""

@@ -37,6 +37,14 @@ INFLATION = 1.5
 the height of the arc over the longest of their edges, so that a ray which grazes the surface meets the mesh."""
 
 
+def newton_step(
+    points: Float[Tensor, "n 3"], sdf: Float[Tensor, " n"], gradient: Float[Tensor, "n 3"], longest: float
+) -> Float[Tensor, "n 3"]:
+    """Points moved along the gradient towards the zero set, by about `longest` at most."""
+    step = sdf / gradient.square().sum(dim=-1).clamp(min=0.1)
+    return points - step.clamp(-longest, longest)[:, None] * gradient
+
+
 class ProxyMesh:
     """Vertices on the zero set of a signed-distance field, their gradients, and faces.
 
@@ -44,7 +52,6 @@ class ProxyMesh:
     outwards where the surface is curved.
 
     Args:
-        field: the canonical signed distance.
         resolution: cells along the longest side of the surface's bounding box.
         bound: half the side of the cube that is searched.
     """
@@ -58,8 +65,7 @@ class ProxyMesh:
         self.inflated = self.vertices
         self._index: MeshBVH | None = None
         self._features: tuple[Tensor, Tensor] | None = None
-        self._age = 0
-        self._updates = self._probe = 0
+        self._age = self._updates = self._probe = 0
         self._follow: tuple[Tensor, Tensor] | None = None
         self._posed: MeshDeformation | None = None
         self.project(field)
@@ -104,9 +110,7 @@ class ProxyMesh:
 
     def _step(self, sdf: Float[Tensor, " v"]) -> None:
         """Move each vertex, `sdf` off the zero set, along its gradient by no more than a cell."""
-        step = sdf / self.gradients.square().sum(dim=-1).clamp(min=0.1)
-        step = step.clamp(-self.cell, self.cell)
-        self.vertices = self.vertices - step[:, None] * self.gradients
+        self.vertices = newton_step(self.vertices, sdf, self.gradients, self.cell)
         self.inflated = self._inflated()
         self._features, self._posed = None, None
 
@@ -185,23 +189,17 @@ class ProxyStatistics:
 class CachedProxy:
     """The mesh of a surface that changes little from call to call: kept, updated, or made anew.
 
-    `fresh` says whether the latest mesh is so near the surface that distances on it need not be evaluated.
-
-    Args:
-        resolution: see `ProxyMesh`.
-        bound: see `ProxyMesh`.
+    `fresh` says whether the latest mesh is so near the surface that distances on it need not be evaluated; `resolution`
+    and `bound` are those of `ProxyMesh`.
     """
 
     def __init__(self, *, resolution: int, bound: float):
-        self.resolution = resolution
-        self.bound = bound
-        self.fresh = False
-        self._mesh: ProxyMesh | None = None
-        self._statistics = ProxyStatistics()
+        self.resolution, self.bound, self.fresh = resolution, bound, False
+        self.reset()
 
     def reset(self) -> None:
         """Forget the mesh."""
-        self._mesh = None
+        self._mesh: ProxyMesh | None = None
         self._statistics = ProxyStatistics()
 
     def statistics(self) -> dict[str, float]:
@@ -217,12 +215,10 @@ class CachedProxy:
             found.drift = max(found.drift, drift)
         if mesh is None or len(mesh.faces) == 0 or drift > REBUILD_DRIFT:
             self._mesh = mesh = ProxyMesh(field, resolution=self.resolution, bound=self.bound, device=device)
-            found.rebuilt += 1
-            found.calls = 0
+            found.rebuilt, found.calls = found.rebuilt + 1, 0
         elif drift > UPDATE_DRIFT:
             mesh.update(field)
-            found.moved += 1
-            found.calls = 0
+            found.moved, found.calls = found.moved + 1, 0
         self.fresh = drift < FRESH_DRIFT
         found.seconds += time.perf_counter() - started
         found.calls += 1

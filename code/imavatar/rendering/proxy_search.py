@@ -1,10 +1,11 @@
 """Surface search from a posed mesh of the canonical surface, refined by Newton's method.
 
-The canonical surface is meshed and pushed forward through the deformer, which needs no root
-finding; rays are cast against the posed mesh, and each hit is refined on the very system that
-defines the analytic gradient. What cannot be confirmed is looked for along a short piece of the
-ray.
+The canonical surface is meshed and pushed forward through the deformer, which needs no root finding; rays are cast
+against the posed mesh, and each hit is refined on the very system that defines the analytic gradient. What cannot be
+confirmed is looked for along a short piece of the ray.
 """
+
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,7 +15,7 @@ from imavatar.fields.functions import DistanceFunction, MeshDeformation
 from imavatar.numerics.intersection import ray_sphere_interval
 from imavatar.numerics.mesh_bvh import PAST_FACE, MeshPoints
 from imavatar.numerics.precision import full_precision
-from imavatar.rendering.correspondence import CorrespondenceSettings, find_canonical
+from imavatar.rendering.correspondence import CorrespondenceSettings, find_canonical, overwrite
 from imavatar.rendering.local_search import search_near
 from imavatar.rendering.newton import refine_correspondence, refine_on_ray
 from imavatar.rendering.proxy_mesh import CachedProxy, ProxyMesh
@@ -55,7 +56,7 @@ class ProxySearch:
         self.radius = radius
         self.correspondence = correspondence
         self.proxy = CachedProxy(resolution=resolution, bound=radius)
-        self._training_calls = 0
+        self.reset()
 
     def reset(self) -> None:
         """Forget the mesh: the next call makes a new one."""
@@ -68,78 +69,54 @@ class ProxySearch:
 
     @torch.no_grad()
     def __call__(
-        self,
-        deform: MeshDeformation,
-        field: DistanceFunction,
-        rays: RayBundle,
-        foreground: Bool[Tensor, " n"] | None,
+        self, deform: MeshDeformation, field: DistanceFunction, rays: RayBundle, foreground: Bool[Tensor, " n"] | None
     ) -> SurfaceHits:
         """Hits of rays of one frame; conventions as in `surface_search.find_surface`."""
         with full_precision(rays.origins.device):
-            return self._find(deform, field, rays, foreground)
-
-    def _find(
-        self,
-        deform: MeshDeformation,
-        field: DistanceFunction,
-        rays: RayBundle,
-        foreground: Bool[Tensor, " n"] | None,
-    ) -> SurfaceHits:
-        mesh = self.proxy.mesh(field, rays.origins.device)
-        near, far, meets = ray_sphere_interval(rays.origins, rays.directions, self.radius)
-        trace = _Trace(deform, field, mesh, rays, near, estimates=self.proxy.fresh)
-        if len(rays) == 0 or len(mesh.faces) == 0:
-            return trace.hits()
-        index = mesh.pose(deform)
-        cast = index.cast(rays.origins, rays.directions)
-        unconfirmed = trace.refine_mesh_hits(cast)
-        if foreground is not None:
-            missed = ((cast.face < 0) & meets).nonzero()[:, 0]
-            passing = rays[missed]
-            approach = index.closest_approach(passing.origins, passing.directions, near[missed], far[missed])
-            inside = trace.refine_approaches(missed, approach)
-            self._training_calls += 1
-            searched = self._training_calls % TRAINING_PERIOD == 0
-            unconfirmed = torch.cat([unconfirmed, inside]) if searched else unconfirmed[:0]
-        trace.mesh_depth = trace.depth.clone()
-        for _ in range(MAX_CASTS):
-            trace.search_locally(unconfirmed)
-            unconfirmed = trace.cast_behind(unconfirmed[~trace.hit[unconfirmed]])
-        if foreground is not None:
-            trace.search_false_hits(foreground, self.correspondence)
-        return trace.hits()
+            mesh = self.proxy.mesh(field, rays.origins.device)
+            near, far, meets = ray_sphere_interval(rays.origins, rays.directions, self.radius)
+            trace = _Trace(deform, field, mesh, rays, near, self.proxy.fresh)
+            if len(rays) == 0 or len(mesh.faces) == 0:
+                return trace.hits
+            index = mesh.pose(deform)
+            cast = index.cast(rays.origins, rays.directions)
+            unconfirmed = trace.refine_mesh_hits(cast)
+            if foreground is not None:
+                missed = ((cast.face < 0) & meets).nonzero()[:, 0]
+                passing = rays[missed]
+                approach = index.closest_approach(passing.origins, passing.directions, near[missed], far[missed])
+                inside = trace.refine_approaches(missed, approach)
+                self._training_calls += 1
+                searched = self._training_calls % TRAINING_PERIOD == 0
+                unconfirmed = torch.cat([unconfirmed, inside]) if searched else unconfirmed[:0]
+            trace.mesh_depth = trace.hits.depth.clone()
+            for _ in range(MAX_CASTS):
+                trace.search_locally(unconfirmed)
+                unconfirmed = trace.cast_behind(unconfirmed[~trace.hits.hit[unconfirmed]])
+            if foreground is not None:
+                trace.search_false_hits(foreground, self.correspondence)
+            return trace.hits
 
 
+@dataclass
 class _Trace:
     """One call: a frame's functions, its rays, and what is known of each ray so far.
 
-    Args:
-        depth: of each ray until something is known of it.
-        estimates: the mesh is so near the surface that distances on it need not be evaluated.
+    `mesh_depth` is where rays meet the mesh, as far as they have been followed; with `estimates` the mesh is so near
+    the surface that distances on it need not be evaluated.
     """
 
-    def __init__(
-        self,
-        deform: MeshDeformation,
-        field: DistanceFunction,
-        mesh: ProxyMesh,
-        rays: RayBundle,
-        depth: Float[Tensor, " n"],
-        *,
-        estimates: bool,
-    ):
-        self.deform, self.field, self.mesh, self.rays, self.estimates = deform, field, mesh, rays, estimates
-        self.depth = depth.clone()
-        self.hit = torch.zeros(len(rays), dtype=torch.bool, device=depth.device)
-        self.x_c = torch.zeros_like(rays.origins)
-        self.sdf = torch.ones_like(depth)
-        self.converged = torch.zeros_like(self.hit)
-        self.mesh_depth = depth
-        """Where rays meet the mesh, as far as they have been followed."""
+    deform: MeshDeformation
+    field: DistanceFunction
+    mesh: ProxyMesh
+    rays: RayBundle
+    mesh_depth: Float[Tensor, " n"]
+    estimates: bool
 
-    def hits(self) -> SurfaceHits:
-        """What is known, as a record."""
-        return SurfaceHits(self.depth, self.hit, self.x_c, self.sdf, self.converged)
+    def __post_init__(self):
+        depth, none = self.mesh_depth, torch.zeros_like(self.mesh_depth, dtype=torch.bool)
+        x_c, sdf = torch.zeros_like(self.rays.origins), torch.ones_like(depth)
+        self.hits = SurfaceHits(depth.clone(), none, x_c, sdf, none.clone())
 
     def refine_mesh_hits(self, cast: MeshPoints) -> Rows:
         """Newton from the mesh's hits; returns the rays whose hit could not be confirmed."""
@@ -148,10 +125,11 @@ class _Trace:
             return rows
         met = cast[rows]
         start = self.mesh.interpolate(self.mesh.vertices, met)
-        left, sdf = self._confirm(rows, met, start, met.depth)
-        rows = rows[left]
-        self._put(rows, cast.depth[rows], start[left], sdf.abs(), torch.zeros_like(rows, dtype=torch.bool))
-        return rows
+        found = self._confirm(rows, met, start, met.depth)
+        none, left = torch.zeros_like(found.hit), ~found.hit
+        unconfirmed = SurfaceHits(met.depth, none, start, found.sdf.abs(), none)
+        overwrite(self.hits, rows[left], unconfirmed[left])
+        return rows[left]
 
     def refine_approaches(self, missed: Rows, approach: MeshPoints) -> Rows:
         """Canonical points where rays come closest to the mesh; returns the rays that are inside after all."""
@@ -161,17 +139,16 @@ class _Trace:
         start = self.mesh.interpolate(self.mesh.vertices, approach)
         x_c, converged = refine_correspondence(self.deform, x_d, start)
         sdf = self.field(x_c)
-        self._put(missed, approach.depth, x_c, sdf, converged)
+        overwrite(self.hits, missed, SurfaceHits(approach.depth, torch.zeros_like(converged), x_c, sdf, converged))
         return missed[converged & (sdf < 0)]
 
     def search_locally(self, unconfirmed: Rows) -> None:
         """Along a short piece of the ray around where the mesh was met."""
         if len(unconfirmed) == 0:
             return
-        start, depth = self.x_c[unconfirmed], self.depth[unconfirmed]
-        found = search_near(self.deform, self.field, self.rays[unconfirmed], start, depth)
-        self._put(unconfirmed, found.depth, found.x_c, found.sdf, found.converged)
-        self.hit[unconfirmed] = found.hit
+        known = self.hits[unconfirmed]
+        found = search_near(self.deform, self.field, self.rays[unconfirmed], known.x_c, known.depth)
+        overwrite(self.hits, unconfirmed, found)
 
     def cast_behind(self, without_hit: Rows) -> Rows:
         """Newton from the next hit of the mesh where nothing was found at the one before, at `mesh_depth`.
@@ -190,18 +167,18 @@ class _Trace:
             return rows
         self.mesh_depth[rows] = depth = passed[again] + cast.depth
         start = self.mesh.interpolate(self.mesh.vertices, cast)
-        left, _ = self._confirm(rows, cast, start, depth)
-        self.depth[rows[left]], self.x_c[rows[left]] = depth[left], start[left]
+        left = ~self._confirm(rows, cast, start, depth).hit
+        self.hits.depth[rows[left]], self.hits.x_c[rows[left]] = depth[left], start[left]
         return rows[left]
 
     def search_false_hits(self, foreground: Bool[Tensor, " n"], settings: CorrespondenceSettings) -> None:
         """Rays that hit outside the mask take their least signed distance, as in the paper."""
-        false_hits = (self.hit & ~foreground).nonzero()[:, 0]
-        self.converged[false_hits] = False
+        false_hits = (self.hits.hit & ~foreground).nonzero()[:, 0]
+        self.hits.converged[false_hits] = False
         false_hits = false_hits[:TRAINING_LIMIT]
         if len(false_hits) == 0:
             return
-        entry = self.depth[false_hits]
+        entry = self.hits.depth[false_hits]
         found = find_surface(
             lambda x_d: find_canonical(self.deform, self.field, x_d, settings, distinct=True),
             self.rays[false_hits],
@@ -209,33 +186,15 @@ class _Trace:
             n_samples=FALSE_HIT_SAMPLES,
             foreground=torch.zeros_like(entry, dtype=torch.bool),
         )
-        self._put(false_hits, found.depth, found.x_c, found.sdf, found.converged)
+        overwrite(self.hits, false_hits, replace(found, hit=torch.ones_like(found.hit)))
 
     def _confirm(
         self, rows: Rows, met: MeshPoints, start: Float[Tensor, "k 3"], depth: Float[Tensor, " k"]
-    ) -> tuple[Bool[Tensor, " k"], Float[Tensor, " u"]]:
-        """Newton on rays that meet the mesh at points `met`, at some depths, from canonical points; notes successes.
-
-        Returns which of the rays are not confirmed, and their signed distances.
-        """
+    ) -> SurfaceHits:
+        """Newton on rays that meet the mesh at points `met`, at some depths, from canonical points; notes its hits."""
         gradient = self.mesh.interpolate(self.mesh.gradients, met)
         estimate = self.mesh.estimate_sdf(start, met) if self.estimates else None
-        x_c, found, sdf, accepted = refine_on_ray(
-            self.deform, self.field, self.rays[rows], start, gradient, estimate=estimate
-        )
-        accepted &= (found - depth).abs() < FARTHEST_MOVE
-        confirmed = rows[accepted]
-        self._put(confirmed, found[accepted], x_c[accepted], sdf[accepted], accepted[accepted])
-        self.hit[confirmed] = True
-        return ~accepted, sdf[~accepted]
-
-    def _put(
-        self,
-        rows: Rows,
-        depth: Float[Tensor, " k"],
-        x_c: Float[Tensor, "k 3"],
-        sdf: Float[Tensor, " k"],
-        converged: Bool[Tensor, " k"],
-    ) -> None:
-        self.depth[rows], self.x_c[rows] = depth, x_c
-        self.sdf[rows], self.converged[rows] = sdf, converged
+        found = refine_on_ray(self.deform, self.field, self.rays[rows], start, gradient, estimate=estimate)
+        found = replace(found, hit=found.hit & ((found.depth - depth).abs() < FARTHEST_MOVE))
+        overwrite(self.hits, rows[found.hit], found[found.hit])
+        return found

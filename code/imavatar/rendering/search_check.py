@@ -1,6 +1,6 @@
 """How well a surface search agrees with the paper's on one frame."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 
@@ -26,10 +26,6 @@ class SearchAgreement:
     median_depth_difference: float
     largest_depth_difference: float
 
-    def as_dict(self) -> dict[str, float]:
-        """For a JSON file."""
-        return asdict(self)
-
     def __str__(self) -> str:
         return (
             f"search check: {self.rays} rays, {self.common_hits} hits of both searches, "
@@ -40,20 +36,13 @@ class SearchAgreement:
 
 @torch.no_grad()
 def compare_searches(
-    avatar: Avatar,
-    search: Search,
-    reference: Search,
-    view: View,
-    posed: PosedHead,
-    *,
-    stride: int,
+    avatar: Avatar, search: Search, reference: Search, view: View, posed: PosedHead, *, stride: int
 ) -> SearchAgreement:
     """Run two searches on every `stride`-th pixel, both ways, of one frame (records of one row)."""
     camera = view.camera
     pixels = pixel_grid(view.height, view.width, camera.intrinsics.device).view(view.height, view.width, 2)
     pixels = pixels[stride // 2 :: stride, stride // 2 :: stride].reshape(-1, 2)
-    frame = torch.zeros(len(pixels), dtype=torch.long, device=pixels.device)
-    rays = cast_rays(camera, pixels.to(camera.intrinsics.dtype), frame)
+    rays = cast_rays(camera, pixels.to(camera.intrinsics.dtype), torch.zeros_like(pixels[:, 0], dtype=torch.long))
     deform, field = avatar.for_frame(posed), avatar.field(posed)
     found = search(deform, field, rays, None)
     expected = reference(deform, field, rays, None)

@@ -50,19 +50,10 @@ def extract_mesh(
 
 
 @torch.no_grad()
-def avatar_mesh(
-    avatar: Avatar, posed: PosedHead, *, resolution: int, bound: float = 1.2, keep_largest: bool = True
-) -> SurfaceMesh:
+def avatar_mesh(avatar: Avatar, posed: PosedHead, *, resolution: int) -> SurfaceMesh:
     """The surface of an avatar in canonical space and in the space of one frame (a PosedHead of one row)."""
-    canonical, faces = extract_mesh(
-        avatar.field(posed),
-        resolution=resolution,
-        bound=bound,
-        keep_largest=keep_largest,
-        device=posed.bone_transforms.device,
-    )
-    deform = avatar.for_frame(posed)
-    parts = canonical.split(CHUNK)
+    canonical, faces = extract_mesh(avatar.field(posed), resolution=resolution, device=posed.bone_transforms.device)
+    deform, parts = avatar.for_frame(posed), canonical.split(CHUNK)
     deformed = torch.cat([deform(x_c) for x_c in parts])
     colours = torch.cat([avatar.appearance(x_c, posed).rgb for x_c in parts])
     return SurfaceMesh(canonical, deformed, colours, faces)

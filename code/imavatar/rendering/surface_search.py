@@ -1,16 +1,16 @@
 """The paper's surface search: uniform samples along the ray, then secant steps (docs/method.md, section 6)."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from imavatar.fields.functions import DeformationFunction, DistanceFunction
 from imavatar.numerics.intersection import ray_sphere_interval, secant_search
 from imavatar.numerics.precision import full_precision
-from imavatar.rendering.correspondence import Correspondence, CorrespondenceSettings, find_canonical
+from imavatar.rendering.correspondence import Correspondence, CorrespondenceSettings, find_canonical, overwrite
 from imavatar.types import RayBundle, SurfaceHits, concatenate
 
 QUERY_CHUNK, QUERY_CHUNK_GPU = 8192, 65536
@@ -20,27 +20,15 @@ Query = Callable[[Float[Tensor, "n 3"]], Correspondence]
 Interval = tuple[Float[Tensor, " n"], Float[Tensor, " n"], Bool[Tensor, " n"]]
 
 
+@dataclass(frozen=True, kw_only=True)
 class PaperSearch:
-    """Uniform samples in a bounding sphere, each solved from three guesses, then secant steps.
+    """Uniform samples in a bounding sphere, each solved from three guesses, then secant steps; see `find_surface`."""
 
-    Args:
-        wrap: see `find_surface`.
-    """
-
-    def __init__(
-        self,
-        *,
-        radius: float = 1.2,
-        n_samples: int = 100,
-        n_secant_steps: int = 8,
-        correspondence: CorrespondenceSettings,
-        wrap: bool = False,
-    ):
-        self.radius = radius
-        self.n_samples = n_samples
-        self.n_secant_steps = n_secant_steps
-        self.correspondence = correspondence
-        self.wrap = wrap
+    radius: float = 1.2
+    n_samples: int = 100
+    n_secant_steps: int = 8
+    correspondence: CorrespondenceSettings
+    wrap: bool = False
 
     def reset(self) -> None:
         """Nothing is kept between calls."""
@@ -82,12 +70,11 @@ def find_surface(
 ) -> SurfaceHits:
     """First surface point of each ray in a depth interval; no gradient.
 
-    A ray without a negative sample, and in training (`foreground` given) every ray outside the
-    mask, takes its sample of least signed distance instead. `hit` means that a sample was negative.
-    Rays that miss the sphere never hit: their depth is their closest approach in training, 0 in
-    evaluation, and where a canonical point is found there its signed distance counts as any other.
-    A ray that starts inside the surface has its first sample negative and no sample before it: that
-    sample is taken as the surface.
+    A ray without a negative sample, and in training (`foreground` given) every ray outside the mask, takes its sample
+    of least signed distance instead. `hit` means that a sample was negative. Rays that miss the sphere never hit: their
+    depth is their closest approach in training, 0 in evaluation, and where a canonical point is found there its signed
+    distance counts as any other. A ray that starts inside the surface has its first sample negative and no sample
+    before it: that sample is taken as the surface.
 
     Args:
         query: deformed points to canonical ones with their signed distances.
@@ -95,8 +82,6 @@ def find_surface(
             `ray_sphere_interval` returns for the paper's bounding sphere of radius 1.2.
         wrap: search a ray that starts inside between its last sample and its first, as the authors' code does.
     """
-    if len(rays) == 0:
-        return _empty(rays)
     near, far, meets = interval
     fraction = torch.linspace(0, 1, n_samples, dtype=near.dtype, device=near.device)
     depths = near[:, None] + fraction * (far - near)[:, None]  # [n, s]
@@ -111,81 +96,26 @@ def find_surface(
     first = inside.to(torch.uint8).argmax(dim=-1)
     chosen = torch.where(wants_surface, first, values.argmin(dim=-1))
     rows = torch.arange(n_meets, device=near.device)
-    x_c = found.x_c.view(n_meets, n_samples, 3)[rows, chosen].clone()
-    sdf = values[rows, chosen].clone()
-    converged = found.converged.view(n_meets, n_samples)[rows, chosen].clone()
-    depth = depths[meets][rows, chosen].clone()
+    sample = found[rows * n_samples + chosen]
+    met = SurfaceHits(depths[meets][rows, chosen], hit, sample.x_c, sample.sdf, sample.converged)
 
     bracketed = (wants_surface & ((first > 0) | wrap)).nonzero()[:, 0]
     if len(bracketed) > 0:
-        refined = _refine(query, rays[meets][bracketed], depths[meets], values, first, bracketed, n_secant_steps)
-        depth[bracketed], corresponding = refined
-        x_c[bracketed] = corresponding.x_c
-        sdf[bracketed] = corresponding.sdf
-        converged[bracketed] = corresponding.converged
-    missing_depth = torch.zeros_like(near) if foreground is None else near
-    hits = _scatter(meets, missing_depth, SurfaceHits(depth, hit, x_c, sdf, converged))
-    return _with_missing(query, rays, meets, hits)
+        crossing, inner = rays[meets][bracketed], first[bracketed]
+        ends = [table[bracketed, end] for table in (depths[meets], values) for end in (inner - 1, inner)]
+        t = secant_search(lambda t, rows: query(crossing[rows].at(t)).sdf, *ends, n_steps=n_secant_steps)
+        met.depth[bracketed] = t
+        overwrite(met, bracketed, query(crossing.at(t)))
+    depth = torch.zeros_like(near) if foreground is None else near.clone()
+    none, origin = torch.zeros_like(meets), torch.zeros_like(rays.origins)
+    hits = SurfaceHits(depth, none, origin, torch.ones_like(depth), none.clone())
+    overwrite(hits, meets, met)
+    missing = (~meets).nonzero()[:, 0]
+    if len(missing) > 0:
+        overwrite(hits, missing, _query_all(query, rays[missing].at(depth[missing])))
+    return hits
 
 
 def _query_all(query: Query, points: Float[Tensor, "n 3"]) -> Correspondence:
     size = QUERY_CHUNK_GPU if points.is_cuda else QUERY_CHUNK
-    chunks = [query(chunk) for chunk in points.split(size)] if len(points) else [query(points)]
-    return concatenate(chunks)
-
-
-def _refine(
-    query: Query,
-    rays: RayBundle,
-    depths: Float[Tensor, "m s"],
-    values: Float[Tensor, "m s"],
-    first: Int[Tensor, " m"],
-    bracketed: Int[Tensor, " k"],
-    n_steps: int,
-) -> tuple[Float[Tensor, " k"], Correspondence]:
-    """Depths of the surface between the first sample inside and the one before, and what is there.
-
-    Args:
-        rays: the `bracketed` ones of the m rays.
-    """
-    inside_index = first[bracketed]
-    before = inside_index - 1
-    depth = secant_search(
-        lambda t, rows: query(rays[rows].at(t)).sdf,
-        depths[bracketed, before],
-        depths[bracketed, inside_index],
-        values[bracketed, before],
-        values[bracketed, inside_index],
-        n_steps,
-    )
-    return depth, query(rays.at(depth))
-
-
-def _scatter(meets: Bool[Tensor, " n"], missing_depth: Float[Tensor, " n"], found: SurfaceHits) -> SurfaceHits:
-    """What is known of the rays that meet the volume, put among all rays."""
-    n = len(meets)
-    full_depth = missing_depth.clone()
-    full_hit = torch.zeros_like(meets)
-    full_x_c = found.depth.new_zeros(n, 3)
-    full_sdf = found.depth.new_ones(n)
-    full_converged = torch.zeros_like(meets)
-    full_depth[meets], full_hit[meets], full_x_c[meets] = found.depth, found.hit, found.x_c
-    full_sdf[meets], full_converged[meets] = found.sdf, found.converged
-    return SurfaceHits(full_depth, full_hit, full_x_c, full_sdf, full_converged)
-
-
-def _with_missing(query: Query, rays: RayBundle, meets: Bool[Tensor, " n"], hits: SurfaceHits) -> SurfaceHits:
-    """Canonical points and signed distances of the rays that miss the volume, at their one depth."""
-    missing = (~meets).nonzero()[:, 0]
-    if len(missing) == 0:
-        return hits
-    found = _query_all(query, rays[missing].at(hits.depth[missing]))
-    x_c, sdf, converged = hits.x_c.clone(), hits.sdf.clone(), hits.converged.clone()
-    x_c[missing], sdf[missing], converged[missing] = found.x_c, found.sdf, found.converged
-    return replace(hits, x_c=x_c, sdf=sdf, converged=converged)
-
-
-def _empty(rays: RayBundle) -> SurfaceHits:
-    zero = rays.origins.new_zeros(0)
-    none = torch.zeros(0, dtype=torch.bool, device=zero.device)
-    return SurfaceHits(zero, none, rays.origins.new_zeros(0, 3), zero.clone(), none.clone())
+    return concatenate([query(chunk) for chunk in points.split(size)])

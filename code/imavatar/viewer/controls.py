@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from imavatar.anatomy import POSE_SIZE, pose_slice
-from imavatar.head.joint_sliders import JOINT_SLIDERS, LARGEST_COEFFICIENT, N_COEFFICIENTS, JointSlider
+from imavatar.head.joint_sliders import JOINT_SLIDERS, LARGEST_COEFFICIENT, N_COEFFICIENTS
 from imavatar.types import HeadParameters
 
 
@@ -27,9 +27,7 @@ class Control:
 
 
 def controls_of(
-    n_expression: int,
-    named: Mapping[str, Float[np.ndarray, " e"]],
-    units: Mapping[str, Float[np.ndarray, " e"]],
+    n_expression: int, named: Mapping[str, Float[np.ndarray, " e"]], units: Mapping[str, Float[np.ndarray, " e"]]
 ) -> list[Control]:
     """The controls of a head model: its named expressions, the joints, its face units, single coefficients.
 
@@ -38,18 +36,15 @@ def controls_of(
         units: those of ARKit's face units.
     """
     controls = [Control("expression", name, 0.0, 1.0, vector[:n_expression]) for name, vector in named.items()]
-    controls += [_joint_control(slider) for slider in JOINT_SLIDERS]
+    for slider in JOINT_SLIDERS:
+        pose = {pose_slice(joint).start + axis: factor for joint, axis, factor in slider.turns}
+        controls.append(Control("pose", slider.label, slider.low, slider.high, pose=pose))
     controls += [Control("face units", name, 0.0, 1.0, vector[:n_expression]) for name, vector in units.items()]
     controls += [
         Control("coefficients", f"expression_{k:02d}", -LARGEST_COEFFICIENT, LARGEST_COEFFICIENT, {k: 1.0})
         for k in range(min(n_expression, N_COEFFICIENTS))
     ]
     return controls
-
-
-def _joint_control(slider: JointSlider) -> Control:
-    pose = {pose_slice(joint).start + axis: factor for joint, axis, factor in slider.turns}
-    return Control("pose", slider.label, slider.low, slider.high, pose=pose)
 
 
 def head_of(controls: Sequence[Control], values: Sequence[float], base: HeadParameters) -> HeadParameters:

@@ -9,6 +9,7 @@ import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from inspect import isawaitable, signature
 from types import CodeType, ModuleType
@@ -21,15 +22,7 @@ from websockets.asyncio.server import ServerConnection
 
 from imavatar.errors import ImavatarError
 from imavatar.viewer.access import Access
-from imavatar.viewer.messages import (
-    LARGEST_MESSAGE,
-    Between,
-    CameraMessage,
-    GuiMessage,
-    Offer,
-    OneOf,
-    admitted,
-)
+from imavatar.viewer.messages import LARGEST_MESSAGE, Between, CameraMessage, GuiMessage, Offer, OneOf, admitted
 
 TESTED = "1.1.1"
 MOST_BROWSERS = 8
@@ -96,7 +89,7 @@ class _Gate:
         self.asked = True
         settings |= {
             "process_request": self._requests(settings.get("process_request")),
-            "create_connection": self._connection,
+            "create_connection": partial(_Connection, self._offer),
             "max_size": LARGEST_MESSAGE,
             "logger": _handshakes,
         }
@@ -136,9 +129,6 @@ class _Gate:
                 self._n_browsers -= 1
 
         return handle
-
-    def _connection(self, *args: Any, **settings: Any) -> ServerConnection:
-        return _Connection(self._offer, *args, **settings)
 
     def _offer(self, uuid: str) -> Offer | None:
         """What the control of an identifier offers in its browser."""

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
@@ -15,7 +15,7 @@ from imavatar.baking.baked import BakedAvatar, frame_transforms
 from imavatar.baking.drawing import draw
 from imavatar.rendering.character import Character
 from imavatar.rendering.image import ImageRenderer, soften_silhouette
-from imavatar.types import Camera, HeadParameters
+from imavatar.types import Camera, HeadParameters, concatenate
 from imavatar.viewer.camera import rows_of
 
 BAND = 32
@@ -35,18 +35,13 @@ class LiveRenderer:
     search holds a fine mesh.
 
     Args:
-        character: whose exact images are rendered.
         baked: its mesh, with colours of its vertices.
         renderers: of exact images, the quickest first, all without softened silhouettes.
         silhouette_blur: of the last one's images, pixels; see `soften_silhouette`.
     """
 
     def __init__(
-        self,
-        character: Character,
-        baked: BakedAvatar,
-        renderers: Sequence[ImageRenderer],
-        silhouette_blur: float = 0.0,
+        self, character: Character, baked: BakedAvatar, renderers: Sequence[ImageRenderer], silhouette_blur: float = 0.0
     ):
         self.character = character
         self.baked = _single_precision(baked)
@@ -87,9 +82,8 @@ class LiveRenderer:
                     parts.append(renderer.render(rows_of(camera, first), posed, n, width))
                 shown[first : first + n] = _bytes(_unit(parts[-1].rgb))
                 yield shown.copy()
-        whole = type(parts[0])(**{f.name: torch.cat([getattr(p, f.name) for p in parts]) for f in fields(parts[0])})
         if self.silhouette_blur > 0:
-            yield _bytes(_unit(soften_silhouette(whole, self.silhouette_blur).rgb))
+            yield _bytes(_unit(soften_silhouette(concatenate(parts), self.silhouette_blur).rgb))
 
     @contextmanager
     def _turn(self, wanted: Callable[[], bool]) -> Iterator[bool]:

@@ -34,12 +34,7 @@ class Clock:
 
 
 class Session:
-    """One browser's view; `run` in a thread of its own until `stop`.
-
-    Args:
-        client: the browser.
-        renderer: shared by all sessions, as is the scene.
-    """
+    """One browser's view of the scene that all share; `run` in a thread of its own until `stop`."""
 
     def __init__(
         self,
@@ -49,10 +44,7 @@ class Session:
         settings: ViewerSettings,
         clock: Clock | None = None,
     ):
-        self.client = client
-        self.renderer = renderer
-        self.scene = scene
-        self.fps = settings.fps
+        self.client, self.renderer, self.scene, self.fps = client, renderer, scene, settings.fps
         self._clock = clock or Clock()
         self._changed = threading.Event()
         self._changed.set()

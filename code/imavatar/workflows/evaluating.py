@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from imavatar import build
@@ -74,7 +74,7 @@ def evaluate_run(trained: TrainedAvatar, *, only_json: bool = False, optimised: 
             found = sequences[name] = _evaluate_sequence(trained, name, dataset, pose, networks)
             if trained.config.model.method != TEXTURED_HEAD:
                 agreements[name] = _check_search(trained, dataset)
-                write_text(found.folder / "search_check.json", json.dumps(agreements[name].as_dict(), indent=1))
+                write_text(found.folder / "search_check.json", json.dumps(asdict(agreements[name]), indent=1))
         return RunEvaluation(sequences, agreements, _write_report(trained, sequences))
 
 
