@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 
-from imavatar.cli.allocator import keep_freed_memory
+from imavatar.cli.common import keep_freed_memory
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the C library of Linux is asked")

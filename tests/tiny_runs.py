@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.config import load_config
 from imavatar.head.flame import Flame
 from imavatar.rendering.character import Character
-from imavatar.training.checkpoints import load_part
+from imavatar.training.checkpoints import read_checkpoint
 from imavatar.training.run_folder import RunFolder
 from imavatar.workflows.trained import TrainedAvatar
 from oracles_ellipsoid_head import ellipsoid_head
@@ -56,6 +57,11 @@ def losses(root: Path) -> list[float]:
     lines = (run_folder(root) / "train" / "train.csv").read_text().splitlines()
     column = lines[0].split(",").index("loss")
     return [float(line.split(",")[column]) for line in lines[1:]]
+
+
+def load_part(folder: Path, part: str, name: str) -> dict[str, Any]:
+    """The content of one part of a checkpoint."""
+    return read_checkpoint(folder, name, [part])[part].content
 
 
 def model_state(root: Path, name: str) -> dict:

@@ -3,12 +3,9 @@
 Sections that a layer below has defined (`LossWeights`, `TrainSettings`, `LearningRates` ...) are passed on as they are.
 """
 
-from imavatar.builders.data import (
-    build_dataset,
-    build_run_folder,
-    with_subject,
-    with_test_dir,
-)
+# ruff: noqa: F401 (all of them are for others)
+
+from imavatar.builders.data import build_dataset, build_run_folder, with_subject, with_test_dir
 from imavatar.builders.model import (
     build_avatar,
     build_flame,
@@ -28,25 +25,3 @@ from imavatar.builders.training import (
     build_run,
     build_warm_start_surface,
 )
-
-__all__ = [
-    "build_avatar",
-    "build_dataset",
-    "build_flame",
-    "build_frame_parameters",
-    "build_head_assets",
-    "build_head_surface",
-    "build_image_search",
-    "build_objective",
-    "build_parameter_groups",
-    "build_preview_renderer",
-    "build_renderer",
-    "build_run",
-    "build_run_folder",
-    "build_search",
-    "build_warm_start_surface",
-    "find_embedding",
-    "find_head_file",
-    "with_subject",
-    "with_test_dir",
-]

@@ -53,9 +53,7 @@ class HeadSupervision:
     def nearest(self, x_c: Float[Tensor, "m 3"]) -> tuple[Float[Tensor, " m"], Int[Tensor, " m"]]:
         """Squared distance to the nearest vertex (with a gradient), and the vertex."""
         with torch.no_grad():
-            parts = [torch.cdist(chunk, self.vertices).argmin(dim=1) for chunk in x_c.split(1024)]
-            vertex = torch.cat(parts) if parts else torch.zeros(0, dtype=torch.long)
-            vertex = vertex.to(x_c.device)
+            vertex = torch.cat([torch.cdist(chunk, self.vertices).argmin(dim=1) for chunk in x_c.split(1024)])
         return (x_c - self.vertices[vertex]).square().sum(dim=-1), vertex
 
 
@@ -69,8 +67,7 @@ def mask_loss(render: RenderOutput, batch: Batch, alpha: float, normaliser: Norm
     """(1/alpha) binary cross-entropy of -alpha f on converged rays that are not in both masks."""
     rays = ~(render.hits.hit & batch.foreground) & render.hits.converged
     target = batch.foreground[rays].to(render.sdf.dtype)
-    logits = -alpha * render.sdf[rays]
-    entropy = F.binary_cross_entropy_with_logits(logits, target, reduction="sum")
+    entropy = F.binary_cross_entropy_with_logits(-alpha * render.sdf[rays], target, reduction="sum")
     return entropy / (alpha * normaliser(len(batch.foreground)))
 
 
@@ -102,9 +99,8 @@ def field_targets(
 ) -> FieldTargets:
     """Fields of the nearest vertex; with semantics, what the head cannot know is overruled.
 
-    Hair follows the neck joint and cloth the ghost bone (the global joint without one); mouth
-    interior and glasses get zero pose correctives and no skinning loss; they and cloth get zero
-    expression blendshapes.
+    Hair follows the neck joint and cloth the ghost bone (the global joint without one); mouth interior and glasses get
+    zero pose correctives and no skinning loss; they and cloth get zero expression blendshapes.
 
     Args:
         compat: count as the authors' code does: only points near the head, and of these the mouth's interior too for
@@ -119,8 +115,7 @@ def field_targets(
     mouth = semantics[:, SemanticClass.MOUTH_INTERIOR] == 1
     weights, posedirs = fields.weights.clone(), fields.posedirs.clone()
     n_bones = weights.shape[1]
-    first_joint = n_bones - len(Joint)
-    weights[hair] = F.one_hot(torch.tensor(first_joint + Joint.NECK), n_bones).to(weights)
+    weights[hair] = F.one_hot(torch.tensor(n_bones - len(Joint) + Joint.NECK), n_bones).to(weights)
     weights[cloth] = F.one_hot(torch.tensor(0), n_bones).to(weights)
     posedirs[mouth] = 0
     if compat:

@@ -18,9 +18,8 @@ CONF_SUFFIX = ".conf"
 
 def project_dir() -> Path | None:
     """The folder that holds `code`, `confs`, `data`, `scripts`; None where there is none."""
-    own = PACKAGE.parents[1]
-    if _is_project(own):
-        return own
+    if is_checkout():
+        return PACKAGE.parents[1]
     here = Path.cwd()
     return next((folder for folder in (here, *here.parents) if _is_project(folder)), None)
 

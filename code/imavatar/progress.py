@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import TypeVar
 
 from tqdm import tqdm
 
@@ -14,22 +14,11 @@ COUNTED = "{desc}: {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_fmt}]"
 UNCOUNTED = "{desc}: {n_fmt} [{elapsed}, {rate_fmt}]"
 
 
-@runtime_checkable
-class Stream(Protocol):
-    """What text is written to."""
-
-    def write(self, text: str, /) -> object:
-        """Write some text."""
-
-    def flush(self) -> None:
-        """See that it is written."""
-
-
 class _Lines:
-    """What would redraw a bar becomes a line of its own."""
+    """What would redraw a bar on the standard error becomes a line of its own."""
 
-    def __init__(self, stream: Stream):
-        self._stream = stream
+    def __init__(self):
+        self._stream = sys.stderr
 
     def write(self, text: str) -> None:
         if text.strip():
@@ -52,8 +41,7 @@ def progress_bar(what: str, total: int | None = None) -> tqdm:
     if sys.stderr.isatty():
         return tqdm(desc=what, total=total, dynamic_ncols=True)
     layout = UNCOUNTED if total is None else COUNTED
-    lines = _Lines(sys.stderr)
-    return tqdm(desc=what, total=total, file=lines, mininterval=LOG_SECONDS, miniters=1, bar_format=layout)
+    return tqdm(desc=what, total=total, file=_Lines(), mininterval=LOG_SECONDS, miniters=1, bar_format=layout)
 
 
 def track(items: Iterable[Item], what: str, total: int | None = None) -> Iterator[Item]:

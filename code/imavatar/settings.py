@@ -77,8 +77,7 @@ def between(low: int | float, high: int | float) -> Rule:
 
 def one_of(*choices: object) -> Rule:
     """One of a few values."""
-    named = " or ".join(str(choice) for choice in choices)
-    return Rule(named, lambda value: value in choices)
+    return Rule(" or ".join(map(str, choices)), lambda value: value in choices)
 
 
 def _is_ascending(values: Sequence[int]) -> bool:

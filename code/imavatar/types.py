@@ -38,12 +38,9 @@ class TensorRecord:
         return self._map(lambda tensor: tensor.detach())
 
     def _map(self: Record, function: Callable[[Tensor], Tensor]) -> Record:
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return replace(self, **{name: _apply(function, value) for name, value in values.items()})
-
-
-def _apply(function: Callable[[Tensor], Tensor], value: "Tensor | TensorRecord") -> "Tensor | TensorRecord":
-    return value._map(function) if isinstance(value, TensorRecord) else function(value)
+        values = ((f.name, getattr(self, f.name)) for f in fields(self))
+        mapped = {name: v._map(function) if isinstance(v, TensorRecord) else function(v) for name, v in values}
+        return replace(self, **mapped)
 
 
 def concatenate(records: Sequence[Record]) -> Record:
@@ -195,3 +192,7 @@ class Batch:
     rgb: Float[Tensor, "n 3"]
     foreground: Bool[Tensor, " n"]
     semantics: Float[Tensor, "n 9"] | None
+
+    def to(self, device: torch.device) -> "Batch":
+        """The same batch on another device."""
+        return replace(self, **{name: value.to(device) for name, value in vars(self).items() if value is not None})

@@ -32,7 +32,7 @@ import torch  # noqa: E402
 
 from imavatar.cli.exp_runner import exp_runner_main  # noqa: E402
 from imavatar.head.assets import save_head  # noqa: E402
-from imavatar.training import run_checkpoints  # noqa: E402
+from imavatar.training import state  # noqa: E402
 from imavatar.training.checkpoint_files import FOLDERS  # noqa: E402
 from oracles_ellipsoid_head import ellipsoid_head  # noqa: E402
 from oracles_subject import write_subject  # noqa: E402
@@ -205,14 +205,14 @@ class Fuse:
 
     def light(self) -> None:
         """Put itself before `fsync`, `replace` and `unlink`, in this process."""
-        real = run_checkpoints.save_checkpoint
+        real = state.save_checkpoint
 
         def save(*arguments, **options):
             self.saves += 1
             real(*arguments, **options)
             self.saves += 1
 
-        run_checkpoints.save_checkpoint = save
+        state.save_checkpoint = save
         for name in ("fsync", "replace", "unlink"):
             setattr(os, name, self._before(getattr(os, name)))
 

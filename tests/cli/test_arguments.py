@@ -77,7 +77,7 @@ def test_numbers_are_read_as_they_are_written():
     assert [arguments.whole(-3, 8)(text) for text in ("8", "-3", "+4", "007")] == [8, -3, 4, 7]
     assert [arguments.between(0.5, 8)(text) for text in ("8", "0.5", "1e0")] == [8.0, 0.5, 1.0]
     assert arguments.positive(2.0)("1e-9") == 1e-9
-    assert arguments.whole_numbers("x", "y")("3, 4") == (3, 4)
+    assert arguments.square("3, 4, 5") == (3, 4, 5)
     assert arguments.frame_counts("b=3,a=1", ("a", "b")) == {"b": 3, "a": 1}
     assert arguments.names_of(["a", "b"])("b,a") == ["b", "a"]
     assert arguments.plain_name("Å b") == "Å b"

@@ -5,7 +5,7 @@ import torch
 
 flip_evaluator = pytest.importorskip("flip_evaluator", reason="flip-evaluator is not installed (extra: evaluation)")
 
-from imavatar.evaluation.flip import flip_map  # noqa: E402 (needs the package)
+from imavatar.evaluation.metrics import flip_map  # noqa: E402 (needs the package)
 from imavatar.evaluation.scoring import colour_scores  # noqa: E402
 
 

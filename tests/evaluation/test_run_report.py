@@ -12,7 +12,7 @@ from imavatar.data.images import write_png
 from imavatar.data.video_file import write_video
 from imavatar.errors import DataError
 from imavatar.evaluation import run_report
-from imavatar.evaluation.line_plot import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, line_plot
+from imavatar.evaluation.html_page import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, line_plot
 from imavatar.evaluation.run_report import write_run_report
 
 

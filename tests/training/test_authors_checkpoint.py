@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from imavatar.cli.exp_runner import exp_runner_main
-from imavatar.training.checkpoints import load_part
+from tiny_runs import load_part
 
 SHARED = Path(os.environ.get("IMAVATAR_SHARED", Path(__file__).parents[2].parent / "shared"))
 PARITY = SHARED / "data" / "parity"

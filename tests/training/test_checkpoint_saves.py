@@ -13,8 +13,17 @@ import torch
 from imavatar.errors import CheckpointError
 from imavatar.files.atomic import is_temporary
 from imavatar.training import checkpoint_files
-from imavatar.training.checkpoint_files import FOLDERS, INDEX, LATEST, finish_save, read_index, save_checkpoint
-from imavatar.training.checkpoints import checkpoint_file, load_part, read_checkpoint, saved_epoch
+from imavatar.training.checkpoint_files import (
+    FOLDERS,
+    INDEX,
+    LATEST,
+    checkpoint_file,
+    finish_save,
+    read_index,
+    save_checkpoint,
+)
+from imavatar.training.checkpoints import read_checkpoint, saved_epoch
+from tiny_runs import load_part
 
 
 @pytest.fixture(autouse=True)

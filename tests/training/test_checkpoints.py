@@ -4,7 +4,9 @@ import pytest
 import torch
 
 from imavatar.errors import CheckpointError
-from imavatar.training.checkpoints import checkpoint_file, load_model, load_part, save_checkpoint, saved_epoch
+from imavatar.training.checkpoint_files import checkpoint_file, save_checkpoint
+from imavatar.training.checkpoints import load_model, saved_epoch
+from tiny_runs import load_part
 
 
 def parts(epoch: int = 3) -> dict:

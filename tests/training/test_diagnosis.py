@@ -10,12 +10,10 @@ import torch
 from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.errors import TrainingError
 from imavatar.numerics.implicit import implicit_root
-from imavatar.training.checkpoints import load_part
-from imavatar.training.diagnostics import EpochDiagnostics, health_line
+from imavatar.training.diagnostics import EpochDiagnostics, gradients_finite, health_line
 from imavatar.training.head_in_view import out_of_sight
-from imavatar.training.nan_check import gradients_finite
 from imavatar.types import Camera, RootStatistics, SurfaceHits
-from tiny_runs import run_folder, write_config
+from tiny_runs import load_part, run_folder, write_config
 
 
 def step(hit, converged, foreground, residual=(), singular=()):

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from imavatar.cli.exp_runner import exp_runner_main
-from imavatar.training.checkpoints import load_part, saved_epoch
+from imavatar.training.checkpoints import saved_epoch
 from imavatar.training.soundness import Look, Watch
-from tiny_runs import model_state, refusal, run_folder, write_config
+from tiny_runs import load_part, model_state, refusal, run_folder, write_config
 
 # Without these two losses what the huge weights make of the rays stays finite.
 FINITE = "loss.eikonal_weight = 0.0\nloss.head_fields_weight = 0.0\n"

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from imavatar.training.gradient_clipping import clip_to_running_norm
+from imavatar.training.step import clip_to_running_norm
 
 
 def optimiser_after(norms: list[float], size: int = 50) -> tuple[torch.optim.Adam, torch.nn.Parameter]:

@@ -7,10 +7,9 @@ import torch
 
 from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.head.assets import save_head
-from imavatar.training.checkpoints import load_part
 from oracles_ellipsoid_head import ellipsoid_head
 from oracles_subject import write_subject
-from tiny_runs import losses, model_state, run_folder, write_config
+from tiny_runs import load_part, losses, model_state, run_folder, write_config
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,17 @@ Bounds are far from what is useful. Beyond them a number means a slip of the fin
 """
 
 import argparse
+import dataclasses
 import math
 import re
 import sys
 from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from imavatar.names import NAME_RULE, is_name, shown
+
+Options = TypeVar("Options")
+Value = TypeVar("Value")
 
 MOST_FRAMES = 1_000_000
 MOST_SEED = 2**31 - 1
@@ -31,62 +36,59 @@ def renamed(old: str) -> type[argparse.Action]:
     class Renamed(argparse.Action):
         def __call__(self, parser, namespace, values, option_string=None):
             if option_string == old:
-                message = (
-                    f"warning: {old} is called {self.option_strings[0]} now; the old name goes with the next version"
-                )
-                print(message, file=sys.stderr)
+                new = self.option_strings[0]
+                print(f"warning: {old} is called {new} now; the old name goes with the next version", file=sys.stderr)
             setattr(namespace, self.dest, values)
 
     return Renamed
 
 
+def options_of(kind: type[Options], args: argparse.Namespace, **others: Any) -> Options:
+    """A record of options; its fields are the arguments of the same names, or given as `others`."""
+    names = [field.name for field in dataclasses.fields(kind) if field.name in args]
+    return kind(**{name: getattr(args, name) for name in names} | others)
+
+
+def _argument(expected: str, read: Callable[[str], Value | None]) -> Callable[[str], Value]:
+    """A type for argparse; `read` gives None for what it refuses."""
+
+    def checked(text: str) -> Value:
+        value = read(text)
+        if value is None:
+            raise argparse.ArgumentTypeError(f"expected {expected}, not {_quoted(text)}")
+        return value
+
+    return checked
+
+
 def whole(least: int, most: int) -> Callable[[str], int]:
     """Of a whole number, both bounds included."""
-
-    def read(text: str) -> int:
-        if not WHOLE.fullmatch(text) or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, not {_quoted(text)}")
-        return int(text)
-
-    return read
+    return _argument(
+        f"a whole number from {least} to {most}",
+        lambda text: int(text) if WHOLE.fullmatch(text) and least <= int(text) <= most else None,
+    )
 
 
 def between(least: float, most: float) -> Callable[[str], float]:
     """Of a number, both bounds included."""
-
-    def read(text: str) -> float:
-        value = _float(text)
-        if value is None or not least <= value <= most:
-            raise argparse.ArgumentTypeError(f"expected a number from {least:g} to {most:g}, not {_quoted(text)}")
-        return value
-
-    return read
+    return _argument(
+        f"a number from {least:g} to {most:g}", lambda text: value if least <= (value := _float(text)) <= most else None
+    )
 
 
 def positive(most: float) -> Callable[[str], float]:
     """Of a number above zero."""
-
-    def read(text: str) -> float:
-        value = _float(text)
-        if value is None or not 0 < value <= most:
-            raise argparse.ArgumentTypeError(f"expected a number above 0, at most {most:g}, not {_quoted(text)}")
-        return value
-
-    return read
+    return _argument(
+        f"a number above 0, at most {most:g}", lambda text: value if 0 < (value := _float(text)) <= most else None
+    )
 
 
-def whole_numbers(*names: str) -> Callable[[str], tuple[int, ...]]:
-    """Of so many whole numbers from 0 on, with commas between them."""
-
-    def read(text: str) -> tuple[int, ...]:
-        parts = [part.strip() for part in text.split(",")]
-        if len(parts) != len(names) or not all(WHOLE.fullmatch(part) and int(part) >= 0 for part in parts):
-            raise argparse.ArgumentTypeError(
-                f"expected {len(names)} whole numbers from 0 on, {','.join(names)}, not {_quoted(text)}"
-            )
-        return tuple(map(int, parts))
-
-    return read
+def square(text: str) -> tuple[int, ...]:
+    """Of a square's left, top and side, with commas between them."""
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) != 3 or not all(WHOLE.fullmatch(part) and int(part) >= 0 for part in parts):
+        raise argparse.ArgumentTypeError(f"expected 3 whole numbers from 0 on, x,y,size, not {_quoted(text)}")
+    return tuple(map(int, parts))
 
 
 def frame_counts(text: str, sequences: Iterable[str]) -> dict[str, int]:
@@ -116,20 +118,17 @@ def names_of(known: Iterable[str]) -> Callable[[str], list[str]]:
     return read
 
 
-def plain_name(text: str) -> str:
-    """Of what becomes the name of a file or a folder."""
-    if not is_name(text):
-        raise argparse.ArgumentTypeError(f"expected {NAME_RULE}, not {_quoted(text)}")
-    return text
+plain_name = _argument(NAME_RULE, lambda text: text if is_name(text) else None)
+"""Of what becomes the name of a file or a folder."""
 
 
 def _quoted(text: str) -> str:
     return f"'{shown(text)}'"
 
 
-def _float(text: str) -> float | None:
+def _float(text: str) -> float:
+    """NaN, which is in no interval, for what is no number."""
     try:
-        value = float(text)
+        return float(text)
     except ValueError:
-        return None
-    return value if math.isfinite(value) else None
+        return math.nan

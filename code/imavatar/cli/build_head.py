@@ -21,22 +21,16 @@ def build_head_main(argv: list[str] | None = None) -> None:
     parser.add_argument("--head", default=OPEN_HEAD, help="open, flame2020, flame2023, or a path (default: open)")
     parser.add_argument("--seed", type=whole(0, MOST_SEED), default=0, help="of the open head's random faces")
     args = parser.parse_args(argv)
-    build_head(args.head, args.seed)
 
-
-def build_head(name: str, seed: int) -> None:
-    """Make sure that a head's file and its landmark embedding exist."""
     from imavatar.head.assets import find_head
     from imavatar.head.landmarks import embedding_path
 
-    folder = assets.assets_dir()
-    if name == OPEN_HEAD:
-        _make(folder / "open_head.npz", lambda path: _build_open_head(path, seed))
-    path = find_head(name)
+    if args.head == OPEN_HEAD:
+        _make(assets.assets_dir() / "open_head.npz", lambda path: _build_open_head(path, args.seed))
+    path = find_head(args.head)
     print(f"head: {path}")
-    target = embedding_path(path)
-    _make(target, lambda target: _find_landmarks(path, target))
-    print(f"landmarks: {target}")
+    _make(embedding_path(path), lambda target: _find_landmarks(path, target))
+    print(f"landmarks: {embedding_path(path)}")
 
 
 def _make(file: Path, make: Callable[[Path], None]) -> None:
@@ -66,5 +60,4 @@ def _find_landmarks(path: Path, target: Path) -> None:
 
     print("finding the landmarks on the head ...", flush=True)
     head = load_head(path)
-    detector = single_image_detector(landmarker("mediapipe"))
-    save_embedding(target, compute_embedding(head, detector), head)
+    save_embedding(target, compute_embedding(head, single_image_detector(landmarker("mediapipe"))), head)

@@ -21,10 +21,8 @@ def check_data_main(argv: list[str] | None = None) -> None:
         "--frames", type=whole(1, MOST_FRAMES), default=8, help="frames to look at, evenly spread (default: 8)"
     )
     parser.add_argument("--out", type=Path, help="folder of the pictures (default: check_data/<split> of the run)")
-    _check(parser.parse_args(argv))
+    args = parser.parse_args(argv)
 
-
-def _check(args: argparse.Namespace) -> None:
     import torch
 
     from imavatar import build

@@ -10,10 +10,7 @@ from imavatar.cli.common import command
 def exp_runner_main(argv: list[str] | None = None) -> None:
     """Train, or with --is_eval evaluate."""
     args = _parser().parse_args(argv)
-    if args.is_eval:
-        _evaluate(args)
-    else:
-        _train(args)
+    (_evaluate if args.is_eval else _train)(args)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -43,7 +40,6 @@ def _train(args: argparse.Namespace) -> None:
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    """Evaluate a run, and print its tables and where the files are."""
     from imavatar.workflows.evaluating import evaluate_run
     from imavatar.workflows.trained import load_trained
 

@@ -38,6 +38,5 @@ def check_assets(names: list[str] | None) -> None:
     if broken:
         raise AssetError(
             f"{assets.assets_dir()}: {len(broken)} of {len(states)} assets not whole; run: "
-            f"{command_of('fetch_assets')} "
-            f"--only {' '.join(broken)}"
+            f"{command_of('fetch_assets')} --only {' '.join(broken)}"
         )

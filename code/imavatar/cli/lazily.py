@@ -31,13 +31,7 @@ def lazily_loaded(package: str, commands: Collection[str]) -> Callable[[str], Ma
 def run_subcommand(
     program: str, commands: Mapping[str, tuple[str, str]], main_of: Callable[[str], Main], description: str
 ) -> None:
-    """Run the command that the first argument names, with the other ones.
-
-    Args:
-        program: the name that it is called by.
-        commands: name to module and description.
-        main_of: as `lazily_loaded` makes it.
-    """
+    """Run the command that the first argument names; `commands` have their modules and descriptions by name."""
     width = max(map(len, commands)) + 2
     listing = "\n".join(f"  {name:<{width}}{what}" for name, (_, what) in commands.items())
     parser = argparse.ArgumentParser(

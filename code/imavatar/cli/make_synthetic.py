@@ -4,16 +4,8 @@ import argparse
 import os
 from pathlib import Path
 
-from imavatar.cli.arguments import (
-    MOST_FRAMES,
-    MOST_PROCESSES,
-    MOST_SEED,
-    MOST_SIDE,
-    frame_counts,
-    plain_name,
-    renamed,
-    whole,
-)
+from imavatar.cli import arguments
+from imavatar.cli.arguments import MOST_FRAMES, MOST_PROCESSES, MOST_SEED, MOST_SIDE, plain_name, whole
 from imavatar.cli.common import command
 from imavatar.cli.track_images import FILE as TRACKED
 from imavatar.data.workplace import alone, remove_leftovers
@@ -40,20 +32,12 @@ def _parser() -> argparse.ArgumentParser:
         description="Render a synthetic subject with exact parameters, or with --subjects a data set of several for "
         "comparisons (docs/data_format.md)."
     )
-    parser.add_argument("--out", type=Path, default=data_dir() / "datasets", help="data folder")
-    parser.add_argument(
-        "--size", type=whole(8, MOST_SIDE), help="image side in pixels (default: 128, of several subjects 256)"
-    )
-    parser.add_argument("--seed", type=whole(0, MOST_SEED), default=0)
-    parser.add_argument(
-        "--samples", type=whole(1, MOST_SAMPLES), help="light paths a pixel (default: 36, of several subjects 32)"
-    )
-    parser.add_argument(
-        "--workers",
-        type=whole(0, MOST_PROCESSES),
-        default=min(4, os.cpu_count() or 1),
-        help="processes that render",
-    )
+    add = parser.add_argument
+    add("--out", type=Path, default=data_dir() / "datasets", help="data folder")
+    add("--size", type=whole(8, MOST_SIDE), help="image side in pixels (default: 128, of several subjects 256)")
+    add("--seed", type=whole(0, MOST_SEED), default=0)
+    add("--samples", type=whole(1, MOST_SAMPLES), help="light paths a pixel (default: 36, of several subjects 32)")
+    add("--workers", type=whole(0, MOST_PROCESSES), default=min(4, os.cpu_count() or 1), help="processes that render")
     one = parser.add_argument_group("one subject")
     one.add_argument("--subject", type=plain_name, default="synthetic", help="its name")
     one.add_argument("--train", type=whole(1, MOST_FRAMES), default=80, help="training frames")
@@ -61,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument(
         "--strong-motion",
         "--harder",
-        action=renamed("--harder"),
+        action=arguments.renamed("--harder"),
         type=whole(0, MOST_FRAMES),
         default=0,
         metavar="N",
@@ -82,7 +66,7 @@ def _parser() -> argparse.ArgumentParser:
 def _frames(text: str) -> dict[str, int]:
     from imavatar.synthetic.sequences import N_FRAMES
 
-    return frame_counts(text, N_FRAMES)
+    return arguments.frame_counts(text, N_FRAMES)
 
 
 def _one_subject(args: argparse.Namespace) -> None:
@@ -94,8 +78,8 @@ def _one_subject(args: argparse.Namespace) -> None:
     settings = SubjectSettings(
         args.subject,
         {name: count for name, count in counts.items() if count > 0},
-        size=128 if args.size is None else args.size,
-        samples=36 if args.samples is None else args.samples,
+        size=args.size or 128,
+        samples=args.samples or 36,
         seed=args.seed,
         hair=args.hair,
     )
@@ -109,8 +93,7 @@ def _several_subjects(args: argparse.Namespace) -> None:
     from imavatar.synthetic.settings import random_people
     from imavatar.workflows.networks import keypoint_detector
 
-    size = 256 if args.size is None else args.size
-    samples = 32 if args.samples is None else args.samples
+    size, samples = args.size or 256, args.samples or 32
     people = random_people(args.subjects, frames=args.frames, size=size, samples=samples, seed=args.seed)
     sequences, n_frames = list(people[0].frames), sum(people[0].frames.values())
     seconds, gigabytes = expected_cost(args.subjects * n_frames, size, samples, args.workers)

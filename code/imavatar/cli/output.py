@@ -27,15 +27,6 @@ def prepare_output() -> None:
             getattr(sys, name).reconfigure(errors="backslashreplace")
 
 
-def flush_output() -> None:
-    """Write what has been printed.
-
-    Raises:
-        OSError: it cannot be written; BrokenPipeError where nobody reads it.
-    """
-    sys.stdout.flush()
-
-
 def say_last(message: str) -> None:
     """Print a last message to the standard error; nothing that is left to be printed fails after it."""
     with contextlib.suppress(OSError, ValueError):

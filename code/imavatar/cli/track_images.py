@@ -23,14 +23,8 @@ def track_images_main(argv: list[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, default=data_dir() / "datasets", help="data folder")
     parser.add_argument("--json", type=plain_name, default=FILE, help="name of the file that is written (%(default)s)")
     parser.add_argument("--head", default="open", help="open, flame2020, flame2023, or a path")
-    _track(parser.parse_args(argv))
+    args = parser.parse_args(argv)
 
-
-def _names(text: str) -> list[str]:
-    return [plain_name(part) for part in text.split(",") if part]
-
-
-def _track(args: argparse.Namespace) -> None:
     from imavatar.head.assets import find_head
     from imavatar.preprocessing.track_images import track_images
 
@@ -39,3 +33,7 @@ def _track(args: argparse.Namespace) -> None:
     for sub_dir, count in found.frames_written.items():
         print(f"{folder / sub_dir / args.json}: {count} frames")
     print(found.summary())
+
+
+def _names(text: str) -> list[str]:
+    return [plain_name(part) for part in text.split(",") if part]

@@ -34,17 +34,12 @@ def fitted_poses(character: Character, seed: int) -> Callable[[Frame], PosedHead
 def fit_frame(character: Character, frame: Frame, generator: torch.Generator) -> HeadParameters:
     """The parameters under which the avatar looks most like a frame: colours and mask, from the frame's own on.
 
-    The avatar's weights do not change.
-
-    Args:
-        frame: one with a picture.
-        generator: chooses the rays.
+    The avatar's weights do not change. The frame has a picture; the generator chooses the rays.
     """
     device, avatar = character.device, character.avatar
     start = (frame.head.expression, frame.head.pose)
     expression, pose = (value.clone().to(device).requires_grad_() for value in start)
-    groups = [{"params": [expression], "lr": EXPRESSION_RATE}, {"params": [pose], "lr": POSE_RATE}]
-    optimiser = torch.optim.Adam(groups)
+    optimiser = torch.optim.Adam([{"params": [expression]}, {"params": [pose]}])
     batch = _batch(frame, device, generator)
     frozen = [p for p in avatar.parameters() if p.requires_grad]
     for parameter in frozen:
@@ -71,20 +66,20 @@ def _batch(frame: Frame, device: torch.device, generator: torch.Generator) -> Ba
     height, width = frame.foreground.shape
     pixels = sample_pixels(RAYS, height, width, frame.bbox, generator)
     u, v = pixels.unbind(dim=1)
-    return Batch(
-        frame=torch.zeros(1, dtype=torch.long, device=device),
-        camera=frame.camera.to(device),
-        head=frame.head.to(device),
-        pixels=pixels.float().to(device),
-        rays_frame=torch.zeros(len(pixels), dtype=torch.long, device=device),
-        rgb=frame.image[v, u].to(device),
-        foreground=frame.foreground[v, u].to(device),
+    batch = Batch(
+        frame=torch.zeros(1, dtype=torch.long),
+        camera=frame.camera,
+        head=frame.head,
+        pixels=pixels.float(),
+        rays_frame=torch.zeros(len(pixels), dtype=torch.long),
+        rgb=frame.image[v, u],
+        foreground=frame.foreground[v, u],
         semantics=None,
     )
+    return batch.to(device)
 
 
 def _difference(character: Character, batch: Batch, head: HeadParameters) -> torch.Tensor:
-    """Colour and mask loss of the rays."""
     avatar, posed = character.avatar, character.pose(head)
     rays = cast_rays(batch.camera, batch.pixels, batch.rays_frame)
     hits = avatar.find_surface(rays.detach(), posed.detach(), batch.foreground)

@@ -32,7 +32,6 @@ ALLOWED_GLOBALS = {
     ("numpy", "dtype"),
 }
 
-
 UNREADABLE = (OSError, EOFError, LookupError, TypeError, ValueError, AttributeError, pickle.UnpicklingError)
 """What a file raises that is damaged or something else."""
 
@@ -47,10 +46,7 @@ class _ArraysOnly(pickle.Unpickler):
 class Lpips:
     """Distance of images: 0 for equal ones, about 0.7 for unrelated ones.
 
-    Args:
-        kernels: five convolutions of AlexNet, [o, i, h, w].
-        biases: theirs, [o].
-        heads: non-negative weights of the five layers' channels, [o].
+    Made of AlexNet's five convolutions [o, i, h, w], their biases [o], and non-negative weights [o] of their channels.
     """
 
     def __init__(self, kernels: list[Tensor], biases: list[Tensor], heads: list[Tensor]):
@@ -83,26 +79,22 @@ class Lpips:
     def __call__(self, first: Float[Tensor, "h w 3"], second: Float[Tensor, "h w 3"]) -> float:
         """Distance of two images with colours in [-1, 1]."""
         distance = torch.zeros(())
-        features = zip(self._features(first), self._features(second), self.heads, strict=True)
-        for a, b, head in features:
-            difference = (_unit(a) - _unit(b)).square()
-            distance = distance + torch.einsum("c,bchw->bhw", head, difference).mean()
+        for a, b, head in zip(self._features(first), self._features(second), self.heads, strict=True):
+            distance = distance + torch.einsum("c,bchw->bhw", head, (_unit(a) - _unit(b)).square()).mean()
         return float(distance)
 
     def _features(self, image: Float[Tensor, "h w 3"]) -> list[Float[Tensor, "1 _ _ _"]]:
         x = image.detach().cpu().float().permute(2, 0, 1)[None]
         shorter = min(x.shape[-2:])
         if shorter < SMALLEST_SIDE:
-            scale = SMALLEST_SIDE / shorter
-            size = [round(side * scale) for side in x.shape[-2:]]
+            size = [round(side * (SMALLEST_SIDE / shorter)) for side in x.shape[-2:]]
             x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
         x = (x - torch.tensor(MEAN)[:, None, None]) / torch.tensor(SPREAD)[:, None, None]
         features = []
         for layer, (stride, padding) in enumerate(STRIDE_AND_PADDING):
             if layer in POOL_BEFORE:
                 x = F.max_pool2d(x, 3, 2)
-            kernel, bias = self.kernels[layer], self.biases[layer]
-            x = F.relu(F.conv2d(x, kernel, bias, stride=stride, padding=padding))
+            x = F.relu(F.conv2d(x, self.kernels[layer], self.biases[layer], stride=stride, padding=padding))
             features.append(x)
         return features
 

@@ -1,5 +1,6 @@
 """Which pixels count: the protocols under which methods of this field publish numbers (docs/baselines.md)."""
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from imavatar.anatomy import SemanticClass
 from imavatar.data.dataset import Frame
 from imavatar.errors import ConfigError, DataError
-from imavatar.evaluation.keypoints import N_IBUG
+from imavatar.evaluation.metrics import N_IBUG
 from imavatar.names import shown
 
 PAPER_SIZE = (256, 256)
@@ -33,15 +34,10 @@ class Protocol:
 
 
 def face_interior(keypoints: Float[Tensor, "k 2"], height: int, width: int) -> Bool[Tensor, "h w"]:
-    """Pixels in the convex hull of the 68 landmarks.
-
-    Args:
-        keypoints: pixel coordinates (x, y), pixel centres at whole numbers; points beyond the first 68 do not count.
-    """
+    """Pixels, with centres at whole numbers (x, y), in the convex hull of the first 68 landmarks."""
     points = keypoints[:N_IBUG].detach().cpu().numpy().astype(np.float32)
-    hull = cv2.convexHull(points)
     mask = np.zeros((height, width), np.uint8)
-    cv2.fillConvexPoly(mask, np.rint(hull).astype(np.int32), 1)
+    cv2.fillConvexPoly(mask, np.rint(cv2.convexHull(points)).astype(np.int32), 1)
     return torch.from_numpy(mask.astype(bool))
 
 
@@ -50,23 +46,15 @@ def face_of(frame: Frame) -> Bool[Tensor, "h w"]:
     return face_interior(frame.keypoints, *frame.foreground.shape) & frame.foreground
 
 
-def _everything(frame: Frame) -> None:
-    return None
-
-
-def _foreground(frame: Frame) -> Bool[Tensor, "h w"]:
-    return frame.foreground
-
-
 def _without_cloth(frame: Frame) -> Bool[Tensor, "h w"]:
     if frame.semantics is None:
         raise DataError(
             f"frame {frame.name} in sub_dir {frame.sub_dir} has no semantic map, which the protocol no-cloth needs"
         )
-    cloth = frame.semantics[..., SemanticClass.CLOTH] > 0.5
-    return frame.foreground & ~cloth
+    return frame.foreground & ~(frame.semantics[..., SemanticClass.CLOTH] > 0.5)
 
 
+_foreground = operator.attrgetter("foreground")
 FACE, MASK = "the face's interior: the hull of the 68 landmarks, within the mask", "the true mask"
 PROTOCOLS = {
     protocol.name: protocol
@@ -74,7 +62,9 @@ PROTOCOLS = {
         Protocol("paper", FACE, face_of),
         Protocol("foreground", MASK, _foreground),
         Protocol("no-cloth", "the true mask without clothes", _without_cloth, needs_semantics=True),
-        Protocol("full", "all; the truth is white outside its mask, the rendering where nothing is hit", _everything),
+        Protocol(
+            "full", "all; the truth is white outside its mask, the rendering where nothing is hit", lambda _: None
+        ),
         Protocol("mask", MASK, _foreground),
         Protocol("face", FACE, face_of),
     )

@@ -5,9 +5,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from jaxtyping import UInt8
-
 from imavatar.data.images import read_colour, write_png
 from imavatar.data.mesh_file import write_ply
 from imavatar.data.subject_table import Frame, SubjectTable
@@ -15,20 +12,12 @@ from imavatar.data.video_file import write_video
 from imavatar.evaluation.metrics import METRICS, PSNR_CAP, MetricInfo
 from imavatar.evaluation.protocols import PROTOCOLS
 from imavatar.evaluation.scoring import NO_NETWORKS, FrameScores, Networks, score
-from imavatar.evaluation.tables import (
-    MetricSummary,
-    markdown_table,
-    summarise,
-    text_table,
-    write_protocol,
-    write_rows,
-)
+from imavatar.evaluation.tables import MetricSummary, markdown_table, summarise, text_table, write_protocol, write_rows
 from imavatar.files.atomic import write_text
 from imavatar.paths import command
 from imavatar.rendering.character import Character
 from imavatar.rendering.image import RenderedImage, SurfaceRenderer
 from imavatar.rendering.image_export import colour_bytes, comparison_strip, normal_bytes, video_frame
-from imavatar.rendering.surface_mesh import SurfaceMesh
 from imavatar.types import PosedHead
 
 FULL, MASK, FACE = (PROTOCOLS[name] for name in ("full", "mask", "face"))
@@ -60,7 +49,7 @@ class Column:
 
 
 def _columns() -> Iterator[Column]:
-    of_range, pixels = "of the range 0 to 1", "pixels"
+    of_range = "of the range 0 to 1"
     for protocol, suffix, where in ((FULL, "", ""), (MASK, "_masked", ", foreground"), (FACE, "_face", ", face")):
         for metric in ("psnr", "ssim", "mae", "lpips", "flip"):
             info = METRICS[metric]
@@ -72,7 +61,7 @@ def _columns() -> Iterator[Column]:
     for metric in ("normal_error", "depth_error"):
         info = METRICS[metric]
         yield Column(f"{metric}_face", FACE.name, metric, replace(info, label=f"{info.label}, face"))
-    keypoints = replace(METRICS["keypoint_error"], label="keypoint error", unit=pixels)
+    keypoints = replace(METRICS["keypoint_error"], label="keypoint error", unit="pixels")
     yield Column("keypoint_error", FULL.name, "keypoint_error", keypoints)
 
 
@@ -82,7 +71,7 @@ COLUMNS = {column.name: column for column in _columns()}
 
 @dataclass(frozen=True)
 class OutputSettings:
-    """How finely the mesh is made, in cells along its longest side, and how fast the video runs, frames a second."""
+    """Cells along the mesh's longest side, and the video's frames a second."""
 
     mesh_resolution: int = 192
     fps: float = 25.0
@@ -93,7 +82,6 @@ class Evaluation:
     """The result of an evaluation.
 
     Attributes:
-        folder: where its files are.
         scores: of the frames, by the protocols' names.
         rows: the scores of all protocols side by side, by the names of `COLUMNS`.
         metrics: the rows' means, and more of them.
@@ -141,7 +129,8 @@ def evaluate(
     (out / "combined").mkdir(parents=True, exist_ok=True)
     (out / "metrics.json").unlink(missing_ok=True)
     pose = pose or (lambda frame: character.pose(frame.head))
-    _write_mesh(out / "mesh.ply", renderer.mesh(pose(dataset.frame(0)), settings.mesh_resolution))
+    mesh = renderer.mesh(pose(dataset.frame(0)), settings.mesh_resolution)
+    write_ply(out / "mesh.ply", mesh.deformed.cpu().numpy(), mesh.faces.cpu().numpy(), colour_bytes(mesh.colours))
     names = []
 
     def keep(frame: Frame, rendered: RenderedImage) -> None:
@@ -150,7 +139,9 @@ def evaluate(
         write_png(out / "combined" / names[-1], comparison_strip(frame.image, rendered))
 
     scores = score(character, dataset, renderer, (FULL, MASK, FACE), networks=networks, pose=pose, keep=keep)
-    write_video(out / "comparison.mp4", _strips(out, names), settings.fps)
+    # Read again one by one: a long sequence need not fit into memory.
+    strips = (video_frame(read_colour(out / "combined" / name, "combined image")) for name in names)
+    write_video(out / "comparison.mp4", strips, settings.fps)
     rows = tuple(_side_by_side(scores))
     metrics = tuple(summarise(rows, {name: column.info for name, column in COLUMNS.items()}))
     evaluation = Evaluation(out, scores, rows, metrics, tuple(_notes(dataset, metrics, networks)))
@@ -169,21 +160,10 @@ def image_name(dataset: SubjectTable, frame: Frame) -> str:
 
 def write_images(out: Path, name: str, rendered: RenderedImage) -> None:
     """Write a rendering and its normals into the folders `rgb` and `normal`."""
-    images = {"rgb": colour_bytes(rendered.rgb), "normal": normal_bytes(rendered.normal, rendered.alpha)}
-    for folder, image in images.items():
+    normal = normal_bytes(rendered.normal, rendered.alpha)
+    for folder, image in (("rgb", colour_bytes(rendered.rgb)), ("normal", normal)):
         (out / folder).mkdir(parents=True, exist_ok=True)
         write_png(out / folder / name, image)
-
-
-def _write_mesh(path: Path, mesh: SurfaceMesh) -> None:
-    vertices, faces = mesh.deformed.cpu().numpy(), mesh.faces.cpu().numpy()
-    write_ply(path, vertices, faces, colour_bytes(mesh.colours))
-
-
-def _strips(out: Path, names: Sequence[str]) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """The combined images, read again one by one: a long sequence need not fit into memory."""
-    for name in names:
-        yield video_frame(read_colour(out / "combined" / name, "combined image"))
 
 
 def _side_by_side(scores: Mapping[str, Sequence[FrameScores]]) -> Iterator[FrameScores]:
@@ -195,7 +175,6 @@ def _side_by_side(scores: Mapping[str, Sequence[FrameScores]]) -> Iterator[Frame
 
 
 def _notes(dataset: SubjectTable, metrics: Sequence[MetricSummary], networks: Networks) -> Iterator[str]:
-    """Why numbers are missing."""
     if dataset.only_json:
         yield "no image metrics: the test sequence was read without its images"
     elif networks.lpips is None:

@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from imavatar.errors import DataError
-from imavatar.evaluation.html_page import data_url, facts_table, page, picture
-from imavatar.evaluation.line_plot import line_plot
+from imavatar.evaluation.html_page import data_url, facts_table, line_plot, page, picture
 from imavatar.evaluation.results import COLUMNS
 from imavatar.files.atomic import write_text
 
@@ -32,8 +31,6 @@ def write_run_report(
     """Write the page; returns its path.
 
     Args:
-        facts: shown first, in their order.
-        configuration: as text.
         scalars: the training's `train.csv`; may be missing, as of methods that do not train.
         previews: the folder of renderings `epoch_<n>.png`; may be missing.
         evaluations: the folder of the results of each test sequence.
@@ -52,7 +49,6 @@ def write_run_report(
 
 
 def _evaluation(folder: Path, page_folder: Path) -> list[str]:
-    """The table, the video, and the metrics frame by frame."""
     try:
         table = (folder / "metrics.txt").read_text(encoding="utf-8")
         video = (folder / "comparison.mp4").read_bytes()
@@ -61,11 +57,11 @@ def _evaluation(folder: Path, page_folder: Path) -> list[str]:
     except UnicodeDecodeError as error:
         raise DataError(f"{folder / 'metrics.txt'}: is not text ({error}); evaluate the run again") from error
     rows = _read_csv(folder / "per_frame.csv")
-    number = list(range(1, len(rows) + 1))
     plots = [
-        line_plot(f"{COLUMNS[name].info.label} by frame", number, [_number(row.get(name)) for row in rows])
+        line_plot(f"{COLUMNS[name].info.label} by frame", range(1, len(rows) + 1), values)
         for name in PER_FRAME
-        if any(_number(row.get(name)) is not None for row in rows)
+        for values in [[_number(row.get(name)) for row in rows]]
+        if any(value is not None for value in values)
     ]
     return [_video(folder / "comparison.mp4", video, page_folder), f"<pre>{html.escape(table)}</pre>", _plots(plots)]
 
@@ -73,15 +69,11 @@ def _evaluation(folder: Path, page_folder: Path) -> list[str]:
 def _video(path: Path, content: bytes, page_folder: Path) -> str:
     name = path.relative_to(page_folder).as_posix()
     source = data_url(content, "video/mp4") if len(content) <= LARGEST_VIDEO else name
-    caption = f"{name}: the recording, the avatar, its normals"
-    return (
-        f'<figure><video controls loop muted src="{source}"></video><figcaption>{html.escape(caption)}'
-        "</figcaption></figure>"
-    )
+    caption = html.escape(f"{name}: the recording, the avatar, its normals")
+    return f'<figure><video controls loop muted src="{source}"></video><figcaption>{caption}</figcaption></figure>'
 
 
 def _training(scalars: Path) -> list[str]:
-    """The curves of the losses, and of what else was logged."""
     if not scalars.is_file():
         return ["<p>There is no log: this method is not trained step by step.</p>"]
     rows = _read_csv(scalars)

@@ -5,25 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool
 from torch import Tensor
 
 from imavatar.anatomy import MM_PER_METRE, MM_PER_UNIT, Joint, pose_slice
 from imavatar.data.subject_table import Frame, SubjectTable
-from imavatar.evaluation.flip import flip_available, flip_map
-from imavatar.evaluation.keypoints import Detector, keypoint_error
-from imavatar.evaluation.metrics import (
-    MESH_EVERY,
-    Distance,
-    depth_error,
-    mask_iou,
-    mean_absolute_error,
-    normal_error,
-    on_white,
-    psnr,
-    ssim,
-    temporal_error,
-)
+from imavatar.evaluation import metrics
+from imavatar.evaluation.metrics import MESH_EVERY, Detector, Distance, Image, on_white
 from imavatar.evaluation.protocols import Protocol, Region, face_of
 from imavatar.evaluation.surface_distance import Mesh, TrueMeshes, surface_distance
 from imavatar.progress import track
@@ -82,7 +70,7 @@ def score(
 
     Args:
         pose: what a frame is rendered with, as `fitting.fitted_poses`; else the frame's own parameters are.
-        keep: told every frame and its rendering.
+        keep: is told every frame and its rendering.
 
     Raises:
         DataError: a protocol needs what the recording lacks, or a file of it is damaged.
@@ -91,7 +79,8 @@ def score(
     meshes_of = functools.cache(TrueMeshes.find)
     scores: dict[str, list[FrameScores]] = {protocol.name: [] for protocol in protocols}
     before: dict[str, _Comparison] = {}
-    for index in track(range(len(dataset)), f"frames of {_sequences(dataset)} scored"):
+    sequences = "+".join(dict.fromkeys(record.sub_dir for record in dataset.records))
+    for index in track(range(len(dataset)), f"frames of {sequences} scored"):
         frame = dataset.frame(index)
         with torch.no_grad():
             posed = pose(frame)
@@ -107,7 +96,8 @@ def score(
             values = dict(shared)
             if frame.image is not None:
                 pair = _Comparison.of(frame, rendered, protocol.pixels(frame))
-                values |= pair.scores(networks.lpips) | pair.change_since(before.get(protocol.name))
+                values |= colour_scores(pair.image, pair.truth, pair.region, networks.lpips)
+                values |= pair.change_since(before.get(protocol.name))
                 before[protocol.name] = pair
             scores[protocol.name].append(FrameScores(frame.sub_dir, frame.name, strength, jaw, values))
         if keep is not None:
@@ -115,17 +105,13 @@ def score(
     return scores
 
 
-def _sequences(dataset: SubjectTable) -> str:
-    return "+".join(dict.fromkeys(record.sub_dir for record in dataset.records))
-
-
 @dataclass(frozen=True)
 class _Comparison:
     """Colours of a rendering and of its picture in [0, 1], the pixels that count, and the recording they are of."""
 
     sub_dir: str
-    image: Float[Tensor, "h w 3"]
-    truth: Float[Tensor, "h w 3"]
+    image: Image
+    truth: Image
     region: Region
 
     @classmethod
@@ -133,34 +119,28 @@ class _Comparison:
         image, truth = ((part.cpu().clamp(-1, 1) + 1) / 2 for part in (rendered.rgb, frame.image))
         return cls(frame.sub_dir, image, truth, region)
 
-    def scores(self, lpips: Distance | None) -> Values:
-        """The metrics of colours."""
-        return colour_scores(self.image, self.truth, self.region, lpips)
-
     def change_since(self, before: "_Comparison | None") -> Values:
         """The temporal error, where there is a frame before this one in its recording."""
         if before is None or before.sub_dir != self.sub_dir:
             return {}
         images, truths = (before.image, self.image), (before.truth, self.truth)
         region = None if self.region is None else before.region | self.region
-        return {"change_error": temporal_error(images, truths, region)}
+        return {"change_error": metrics.temporal_error(images, truths, region)}
 
 
-def colour_scores(
-    image: Float[Tensor, "h w 3"], truth: Float[Tensor, "h w 3"], region: Region, lpips: Distance | None
-) -> Values:
+def colour_scores(image: Image, truth: Image, region: Region, lpips: Distance | None) -> Values:
     """The metrics of two images with colours in [0, 1] over the pixels that count."""
     if region is not None:
         image, truth = on_white(image, region), on_white(truth, region)
     some = region is None or bool(region.any())
     values: Values = {
-        "mae": mean_absolute_error(image, truth, region),
-        "psnr": psnr(image, truth, region),
-        "ssim": ssim(image, truth, region),
+        "mae": metrics.mean_absolute_error(image, truth, region),
+        "psnr": metrics.psnr(image, truth, region),
+        "ssim": metrics.ssim(image, truth, region),
         "lpips": float(lpips(2 * image - 1, 2 * truth - 1)) if lpips is not None and some else None,
     }
-    if flip_available():
-        difference = flip_map(image, truth) if some else None
+    if metrics.flip_available():
+        difference = metrics.flip_map(image, truth) if some else None
         values["flip"] = None if difference is None else float(difference[... if region is None else region].mean())
     return values
 
@@ -174,12 +154,12 @@ def _known(frame: Frame) -> Bool[Tensor, "h w"]:
 def _geometry_scores(frame: Frame, rendered: RenderedImage) -> Values:
     if frame.foreground is None:
         return {}
-    values: Values = {"mask_iou": mask_iou(rendered.alpha.cpu() > 0.5, frame.foreground)}
+    values: Values = {"mask_iou": metrics.mask_iou(rendered.alpha.cpu() > 0.5, frame.foreground)}
     if frame.normals is not None:
-        values["normal_error"] = normal_error(rendered.normal.cpu(), frame.normals, _known(frame))
+        values["normal_error"] = metrics.normal_error(rendered.normal.cpu(), frame.normals, _known(frame))
     if frame.depth is not None:
         depth = to_view_depth(rendered.depth.cpu(), frame.camera) * MM_PER_UNIT
-        values["depth_error"] = depth_error(depth, MM_PER_METRE * frame.depth, _known(frame))
+        values["depth_error"] = metrics.depth_error(depth, MM_PER_METRE * frame.depth, _known(frame))
     return values
 
 
@@ -187,11 +167,10 @@ def _landmark_scores(frame: Frame, rendered: RenderedImage, detect: Detector | N
     """Of the rendering's detected landmarks: how far they are off the projected ones, and off the picture's."""
     if detect is None:
         return {}
-    drawing = colour_bytes(rendered.rgb)
-    drawn = detect(drawing)
-    values = {"keypoint_error": keypoint_error(drawing, frame.keypoints, lambda _: drawn)}
+    drawn = detect(colour_bytes(rendered.rgb))
+    values = {"keypoint_error": metrics.keypoint_error(drawn, frame.keypoints)}
     if frame.image is not None:
         pictured = detect(colour_bytes(frame.image))
-        points = None if pictured is None else torch.as_tensor(pictured)
-        values["expression_error"] = None if points is None else keypoint_error(drawing, points, lambda _: drawn)
+        error = None if pictured is None else metrics.keypoint_error(drawn, torch.as_tensor(pictured))
+        values["expression_error"] = error
     return values

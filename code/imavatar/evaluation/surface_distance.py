@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
@@ -72,18 +73,14 @@ class TrueMeshes:
 def surface_distance(found: Mesh, truth: Mesh, frame: Frame, region: Bool[Tensor, "h w"]) -> float | None:
     """Mean of the mean distances from what is seen of the true face to the avatar, and back, millimetres.
 
-    Args:
-        region: pixels at which a vertex must be seen to count.
-
-    None where either surface has no vertex there.
+    Vertices count that are seen in the region. None where either surface has none there.
     """
     ways = []
     for source, target in ((truth, found), (found, truth)):
         points = source.vertices[seen_in(source, frame, region)]
         if len(points) == 0 or len(target.faces) == 0:
             return None
-        distance = distance_to_mesh(target.vertices, target.faces, points)
-        ways.append(float(distance.mean()) * MM_PER_UNIT)
+        ways.append(float(distance_to_mesh(target.vertices, target.faces, points).mean()) * MM_PER_UNIT)
     return sum(ways) / 2
 
 
@@ -96,7 +93,7 @@ def seen_in(mesh: Mesh, frame: Frame, region: Bool[Tensor, "h w"]) -> Bool[Tenso
     inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
     chosen = inside & region[v.clamp(0, height - 1), u.clamp(0, width - 1)]
     centre = frame.camera.world_from_camera[0, :3, 3]
-    sight = torch.nn.functional.normalize(mesh.vertices - centre, dim=1)
+    sight = F.normalize(mesh.vertices - centre, dim=1)
     met = MeshBVH(mesh.vertices, mesh.faces).cast(centre.expand(len(mesh.vertices), 3), sight)
     distance = (mesh.vertices - centre).norm(dim=1)
     return chosen & (met.face >= 0) & (met.depth > distance - SAME_DEPTH)

@@ -35,8 +35,7 @@ def summarise(
 ) -> list[MetricSummary]:
     """Every metric's mean, standard deviation over the frames and worst frame, in the order of the metrics.
 
-    Args:
-        all_metrics: optional ones, too, which no frame has.
+    Optional ones that no frame has are left out unless `all_metrics` are asked for.
     """
     names = {name for s in scores for name in s.values}
     shown = (name for name, info in metrics.items() if all_metrics or not info.optional or name in names)
@@ -65,8 +64,7 @@ def text_table(summaries: Sequence[MetricSummary]) -> str:
 
 def markdown_table(summaries: Sequence[MetricSummary]) -> str:
     """The summary as a Markdown table."""
-    rows = [_HEADER, *map(_cells, summaries)]
-    lines = [f"| {' | '.join(row)} |" for row in rows]
+    lines = [f"| {' | '.join(row)} |" for row in (_HEADER, *map(_cells, summaries))]
     lines.insert(1, "| --- | ---: | ---: | ---: | --- | ---: | --- |")
     return "\n".join(lines)
 
@@ -86,23 +84,14 @@ def _cells(summary: MetricSummary) -> tuple[str, ...]:
 def _columns(rows: Sequence[Sequence[str]], left: set[int]) -> list[str]:
     """Lines of aligned cells; those of the columns in `left` begin at their column's left edge."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = []
-    for row in rows:
-        sized = enumerate(zip(row, widths, strict=True))
-        lines.append("  ".join(cell.ljust(w) if k in left else cell.rjust(w) for k, (cell, w) in sized))
-    return lines
+    align = [str.ljust if k in left else str.rjust for k in range(len(widths))]
+    return ["  ".join(f(cell, w) for f, cell, w in zip(align, row, widths, strict=True)) for row in rows]
 
 
 def write_rows(
     path: Path, header: Sequence[str], rows: Iterable[tuple[Sequence[str], Values]], names: Iterable[str]
 ) -> None:
-    """A CSV file: columns of text, then metrics with six digits; an empty cell where one is undefined.
-
-    Args:
-        header: of the columns of text.
-        rows: the texts and the metrics of each line.
-        names: of the metrics.
-    """
+    """A CSV file: columns of text, then those of named metrics with six digits, empty where one is undefined."""
     names, text = list(names), io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*header, *names])
@@ -115,12 +104,8 @@ def write_rows(
 class ProtocolMeans:
     """The means of a sequence under one protocol, and what they are of: the content of a `protocol_NAME.json`.
 
-    Attributes:
-        protocol: its name, and whether parameters were fitted to the pictures; `pixels` are those that count.
-        size: height and width of the images.
-        fitted: what was fitted before scoring.
-        frames: how many there are.
-        mean: by the metrics' names; None where a metric is defined in no frame.
+    `protocol` tells with its name whether parameters were fitted to the pictures, `fitted` which; `pixels` are those
+    that count, `size` is the images' height and width. A mean is None where a metric is defined in no frame.
     """
 
     protocol: str
@@ -139,12 +124,7 @@ def protocol_file(folder: Path, name: str, *, fitted: bool) -> Path:
 def write_protocol(
     folder: Path, scores: Sequence[FrameScores], protocol: Protocol, *, size: tuple[int, int], fitted: bool = False
 ) -> ProtocolMeans:
-    """Write `protocol_NAME[_fit].csv` with a line a frame and, last, `.json` with the means.
-
-    Args:
-        size: height and width of the images.
-        fitted: whether each frame's expression and pose were fitted to its picture.
-    """
+    """Write `protocol_NAME[_fit].csv` with a line a frame and, last, `.json` with the means; see `ProtocolMeans`."""
     means = ProtocolMeans(
         protocol=protocol.name + (" with a fit to each picture" if fitted else ""),
         pixels=protocol.description,
@@ -184,26 +164,22 @@ def read_protocol(path: Path) -> ProtocolMeans:
         raise DataError(f"{path}: size is {size!r:.80}, expected height and width; {advice}")
     if not isinstance(frames, int):
         raise DataError(f"{path}: frames is {frames!r:.80}, expected how many there are; {advice}")
+    means = mean if isinstance(mean, dict) else {}
     for name in METRICS:
-        value = mean.get(name) if isinstance(mean, dict) else None
-        known = isinstance(mean, dict) and name in mean
-        if not known or not (value is None or (isinstance(value, Real) and math.isfinite(value))):
+        value = means.get(name)
+        if name not in means or not (value is None or (isinstance(value, Real) and math.isfinite(value))):
             raise DataError(f"{path}: mean.{name} is {value!r:.80}, expected a number or null; {advice}")
     return ProtocolMeans(content["protocol"], content["pixels"], tuple(size), content["fitted"], frames, mean)
 
 
 def protocol_table(results: Sequence[tuple[str, ProtocolMeans]]) -> str:
-    """A row a result; above them the protocol, which is that of all.
-
-    Args:
-        results: names, and means under one protocol.
-    """
+    """A row a named result; above them the protocol, which is that of all."""
     shown = [name for name in METRICS if any(means.mean[name] is not None for _, means in results)]
     rows = [["run", *(f"{METRICS[n].label} {METRICS[n].unit}".strip() for n in shown)]]
     for name, means in results:
         values = ((means.mean[n], METRICS[n].digits) for n in shown)
         rows.append([name, *("" if value is None else f"{value:.{digits}f}" for value, digits in values)])
     first = results[0][1]
-    height, width = first.size
-    title = f"protocol: {first.protocol} ({first.pixels}), {height} x {width}; fitted: {first.fitted}"
+    size = "{} x {}".format(*first.size)
+    title = f"protocol: {first.protocol} ({first.pixels}), {size}; fitted: {first.fitted}"
     return "\n".join([title, *_columns(rows, left={0})])

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ def checkpoint_file(folder: Path, part: str, name: str) -> Path:
     return folder / FOLDERS[part] / f"{name}.pth"
 
 
-def current_file(folder: Path, part: str, name: str, saved: SavedCheckpoint | None) -> Path:
+def valid_file(folder: Path, part: str, name: str, saved: SavedCheckpoint | None) -> Path:
     """The file of a part that counts: the staged one where a kill came after a save, before all was in its place."""
     if saved is not None and part in saved.digests:
         staged = _staged_file(folder, part, name, saved.digests[part])
@@ -92,7 +92,9 @@ def save_checkpoint(
     epoch = int(next(iter(parts.values()))["epoch"])
     staged = [(name, epoch, files) for name in names]
     try:
-        with _undone_unless_saved(folder):
+        with contextlib.ExitStack() as at_the_end:
+            # Also after an interruption: what the index counts is moved into place, the rest removed.
+            at_the_end.callback(finish_save, folder)
             index = read_index(folder)
             if keep is not None:
                 staged.append((keep, int(keep), _files_of(folder, LATEST, index.get(LATEST))))
@@ -124,15 +126,6 @@ def finish_save(folder: Path) -> None:
     remove_temporaries(folder)
 
 
-@contextlib.contextmanager
-def _undone_unless_saved(folder: Path) -> Iterator[None]:
-    """Whatever ends the block, also an interruption: what the index counts is moved into place, the rest removed."""
-    try:
-        yield
-    finally:
-        finish_save(folder)
-
-
 @dataclass(frozen=True)
 class _File:
     """The content of a part's file and its SHA-256 sum."""
@@ -146,8 +139,7 @@ class _File:
 
 
 def _files_of(folder: Path, name: str, saved: SavedCheckpoint | None) -> dict[str, _File]:
-    """The parts of a checkpoint that are there."""
-    paths = {part: current_file(folder, part, name, saved) for part in FOLDERS}
+    paths = {part: valid_file(folder, part, name, saved) for part in FOLDERS}
     return {part: _File.of(path.read_bytes()) for part, path in paths.items() if path.exists()}
 
 
@@ -173,7 +165,7 @@ def _write_index(folder: Path, index: Mapping[str, SavedCheckpoint]) -> None:
 
 def _is_there(folder: Path, name: str, saved: SavedCheckpoint) -> bool:
     """Whether a checkpoint's files have not been deleted since."""
-    return any(current_file(folder, part, name, saved).exists() for part in saved.digests)
+    return any(valid_file(folder, part, name, saved).exists() for part in saved.digests)
 
 
 def _saved(value: Any) -> SavedCheckpoint:

@@ -68,10 +68,8 @@ def check_shape(template: Tensor | None, flame: Flame, where: str) -> None:
         return
     mean, largest = shape_distance(template, flame.v_template)
     if largest > SAME_SHAPE:
-        logger.warning(
-            "%s: the shape of the head differs from that in use by %.2f mm on average, %.2f mm at most", where, mean,
-            largest,
-        )  # fmt: skip
+        message = "%s: the shape of the head differs from that in use by %.2f mm on average, %.2f mm at most"
+        logger.warning(message, where, mean, largest)
 
 
 def _differing(head: State, flame: Flame) -> list[str]:

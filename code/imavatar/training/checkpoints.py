@@ -15,48 +15,13 @@ from torch import Tensor, nn
 
 from imavatar.errors import CheckpointError
 from imavatar.names import is_name, shown
-from imavatar.training.checkpoint_files import (
-    FOLDERS,
-    LATEST,
-    SavedCheckpoint,
-    checkpoint_file,
-    current_file,
-    read_index,
-    save_checkpoint,
-)
-
-__all__ = [
-    "FOLDERS",
-    "LATEST",
-    "CheckpointPart",
-    "check_tensor",
-    "checkpoint_file",
-    "described",
-    "entry",
-    "load_model",
-    "load_part",
-    "read_checkpoint",
-    "save_checkpoint",
-    "saved_epoch",
-    "tensors",
-]
+from imavatar.training.checkpoint_files import FOLDERS, LATEST, SavedCheckpoint, checkpoint_file, read_index, valid_file
 
 logger = logging.getLogger(__name__)
 
 UNREADABLE = (
-    RuntimeError,
-    EOFError,
-    OSError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    TypeError,
-    MemoryError,
-    OverflowError,
-    AssertionError,
-    NotImplementedError,
-    zipfile.BadZipFile,
-    pickle.UnpicklingError,
+    *(RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, TypeError, MemoryError),
+    *(OverflowError, AssertionError, zipfile.BadZipFile, pickle.UnpicklingError),
 )
 """What torch raises for a file that is damaged or not its own."""
 
@@ -77,14 +42,10 @@ class CheckpointPart:
 def read_checkpoint(
     folder: Path, name: str, parts: Sequence[str], *, optional: Sequence[str] = ()
 ) -> dict[str, CheckpointPart]:
-    """Parts of one checkpoint that belong together, by their names.
+    """Parts of one checkpoint that belong together, by their names; optional ones may be missing.
 
     Only tensors and plain containers are unpickled, after the file's check sums have been compared: those of the index
     where this version has saved it, else those inside the file.
-
-    Args:
-        parts: that must be there.
-        optional: that are left out where they are not.
 
     Raises:
         CheckpointError: a part is missing, damaged, something else, or of another epoch than the others.
@@ -92,9 +53,8 @@ def read_checkpoint(
     _check_name(name)
     contents = _read_files(folder, name, parts, optional)
     found = {part: _parse(path, content) for part, (path, content) in contents.items()}
-    epochs = {part: part_read.epoch for part, part_read in found.items()}
-    if len(set(epochs.values())) > 1:
-        listed = ", ".join(f"{FOLDERS[part]} {epoch}" for part, epoch in epochs.items())
+    if len({part.epoch for part in found.values()}) > 1:
+        listed = ", ".join(f"{FOLDERS[name]} {part.epoch}" for name, part in found.items())
         raise CheckpointError(
             f"{folder}: the checkpoint {name} is of several epochs ({listed}), since a save was interrupted or files "
             f"were copied; {_way_back(folder, name)}"
@@ -102,15 +62,10 @@ def read_checkpoint(
     return found
 
 
-def load_part(folder: Path, part: str, name: str) -> dict[str, Any]:
-    """The content of one part of a checkpoint; see `read_checkpoint`."""
-    return read_checkpoint(folder, name, [part])[part].content
-
-
 def saved_epoch(folder: Path, name: str = LATEST) -> int | None:
     """Epoch of a checkpoint, or None where there is none of this name; raises as `read_checkpoint`."""
     _check_name(name)
-    if not current_file(folder, "model", name, read_index(folder).get(name)).exists():
+    if not valid_file(folder, "model", name, read_index(folder).get(name)).exists():
         return None
     return read_checkpoint(folder, name, ["model"])["model"].epoch
 
@@ -118,8 +73,7 @@ def saved_epoch(folder: Path, name: str = LATEST) -> int | None:
 def entry(content: Mapping[str, Any], key: str, path: Path) -> Any:
     """An entry of a checkpoint's part that must be there."""
     if key not in content:
-        found = ", ".join(map(str, content)) or "nothing"
-        raise CheckpointError(f"{path} has no {key}; found {found}")
+        raise CheckpointError(f"{path} has no {key}; found {', '.join(map(str, content)) or 'nothing'}")
     return content[key]
 
 
@@ -158,18 +112,13 @@ def check_tensor(value: Any, path: Path | str, what: str) -> None:
 def load_model(module: nn.Module, state: Mapping[str, Tensor], path: Path) -> None:
     """Put a checkpoint's weights into a module, or say in what they differ from it."""
     expected = module.state_dict()
-    missing = sorted(set(expected) - set(state))
-    unexpected = sorted(set(state) - set(expected))
-    both = sorted(set(expected) & set(state))
-    differing = [
-        f"{name} is {tuple(state[name].shape)}, expected {tuple(expected[name].shape)}"
-        for name in both
-        if state[name].shape != expected[name].shape
-    ]
+    missing, unexpected = sorted(set(expected) - set(state)), sorted(set(state) - set(expected))
+    both = [(name, state[name], expected[name]) for name in sorted(set(expected) & set(state))]
+    differing = [f"{name} is {tuple(a.shape)}, expected {tuple(b.shape)}" for name, a, b in both if a.shape != b.shape]
     differing += [
-        f"{name} holds {state[name].dtype}, expected {expected[name].dtype}"
-        for name in both
-        if state[name].is_floating_point() != expected[name].is_floating_point()
+        f"{name} holds {a.dtype}, expected {b.dtype}"
+        for name, a, b in both
+        if a.is_floating_point() != b.is_floating_point()
     ]
     if missing or unexpected or differing:
         found = [f"missing {', '.join(missing[:3])}"] * bool(missing)
@@ -223,7 +172,7 @@ def _read_file(folder: Path, part: str, name: str, saved: SavedCheckpoint | None
     """None where the file is not there."""
     place = checkpoint_file(folder, part, name)
     # A staged file may be moved into its place at any moment.
-    for path in (current_file(folder, part, name, saved), place):
+    for path in (valid_file(folder, part, name, saved), place):
         try:
             return path, path.read_bytes()
         except FileNotFoundError:

@@ -46,14 +46,8 @@ class Processes:
         if self.n == 1:
             return batch
         rows = self.rows_of(len(batch.frame), batch.rays_frame)
-        return replace(
-            batch,
-            pixels=batch.pixels[rows],
-            rays_frame=batch.rays_frame[rows],
-            rgb=batch.rgb[rows],
-            foreground=batch.foreground[rows],
-            semantics=None if batch.semantics is None else batch.semantics[rows],
-        )
+        of_rays = {name: getattr(batch, name) for name in ("pixels", "rays_frame", "rgb", "foreground", "semantics")}
+        return replace(batch, **{name: value[rows] for name, value in of_rays.items() if value is not None})
 
     def rows_of(self, n_frames: int, rays_frame: Int[Tensor, " n"]) -> Int[Tensor, " m"]:
         """Which rays are this process's, by the frame of each."""
@@ -71,7 +65,7 @@ class Processes:
         """The mean of a tensor over the processes, on every one."""
         if self.n == 1:
             return values
-        total = values.detach().clone().to(_device())
+        total = values.detach().clone().to("cuda" if dist.get_backend() == "nccl" else "cpu")
         dist.all_reduce(total)
         return (total / self.n).to(values)
 
@@ -94,9 +88,7 @@ class Processes:
 
     def wrap_ddp(self, module: nn.Module) -> nn.Module:
         """A module whose gradients are the means over the processes, and whose weights become those of the first."""
-        if self.n == 1:
-            return module
-        return DistributedDataParallel(module)
+        return module if self.n == 1 else DistributedDataParallel(module)
 
     def wait(self) -> None:
         """Until every process is here."""
@@ -130,7 +122,3 @@ def leave_processes() -> None:
     """End what `join_processes` has begun."""
     if dist.is_initialized():
         dist.destroy_process_group()
-
-
-def _device() -> torch.device:
-    return torch.device("cuda" if dist.get_backend() == "nccl" else "cpu")

@@ -22,14 +22,9 @@ class OptimisedInputs:
 class FrameParameters(nn.Module):
     """Per-frame parameters of all training frames.
 
-    With `optimize_camera` the rotation of the camera is replaced by the identity, and the camera
-    centre and the head's pose are optimised, as the reference does (docs/method.md, section 10). Tables that
-    are not optimised stay as they were tracked.
-
-    Args:
-        head: tracked parameters, a row a frame.
-        camera: tracked cameras, a row a frame.
-        latent_size: width of the latent codes, 0 for none; they start uniform in (0, 1).
+    With `optimize_camera` the rotation of the camera is replaced by the identity, and the camera centre and the head's
+    pose are optimised, as the reference does (docs/method.md, section 10). Tables that are not optimised stay as they
+    were tracked. Heads and cameras have a row a frame. Latent codes, where they are used, start uniform in (0, 1).
     """
 
     def __init__(
@@ -48,16 +43,14 @@ class FrameParameters(nn.Module):
         self.flame_pose = _table(head.pose, optimised.optimize_camera)
         self.camera_pose = _table(camera.world_from_camera[:, :3, 3], optimised.optimize_camera)
         self.latent_codes = _table(latent, optimised.optimize_latent_code and latent_size > 0)
-        for name, tracked in (("expression", head.expression), ("pose", head.pose)):
+        centre = camera.world_from_camera[:, :3, 3]
+        for name, tracked in (("expression", head.expression), ("pose", head.pose), ("centre", centre)):
             self.register_buffer(f"tracked_{name}", tracked.clone(), persistent=False)
-        centre = camera.world_from_camera[:, :3, 3].clone()
-        self.register_buffer("tracked_centre", centre, persistent=False)
 
     @property
     def tables(self) -> dict[str, nn.Embedding]:
         """The tables under the names of the checkpoint format."""
-        names = ("expression", "latent_codes", "flame_pose", "camera_pose")
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in ("expression", "latent_codes", "flame_pose", "camera_pose")}
 
     def trainable(self) -> list[nn.Parameter]:
         """Weights of the tables that are optimised."""
@@ -75,8 +68,7 @@ class FrameParameters(nn.Module):
         """Cameras of frames."""
         if not self.optimised.optimize_camera:
             return tracked
-        world_from_camera = torch.eye(4, device=frame.device).repeat(len(frame), 1, 1)
-        world_from_camera = world_from_camera.to(self.camera_pose.weight.dtype)
+        world_from_camera = torch.eye(4, device=frame.device).repeat(len(frame), 1, 1).to(self.camera_pose.weight.dtype)
         world_from_camera[:, :3, 3] = self.camera_pose(frame)
         return replace(tracked, world_from_camera=world_from_camera)
 

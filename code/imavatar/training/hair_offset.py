@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from scipy.sparse import coo_array, diags_array
 from scipy.sparse.linalg import spsolve
@@ -21,7 +22,6 @@ from imavatar.data.dataset import Frame
 from imavatar.head.flame import Flame
 from imavatar.numerics.mesh import vertex_normals
 from imavatar.rendering.camera import project
-from imavatar.types import HeadParameters
 
 MAX_OFFSET = 0.4
 """Model units (10 cm); what lies farther off is not part of the head."""
@@ -51,8 +51,7 @@ class VertexObservations:
 def offset_head_by_masks(flame: Flame, frames: Iterable[Frame]) -> Float[Tensor, "v 3"]:
     """The canonical head's vertices moved outwards along their normals by the thickness of what covers them.
 
-    Args:
-        frames: with masks and semantics; a few dozen that differ in pose are enough.
+    Frames have masks and semantics; a few dozen that differ in pose are enough.
     """
     vertices, faces = flame.canonical_vertices, flame.faces_tensor
     corners = faces.cpu().numpy()
@@ -68,16 +67,15 @@ def observe_vertices(flame: Flame, frames: Iterable[Frame]) -> VertexObservation
     """
     bare, covered, measured = 0.0, 0.0, []
     for frame in frames:
-        points, facing = _view(flame, frame)
+        points = _view(flame, frame)
         labels = _sample(frame.semantics, points.pixels)
         cover = labels[:, [SemanticClass.HAIR, SemanticClass.CLOTH]].sum(axis=1)
         background = labels[:, SemanticClass.BACKGROUND]
-        seen = facing > FACES_CAMERA
+        seen = points.facing > FACES_CAMERA
         bare = bare + seen * (cover + background < 0.5)
         covered = covered + seen * (cover > 0.5)
-        at_contour = (np.abs(facing) < AT_CONTOUR) & (cover + background > 0.5)
-        distance = _distance_to_contour(frame.foreground.numpy(), points)
-        measured.append(np.where(at_contour, distance, np.nan))
+        at_contour = (np.abs(points.facing) < AT_CONTOUR) & (cover + background > 0.5)
+        measured.append(np.where(at_contour, _distance_to_contour(frame.foreground.numpy(), points), np.nan))
     return VertexObservations(bare, covered, _median(np.stack(measured)))
 
 
@@ -115,33 +113,32 @@ def _laplacian(faces: Int[np.ndarray, "f 3"], n: int):
 
 @dataclass(frozen=True)
 class _Points:
-    """Vertices in an image and one step outwards along their normals."""
+    """Vertices in an image, one step outwards along their normals, and these normals' cosines to the line of sight."""
 
     pixels: Float[np.ndarray, "v 2"]
     step: Float[np.ndarray, "v 2"]
+    facing: Float[np.ndarray, " v"]
 
 
-def _view(flame: Flame, frame: Frame) -> tuple[_Points, Float[np.ndarray, " v"]]:
-    """Where vertices are in a frame, and the cosines between their normals and the lines of sight."""
+def _view(flame: Flame, frame: Frame) -> _Points:
     device = flame.v_template.device
-    camera, head = frame.camera.to(device), HeadParameters(frame.head.expression, frame.head.pose).to(device)
+    camera, head = frame.camera.to(device), frame.head.to(device)
     vertices = flame.vertices(head)[0]
     normals = _normals(vertices, flame.faces_tensor)
-    sight = torch.nn.functional.normalize(camera.world_from_camera[0, :3, 3] - vertices, dim=1)
+    sight = F.normalize(camera.world_from_camera[0, :3, 3] - vertices, dim=1)
     facing = (normals * sight).sum(dim=1)
     # Only what lies across the line of sight moves a point in the image.
-    outwards = torch.nn.functional.normalize(normals - facing[:, None] * sight, dim=1)
+    outwards = F.normalize(normals - facing[:, None] * sight, dim=1)
     pixels = project(camera, torch.stack([vertices, vertices + STEP * outwards]).flatten(0, 1)[None])[0]
     here, there = (part.cpu().double().numpy() for part in pixels.chunk(2))
-    return _Points(here, there - here), facing.cpu().numpy()
+    return _Points(here, there - here, facing.cpu().numpy())
 
 
 def _distance_to_contour(foreground: Bool[np.ndarray, "h w"], points: _Points) -> Float[np.ndarray, " v"]:
     """Model units from each vertex outwards to where the person ends; NaN where the image or the reach ends before."""
-    n_steps = round(MAX_OFFSET / STEP)
     distance = np.full(len(points.pixels), np.nan)
     undecided = np.ones(len(points.pixels), dtype=bool)
-    for k in range(n_steps):
+    for k in range(round(MAX_OFFSET / STEP)):
         value = _sample(foreground.astype(np.float32)[..., None], points.pixels + k * points.step, outside=np.nan)[:, 0]
         undecided &= ~np.isnan(value)
         ended = undecided & (value < 0.5)
@@ -170,5 +167,4 @@ def _median(values: Float[np.ndarray, "k v"]) -> Float[np.ndarray, " v"]:
 
 
 def _normals(vertices: Float[Tensor, "v 3"], faces: Int[Tensor, "f 3"]) -> Float[Tensor, "v 3"]:
-    normals = vertex_normals(vertices.cpu().double().numpy(), faces.cpu().numpy())
-    return torch.as_tensor(normals).to(vertices)
+    return torch.as_tensor(vertex_normals(vertices.cpu().double().numpy(), faces.cpu().numpy())).to(vertices)

@@ -30,20 +30,17 @@ def check_heads(flame: Flame, dataset: FaceDataset) -> None:
     """
     device = flame.v_template.device
     head, camera = dataset.head().to(device), dataset.camera().to(device)
-    behind, outside = [], []
-    for rows in torch.arange(len(dataset), device=device).split(FRAMES_AT_ONCE):
-        one_behind, one_outside = out_of_sight(camera[rows], flame.vertices(head[rows]), dataset.height, dataset.width)
-        behind.append(one_behind)
-        outside.append(one_outside)
-    behind, outside = torch.cat(behind), torch.cat(outside)
+    parts = [
+        out_of_sight(camera[rows], flame.vertices(head[rows]), dataset.height, dataset.width)
+        for rows in torch.arange(len(dataset), device=device).split(FRAMES_AT_ONCE)
+    ]
+    behind, outside = (torch.cat(part) for part in zip(*parts, strict=True))
     unseen = behind | outside
     if not bool(unseen.any()):
         return
-    found = (
-        f"the head, as tracked, is not in the picture in {int(unseen.sum())} of {len(dataset)} frames: "
-        + "; ".join(_named(what, rows, dataset.names) for what, rows in
-                    (("behind the camera", behind), ("outside the image", outside)) if bool(rows.any()))
-    )  # fmt: skip
+    kinds = (("behind the camera", behind), ("outside the image", outside))
+    named = "; ".join(_named(what, rows, dataset.names) for what, rows in kinds if bool(rows.any()))
+    found = f"the head, as tracked, is not in the picture in {int(unseen.sum())} of {len(dataset)} frames: {named}"
     if 2 * int(unseen.sum()) < len(dataset):
         logger.warning("%s", found)
         return
@@ -67,5 +64,4 @@ def out_of_sight(
 
 def _named(what: str, rows: Bool[Tensor, " n"], names: Sequence[str]) -> str:
     found = [names[row] for row in rows.nonzero()[:, 0].tolist()]
-    more = ", …" if len(found) > NAMED else ""
-    return f"{what} in {', '.join(found[:NAMED])}{more}"
+    return f"{what} in {', '.join(found[:NAMED])}{', …' if len(found) > NAMED else ''}"

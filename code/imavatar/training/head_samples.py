@@ -45,12 +45,20 @@ class HeadSurface:
         return self.supervision.vertices
 
 
+def scatter_points(
+    vertices: Float[Tensor, "v 3"], n: int, spread: float | Sequence[float], generator: torch.Generator
+) -> Float[Tensor, "n 3"]:
+    """Points around randomly drawn vertices; of several standard deviations each point has one, drawn as well."""
+    rows = torch.randint(len(vertices), (n,), generator=generator)
+    if not isinstance(spread, float):
+        spread = torch.tensor(spread)[torch.randint(len(spread), (n, 1), generator=generator)]
+    jitter = spread * torch.randn(n, 3, generator=generator)
+    return vertices[rows.to(vertices.device)] + jitter.to(vertices)
+
+
 def sample_fields(head: HeadSupervision, generator: torch.Generator) -> tuple[Float[Tensor, "n 3"], Int[Tensor, " n"]]:
     """Points around the head's vertices, and the vertex nearest to each."""
-    rows = torch.randint(len(head.vertices), (FIELDS_SAMPLES,), generator=generator)
-    spread = torch.tensor(FIELDS_SPREADS)[torch.randint(3, (FIELDS_SAMPLES, 1), generator=generator)]
-    jitter = torch.randn(FIELDS_SAMPLES, 3, generator=generator) * spread
-    points = head.vertices[rows.to(head.vertices.device)] + jitter.to(head.vertices)
+    points = scatter_points(head.vertices, FIELDS_SAMPLES, FIELDS_SPREADS, generator)
     return points, head.nearest(points)[1]
 
 
@@ -58,10 +66,7 @@ def jittered_vertices(
     head: HeadSupervision, n: int, generator: torch.Generator
 ) -> tuple[Float[Tensor, "n 3"], DeformationFields, Bool[Tensor, " n"]]:
     """Points around the head's vertices, the fields of the vertex nearest to each, and which points lie at the skin."""
-    rows = torch.randint(len(head.vertices), (n,), generator=generator)
-    spread = torch.tensor(VERTEX_SPREADS)[torch.randint(3, (n, 1), generator=generator)]
-    jitter = torch.randn(n, 3, generator=generator) * spread
-    points = head.vertices[rows.to(head.vertices.device)] + jitter.to(head.vertices)
+    points = scatter_points(head.vertices, n, VERTEX_SPREADS, generator)
     squared_distance, vertex = head.nearest(points)
     return points, head.fields[vertex], squared_distance < NEAR_HEAD
 
@@ -70,9 +75,7 @@ def mouth_points(head: HeadSurface, n: int, generator: torch.Generator) -> Float
     """Canonical points around the vertices inside the mouth; none where the head has no such vertices."""
     if head.mouth is None or not len(head.mouth):
         return head.vertices.new_zeros(0, 3)
-    rows = head.mouth[torch.randint(len(head.mouth), (n,), generator=generator).to(head.mouth.device)]
-    jitter = MOUTH_SPREAD * torch.randn(n, 3, generator=generator)
-    return head.vertices[rows] + jitter.to(head.vertices)
+    return scatter_points(head.vertices[head.mouth], n, MOUTH_SPREAD, generator)
 
 
 @dataclass(frozen=True)
@@ -90,8 +93,7 @@ class DistanceSamples:
 
 def sample_distances(head: HeadSurface, bound: float, generator: torch.Generator) -> DistanceSamples:
     """Points near the head and in the cube with their signed distances to the union of its parts."""
-    area = face_areas(head.vertices, head.faces)
-    near = _around_faces(head, area, SURFACE_SPREADS, generator)
+    near = _around_faces(head, face_areas(head.vertices, head.faces), SURFACE_SPREADS, generator)
     anywhere = (torch.rand(SAMPLES_PER_SPREAD, 3, generator=generator) * 2 - 1) * bound
     return _with_distances(head, torch.cat([near, anywhere.to(near)]))
 
@@ -107,9 +109,8 @@ def sample_face_distances(head: HeadSurface, generator: torch.Generator) -> Dist
     mobility = torch.where(mobility < STILL, 0.0, mobility)
     if not bool(mobility.any()):
         mobility = torch.ones_like(mobility)
-    return _with_distances(
-        head, _around_faces(head, face_areas(head.vertices, head.faces) * mobility, FACE_SPREADS, generator)
-    )
+    weight = face_areas(head.vertices, head.faces) * mobility
+    return _with_distances(head, _around_faces(head, weight, FACE_SPREADS, generator))
 
 
 def _around_faces(
@@ -117,10 +118,12 @@ def _around_faces(
 ) -> Float[Tensor, "n 3"]:
     """Points on faces, as many as their weights say, moved off the surface."""
     n = SAMPLES_PER_SPREAD * len(spreads)
-    on_surface = _surface_points(head, weight, n, generator)
+    face = torch.multinomial(weight.cpu(), n, replacement=True, generator=generator)
+    share = torch.rand(n, 3, generator=generator).log().neg()
+    share = (share / share.sum(dim=1, keepdim=True)).to(head.vertices)
+    on_surface = (head.vertices[head.faces][face.to(head.vertices.device)] * share[..., None]).sum(dim=1)
     spread = torch.tensor(spreads).repeat_interleave(SAMPLES_PER_SPREAD)[:, None]
-    jitter = torch.randn(n, 3, generator=generator) * spread
-    return on_surface + jitter.to(on_surface)
+    return on_surface + (torch.randn(n, 3, generator=generator) * spread).to(on_surface)
 
 
 def _with_distances(head: HeadSurface, points: Float[Tensor, "n 3"]) -> DistanceSamples:
@@ -133,10 +136,9 @@ def _with_distances(head: HeadSurface, points: Float[Tensor, "n 3"]) -> Distance
     on_rim = torch.zeros(len(points), dtype=torch.bool, device=points.device)
     for faces in connected_parts(head.faces, len(head.vertices)):
         part_distance, face = signed_distance(head.vertices, faces, points)
-        rim = rim_faces(faces)[face]
         closer = part_distance < distance
         distance = torch.where(closer, part_distance, distance)
-        on_rim = torch.where(closer, rim, on_rim)
+        on_rim = torch.where(closer, rim_faces(faces)[face], on_rim)
     return DistanceSamples(points[~on_rim], distance[~on_rim])
 
 
@@ -153,15 +155,4 @@ def rim_faces(faces: Int[Tensor, "f 3"]) -> Bool[Tensor, " f"]:
     """Faces that touch an edge which only one face has."""
     edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]]).sort(dim=1).values
     unique, count = torch.unique(edges, dim=0, return_counts=True)
-    rim_vertices = unique[count == 1].unique()
-    return torch.isin(faces, rim_vertices).any(dim=1)
-
-
-def _surface_points(
-    head: HeadSurface, weight: Float[Tensor, " f"], n: int, generator: torch.Generator
-) -> Float[Tensor, "{n} 3"]:
-    vertices, faces = head.vertices, head.faces
-    face = torch.multinomial(weight.cpu(), n, replacement=True, generator=generator)
-    share = torch.rand(n, 3, generator=generator).log().neg()
-    share = (share / share.sum(dim=1, keepdim=True)).to(vertices)
-    return (vertices[faces][face.to(vertices.device)] * share[..., None]).sum(dim=1)
+    return torch.isin(faces, unique[count == 1].unique()).any(dim=1)

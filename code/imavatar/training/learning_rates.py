@@ -12,9 +12,7 @@ from imavatar.settings import RATE, key
 class LearningRates:
     """Learning rates of single networks; None leaves a network at `train.learning_rate`.
 
-    Attributes:
-        blendshapes: of the deformer's linear layer; without one, that of the deformer.
-        hash_grid: of the texture's tables; without one, that of the texture.
+    The deformer's linear layer (`blendshapes`) and the texture's tables (`hash_grid`) follow their network without one.
     """
 
     geometry: float | None = key(None, RATE)
@@ -25,11 +23,7 @@ class LearningRates:
 
 
 def parameter_groups(avatar: Avatar, default: float, rates: LearningRates) -> list[dict]:
-    """Groups of an optimiser: geometry, deformer, its linear layer of blendshapes, texture, its tables.
-
-    Args:
-        default: rate of the networks without one of their own.
-    """
+    """Groups of an optimiser: geometry, deformer, its linear layer of blendshapes, texture, its tables."""
     linear = list(getattr(avatar.deformer, "blendshapes", nn.ParameterList()).parameters())
     tables = [] if avatar.texture.grid is None else list(avatar.texture.grid.parameters())
     deformer_rate, texture_rate = rates.deformer or default, rates.texture or default

@@ -25,7 +25,6 @@ class ScalarLog:
         start: the first step that will be logged: rows of it and later ones, of a run that was broken off or is
             repeated from an earlier checkpoint, are taken out; None: all stay.
         wandb_workspace: entity to log to; without an API key the run is written offline.
-        run_name: name of the run in wandb.
     """
 
     def __init__(

@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
@@ -13,11 +12,11 @@ from imavatar.data.dataset import FaceDataset
 from imavatar.data.sampling import generator_for
 from imavatar.errors import TrainingError
 from imavatar.settings import MAX_EPOCHS, MAX_SEED, RAYS, above, between, key
-from imavatar.training.diagnostics import EpochDiagnostics, health_line
-from imavatar.training.nan_check import parameters_not_finite
+from imavatar.training.diagnostics import EpochDiagnostics, health_line, parameters_not_finite
 from imavatar.training.objective import LossWeights, Objective
 from imavatar.training.schedules import Schedule
 from imavatar.training.soundness import Watch
+from imavatar.training.state import RunCheckpoints
 from imavatar.training.step import Run, StepLosses, StepOptions, training_step
 
 logger = logging.getLogger(__name__)
@@ -25,13 +24,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class LoopSettings:
-    """Sizes of a run.
-
-    Attributes:
-        num_pixels: rays of a frame and step.
-        batch_size: frames of a step.
-        seed: of everything that is drawn.
-    """
+    """Sizes of a run: `num_pixels` are the rays of a frame, `batch_size` the frames of a step."""
 
     num_pixels: int = key(2048, RAYS)
     batch_size: int = key(1, above(0, 1024))
@@ -44,19 +37,8 @@ class TrainSettings(LoopSettings, StepOptions, Schedule):
     """All that the loop asks of a configuration, but the losses' weights."""
 
 
-@runtime_checkable
-class Checkpoints(Protocol):
-    """Where a run is saved."""
-
-    def save(self, epoch: int, *, sound: bool = True) -> None:
-        """Save before an epoch; `sound`: the avatar shows the person."""
-
-    def way_back(self) -> str:
-        """Which checkpoint to go on from after an error."""
-
-
 class NoCheckpoints:
-    """What a process does that is not the first, where the first one writes."""
+    """What a process has that is not the first, where the first one has `RunCheckpoints`."""
 
     def save(self, epoch: int, *, sound: bool = True) -> None:
         """Nothing."""
@@ -66,22 +48,16 @@ class NoCheckpoints:
         return "the first process says how to go on"
 
 
-def _nothing(*_: object) -> None:
-    """What the first process writes, the others don't."""
-
-
 @dataclass(frozen=True)
 class Outputs:
     """Where a run's results go; without arguments nowhere, as in processes that are not the first.
 
-    Attributes:
-        log: gets an epoch and its values.
-        preview: draws the avatar after so many epochs.
+    `log` gets an epoch and its values; `preview` draws the avatar after so many epochs.
     """
 
-    checkpoints: Checkpoints = field(default_factory=NoCheckpoints)
-    log: Callable[[int, Mapping[str, float]], None] = _nothing
-    preview: Callable[[int], None] = _nothing
+    checkpoints: RunCheckpoints | NoCheckpoints = field(default_factory=NoCheckpoints)
+    log: Callable[[int, Mapping[str, float]], None] = lambda *_: None
+    preview: Callable[[int], None] = lambda *_: None
 
 
 def train(
@@ -96,9 +72,7 @@ def train(
     """Train from `start_epoch`; the run is saved before every epoch and once at the end.
 
     Of several processes all call this, and each takes a part of every step's rays; the epoch's values are those of all.
-
-    Args:
-        weights: of the losses, before the schedule's factors.
+    The weights of the losses are those before the schedule's factors.
 
     Raises:
         TrainingError: it cannot go on; the message names the checkpoint to go back to, which is not overwritten.
@@ -131,11 +105,7 @@ def check_parameters(run: Run, when: str) -> None:
 
 
 def _still_sound(watch: Watch, epoch: int) -> bool:
-    """Whether the avatar has not become much worse in an epoch.
-
-    Raises:
-        TrainingError: nothing is left of it.
-    """
+    """Whether the avatar has not become much worse in an epoch; raises TrainingError where nothing is left of it."""
     look = watch.look()
     if look.n_hit == 0 and watch.has_hit:
         raise TrainingError(
@@ -147,10 +117,8 @@ def _still_sound(watch: Watch, epoch: int) -> bool:
 def _train_epoch(
     run: Run, dataset: FaceDataset, losses: nn.Module, weights: LossWeights, settings: TrainSettings, epoch: int
 ) -> dict[str, float]:
-    """One pass over the frames; returns means of the logged values."""
     run.avatar.search.reset()
-    order = torch.randperm(len(dataset), generator=generator_for(settings.seed, epoch, -1))
-    batches = order.split(settings.batch_size)
+    batches = torch.randperm(len(dataset), generator=generator_for(settings.seed, epoch, -1)).split(settings.batch_size)
     sums: dict[str, float] = {}
     health = EpochDiagnostics()
     for number, frames in enumerate(batches):
@@ -164,9 +132,13 @@ def _train_epoch(
         for name, value in scalars.items():
             sums[name] = sums.get(name, 0.0) + value / len(batches)
     means = run.processes.mean(torch.tensor(list(sums.values()), dtype=torch.float64)).tolist()
-    means = dict(zip(sums, means, strict=True))
     rates = {"learning_rate_factor": factor, "alpha": weights.alpha}
-    return {**means, **rates, **health.scalars(run.processes), **run.avatar.search.statistics()}
+    return {
+        **dict(zip(sums, means, strict=True)),
+        **rates,
+        **health.scalars(run.processes),
+        **run.avatar.search.statistics(),
+    }
 
 
 def _set_rates(run: Run, factor: float) -> None:
@@ -178,10 +150,8 @@ def _set_rates(run: Run, factor: float) -> None:
 
 
 def _progress(epoch: int, start: int, n_epochs: int, totals: dict[str, float], elapsed: float) -> str:
-    done = epoch + 1 - start
-    left = elapsed / done * (n_epochs - epoch - 1)
-    names = ("loss", "rgb", "mask", "mask_iou")
-    values = "  ".join(f"{name} {totals[name]:.4f}" for name in names if name in totals)
+    left = elapsed / (epoch + 1 - start) * (n_epochs - epoch - 1)
+    values = "  ".join(f"{name} {totals[name]:.4f}" for name in ("loss", "rgb", "mask", "mask_iou") if name in totals)
     return f"epoch {epoch + 1}/{n_epochs}  {values}  {_clock(elapsed)} elapsed, {_clock(left)} left"
 
 

@@ -13,7 +13,7 @@ from imavatar.losses import LossTerms
 from imavatar.rendering.avatar import Avatar
 from imavatar.settings import RATE, WEIGHT, key
 from imavatar.training.distributed import SINGLE_PROCESS, Processes
-from imavatar.training.head_samples import DistanceSamples, HeadSurface, jittered_vertices, mouth_points
+from imavatar.training.head_samples import DistanceSamples, HeadSurface, jittered_vertices, mouth_points, scatter_points
 from imavatar.types import Batch, PosedHead, RenderOutput
 
 Latent = Float[Tensor, "1 l"]
@@ -87,11 +87,7 @@ class Objective:
         generator: torch.Generator,
         head: PosedHead | None = None,
     ) -> LossTerms:
-        """All terms that `weights` asks for.
-
-        Args:
-            head: the frame (one row) whose latent code the surface is taught under off the rays; zero codes without it.
-        """
+        """All terms that `weights` asks for; off the rays the latent code is that of `head` (one row), or zeros."""
         latent = batch.rgb.new_zeros(1, avatar.geometry.latent_size) if head is None else head.latent
         normaliser = self.processes.mean_count
         values = {
@@ -166,16 +162,8 @@ class Objective:
 
     def _eikonal(self, avatar: Avatar, render: RenderOutput, latent: Latent, generator: torch.Generator) -> Tensor:
         """Unit gradients at the surface points, near the head, and anywhere in the unit cube."""
-        near = _scatter_points(self.surface.vertices, EIKONAL_POINTS // 2, 0.05, generator)
+        near = scatter_points(self.surface.vertices, EIKONAL_POINTS // 2, 0.05, generator)
         anywhere = torch.rand(EIKONAL_POINTS // 2, 3, generator=generator) * 2 - 1
         points = torch.cat([near, anywhere.to(near)])[self.processes.shard]
         gradient = avatar.geometry.with_gradient(points, latent, features=False)[2]
         return losses.eikonal_loss(torch.cat([render.geometry_gradient, gradient]), self.processes.mean_count)
-
-
-def _scatter_points(
-    vertices: Float[Tensor, "v 3"], n: int, spread: float, generator: torch.Generator
-) -> Float[Tensor, "n 3"]:
-    rows = torch.randint(len(vertices), (n,), generator=generator)
-    jitter = spread * torch.randn(n, 3, generator=generator)
-    return vertices[rows.to(vertices.device)] + jitter.to(vertices)

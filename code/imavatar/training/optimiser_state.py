@@ -1,7 +1,4 @@
-"""The optimisers' states in the authors' checkpoints, to and from this project's parameter groups.
-
-docs/checkpoints.md, section 2, describes these files.
-"""
+"""The optimisers' states in the authors' checkpoints (docs/checkpoints.md, section 2), to and from parameter groups."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -49,7 +46,8 @@ def load_adam_state(
             f"{path}: optimizer_state_dict has {len(numbers)} parameters in {len(groups)} group(s), expected "
             f"{expected} in one: those of the head model, then the networks'"
         )
-    own = {parameter: number for number, parameter in enumerate(_own_order(optimiser))}
+    optimised = (parameter for group in optimiser.param_groups for parameter in group["params"])
+    own = {parameter: number for number, parameter in enumerate(optimised)}
     moved = {}
     for number, parameter in zip(numbers[N_HEAD_PARAMETERS:], parameters, strict=True):
         if number in state:
@@ -80,10 +78,6 @@ def load_table_state(
         _check_moments(moments, torch.Size(shape), path, f"the table of the shape {shape}")
         moved[numbers[shape]] = moments
     optimiser.load_state_dict({"state": moved, "param_groups": optimiser.state_dict()["param_groups"]})
-
-
-def _own_order(optimiser: torch.optim.Optimizer) -> list[Tensor]:
-    return [parameter for group in optimiser.param_groups for parameter in group["params"]]
 
 
 def _parts(content: object, path: Path | str) -> tuple[list[dict], dict]:

@@ -7,7 +7,7 @@ import torch
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.sampling import generator_for
 from imavatar.rendering.camera import cast_rays
-from imavatar.training.step import Run, to_device
+from imavatar.training.step import Run
 
 MOST_FRAMES = 4
 """Of the data set, whose rays are looked at after every epoch."""
@@ -34,9 +34,7 @@ class Look:
 class Watch:
     """Looks at the same rays of the same frames after every epoch, and compares with the best that it has seen.
 
-    Args:
-        n_pixels: of all frames together.
-        seed: of the choice of rays.
+    There are `n_pixels` rays, of all frames together, chosen by the seed.
     """
 
     def __init__(self, run: Run, dataset: FaceDataset, *, n_pixels: int, seed: int):
@@ -44,7 +42,7 @@ class Watch:
         n = min(MOST_FRAMES, len(dataset))
         rows = torch.linspace(0, len(dataset) - 1, n).round().long().tolist()
         batch = dataset.batch(rows, max(2, n_pixels // n), generator_for(seed, NO_EPOCH, NO_EPOCH))
-        self._batch = to_device(run.processes.shard_rays(batch), run.flame.v_template.device)
+        self._batch = run.processes.shard_rays(batch).to(run.flame.v_template.device)
         self._overlap, self._colour = 0.0, float("inf")
 
     @torch.no_grad()
@@ -55,12 +53,10 @@ class Watch:
         rays = cast_rays(run.frames.camera(batch.frame, batch.camera), batch.pixels, batch.rays_frame)
         hits = run.avatar.find_surface(rays, posed, batch.foreground)
         both = hits.hit & batch.foreground
-        rgb = run.avatar.shade(rays, posed, hits, both).rgb
-        difference = (rgb - batch.rgb)[both].abs().mean(dim=-1).sum()
+        difference = (run.avatar.shade(rays, posed, hits, both).rgb - batch.rgb)[both].abs().mean(dim=-1).sum()
         sums = torch.stack([hits.hit.sum(), both.sum(), (hits.hit | batch.foreground).sum(), difference]).double()
         n_hit, n_both, n_either, difference = run.processes.total(sums).tolist()
-        colour = difference / n_both if n_both > 0 else float("inf")
-        return Look(int(n_hit), n_both / max(1.0, n_either), colour)
+        return Look(int(n_hit), n_both / max(1.0, n_either), difference / n_both if n_both > 0 else float("inf"))
 
     def is_sound(self, look: Look) -> bool:
         """Whether a look is not much worse than the best one so far, which it may become itself."""

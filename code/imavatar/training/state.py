@@ -1,4 +1,4 @@
-"""The state of a run as the five parts of a checkpoint, and back."""
+"""The state of a run as the five parts of a checkpoint, and back; which are saved and kept while it trains."""
 
 import logging
 from collections.abc import Mapping
@@ -11,29 +11,21 @@ from jaxtyping import Float
 from torch import Tensor
 
 from imavatar.errors import CheckpointError
+from imavatar.training.checkpoint_files import FOLDERS, LATEST, checkpoint_file, save_checkpoint
 from imavatar.training.checkpoint_head import check_shape, check_topology, head_entries, split_head
-from imavatar.training.checkpoints import (
-    FOLDERS,
-    CheckpointPart,
-    checkpoint_file,
-    entry,
-    load_model,
-    read_checkpoint,
-    tensors,
-)
+from imavatar.training.checkpoints import CheckpointPart, entry, load_model, read_checkpoint, tensors
 from imavatar.training.frame_parameters import FrameParameters
 from imavatar.training.optimiser_state import adam_state, load_adam_state, load_table_state
 from imavatar.training.step import Run
 
 logger = logging.getLogger(__name__)
 
+ADVICE = "lower train.learning_rate or set train.gradient_limit = 3"
+
 
 @dataclass(frozen=True)
 class ModelCheckpoint:
-    """The model's part of a checkpoint: the fields' weights, and the head model's buffers where it holds them.
-
-    `epoch` is the one that trains next.
-    """
+    """A checkpoint's weights of the fields and, where it holds them, the head model's buffers; `epoch` trains next."""
 
     path: Path
     epoch: int
@@ -45,10 +37,9 @@ def run_state(run: Run, epoch: int) -> dict[str, dict[str, Any]]:
     """All that a resumed run needs, in the authors' format; the schedules are functions of the epoch."""
     frame_state = None if run.frame_optimiser is None else run.frame_optimiser.state_dict()
     tables = {f"{name}_state_dict": t.state_dict() for name, t in run.frames.tables.items()}
-    optimiser = adam_state(run.optimiser, list(run.avatar.parameters()))
     return {
         "model": {"epoch": epoch, "model_state_dict": {**run.avatar.state_dict(), **head_entries(run.flame)}},
-        "optimizer": {"epoch": epoch, "optimizer_state_dict": optimiser},
+        "optimizer": {"epoch": epoch, "optimizer_state_dict": adam_state(run.optimiser, list(run.avatar.parameters()))},
         "scheduler": {"epoch": epoch, "scheduler_state_dict": {"last_epoch": epoch}},
         "optimizer_inputs": {"epoch": epoch, "optimizer_cam_state_dict": frame_state},
         "inputs": {"epoch": epoch, **tables},
@@ -58,12 +49,9 @@ def run_state(run: Run, epoch: int) -> dict[str, dict[str, Any]]:
 def read_trained(folder: Path, name: str, latent_size: int) -> tuple[ModelCheckpoint, Float[Tensor, "1 l"]]:
     """The model, and the latent code of the first training frame, which stands for unseen ones; of one epoch.
 
-    Args:
-        latent_size: width of the latent codes, 0 for none.
-
     Raises:
         CheckpointError: a part is missing, damaged, of another epoch, or holds something else than tensors of finite
-            numbers; or there are no such codes.
+            numbers; or there are no codes of this size (0: none are looked for).
     """
     parts = read_checkpoint(folder, name, ["model"] + ["inputs"] * bool(latent_size))
     model = _model_of(parts["model"])
@@ -89,7 +77,11 @@ def load_run(folder: Path, name: str, run: Run, *, foreign: bool = False) -> int
     Raises:
         CheckpointError: it is damaged, of several epochs, or of other networks, another head model or other frames.
     """
-    loaders = {"optimizer": _load_optimiser, "inputs": _load_inputs, "optimizer_inputs": _load_frame_optimiser}
+    loaders = {
+        "optimizer": _load_optimiser,
+        "inputs": lambda run, content, path: load_tables(run.frames, content, path),
+        "optimizer_inputs": _load_frame_optimiser,
+    }
     needed = ["model"] if foreign else ["model", *loaders]
     parts = read_checkpoint(folder, name, needed, optional=[part for part in FOLDERS if part not in needed])
     check_content(parts)
@@ -99,8 +91,8 @@ def load_run(folder: Path, name: str, run: Run, *, foreign: bool = False) -> int
     load_model(run.avatar, model.fields, model.path)
     for part, load in loaders.items():
         if part not in parts:
-            path = checkpoint_file(folder, part, name)
-            logger.warning("%s is not there: what it would hold starts anew", path)
+            missing = checkpoint_file(folder, part, name)
+            logger.warning("%s is not there: what it would hold starts anew", missing)
             continue
         try:
             load(run, parts[part].content, parts[part].path)
@@ -131,7 +123,6 @@ def _model_of(part: CheckpointPart) -> ModelCheckpoint:
 
 
 def _table(state: Any, path: Path, name: str) -> Tensor:
-    """The weight of a per-frame table."""
     return entry(tensors(state, path, f"{name}_state_dict"), "weight", path)
 
 
@@ -161,10 +152,6 @@ def load_tables(frames: FrameParameters, content: Mapping[str, Any], path: Path)
         frames.tables[name].load_state_dict({"weight": weight})
 
 
-def _load_inputs(run: Run, content: Mapping[str, Any], path: Path) -> None:
-    load_tables(run.frames, content, path)
-
-
 def _load_optimiser(run: Run, content: Mapping[str, Any], path: Path) -> None:
     state = entry(content, "optimizer_state_dict", path)
     load_adam_state(run.optimiser, list(run.avatar.parameters()), state, path)
@@ -178,3 +165,47 @@ def _load_frame_optimiser(run: Run, content: Mapping[str, Any], path: Path) -> N
         load_table_state(run.frame_optimiser, run.frames.trainable(), state, path)
     except CheckpointError as error:
         raise OtherFrames(str(error)) from error
+
+
+class RunCheckpoints:
+    """Saves a run before every epoch, and by number too before every so many; for the process that holds its lock."""
+
+    def __init__(self, folder: Path, run: Run, *, every: int):
+        self._folder, self._run, self._every = folder, run, every
+        self._latest: int | None = None
+        self._sound: int | None = None
+
+    def save(self, epoch: int, *, sound: bool = True) -> None:
+        """Save before an epoch; the last sound checkpoint stays, by number where `latest` is no longer it.
+
+        An avatar is sound that shows the person, as far as that is known.
+
+        Raises:
+            CheckpointError: it cannot be written; the checkpoints are what they were.
+        """
+        names = [LATEST, str(epoch)] if epoch % self._every == 0 else [LATEST]
+        keep = None if sound or self._sound is None or self._sound != self._latest else str(self._sound)
+        save_checkpoint(self._folder, names, run_state(self._run, epoch), keep=keep)
+        self._latest = epoch
+        if sound:
+            self._sound = epoch
+        elif keep is not None:
+            logger.warning(
+                "the last epoch has made the avatar much worse; the checkpoint from before it is kept: --checkpoint %s",
+                keep,
+            )
+
+    def way_back(self) -> str:
+        """What to go on from after an error, in words; said of a checkpoint that has been read again, and is whole."""
+        if self._sound is None:
+            return "no checkpoint of this training is known to be good"
+        name = LATEST if self._sound == self._latest else str(self._sound)
+        try:
+            check_content(read_checkpoint(self._folder, name, list(FOLDERS)))
+        except CheckpointError as error:
+            return f"the last good checkpoint cannot be used: {error}"
+        option = "" if name == LATEST else f" --checkpoint {name}"
+        return (
+            f"the checkpoint `{name}`, from before epoch {self._sound + 1}, was read and is good: {ADVICE} and go on "
+            f"with --is_continue{option}, from an earlier epoch N with --checkpoint N"
+        )

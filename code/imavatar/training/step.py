@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from imavatar.fields.mlp import cached_weights
@@ -12,11 +13,10 @@ from imavatar.losses import LossTerms, has_mask_gradient
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import cast_rays
 from imavatar.settings import STEPS, WEIGHT, key
-from imavatar.training.diagnostics import EpochDiagnostics
+from imavatar.training import diagnostics
+from imavatar.training.diagnostics import EpochDiagnostics, NotFiniteError, StepTensors
 from imavatar.training.distributed import SINGLE_PROCESS, Processes
 from imavatar.training.frame_parameters import FrameParameters
-from imavatar.training.gradient_clipping import clip_to_running_norm
-from imavatar.training.nan_check import NotFiniteError, StepTensors, first_not_finite, gradients_finite
 from imavatar.training.objective import LossWeights, Objective
 from imavatar.types import Batch, PosedHead, RayBundle, SurfaceHits
 
@@ -45,11 +45,9 @@ class StepOptions:
 
 @dataclass
 class Run:
-    """What a run trains.
+    """What a run trains, and the learning rates that the schedule's factor multiplies.
 
-    Attributes:
-        rates: learning rates that the schedule's factor multiplies.
-        anneals_bands: octaves of the geometry's encoding open one by one, one an epoch.
+    With `anneals_bands` the octaves of the geometry's encoding open one by one, one an epoch.
     """
 
     avatar: Avatar
@@ -120,31 +118,20 @@ def training_step(
     Raises:
         NotFiniteError: the loss or a gradient is not finite; no step is made then.
     """
-    batch = to_device(run.processes.shard_rays(batch), run.flame.v_template.device)
+    batch = run.processes.shard_rays(batch).to(run.flame.v_template.device)
     posed = run.flame(run.frames.head(batch.frame), run.frames.latent(batch.frame))
     if options.condition_noise > 0:
         noise = torch.randn(posed.texture_condition.shape, generator=generator).to(posed.texture_condition)
         noise = options.condition_noise * run.frames.condition_std() * noise
         posed = replace(posed, texture_condition=posed.texture_condition + noise)
     rays = cast_rays(run.frames.camera(batch.frame, batch.camera), batch.pixels, batch.rays_frame)
-    deviations = run.frames.deviations(batch.frame)
-    tensors = losses(batch, posed, rays, deviations, weights, generator, options)
+    tensors = losses(batch, posed, rays, run.frames.deviations(batch.frame), weights, generator, options)
     clipped = _step_optimisers(run, tensors, options.gradient_limit)
     if options.recentre_frame_params:
         run.frames.centre()
     if health is not None:
         health.add(tensors.hits, batch.foreground, tensors.render.root_statistics)
     return {**_scalars(tensors.terms, tensors.hits, batch), "clipped": float(clipped)}
-
-
-def to_device(batch: Batch, device: torch.device) -> Batch:
-    """The batch on a device."""
-    moved = {
-        name: getattr(batch, name).to(device)
-        for name in ("frame", "camera", "head", "pixels", "rays_frame", "rgb", "foreground")
-    }
-    semantics = None if batch.semantics is None else batch.semantics.to(device)
-    return Batch(semantics=semantics, **moved)
 
 
 def _step_optimisers(run: Run, step: StepTensors, gradient_limit: float) -> bool:
@@ -161,7 +148,7 @@ def _step_optimisers(run: Run, step: StepTensors, gradient_limit: float) -> bool
         clipped = clip_to_running_norm(run.optimiser, gradient_limit)
     except FloatingPointError as error:
         raise _not_finite(run, step, "a gradient of the loss") from error
-    if not gradients_finite(run.frames.trainable()):
+    if not diagnostics.gradients_finite(run.frames.trainable()):
         raise _not_finite(run, step, "a gradient of the loss")
     run.optimiser.step()
     if run.frame_optimiser is not None:
@@ -171,7 +158,7 @@ def _step_optimisers(run: Run, step: StepTensors, gradient_limit: float) -> bool
 
 def _not_finite(run: Run, step: StepTensors, what: str) -> NotFiniteError:
     frames = step.batch.frame.tolist()
-    first = first_not_finite(run.avatar, run.frames, step)
+    first = diagnostics.first_not_finite(run.avatar, run.frames, step)
     return NotFiniteError(f"{what} is not finite, in a step on frame(s) {frames} of the data set. First: {first}")
 
 
@@ -182,3 +169,44 @@ def _scalars(terms: LossTerms, hits: SurfaceHits, batch: Batch) -> dict[str, flo
     values = {**terms.values, "loss": terms.total, "mask_iou": both / either.clamp(min=1)}
     # One transfer for all: a GPU is waited for each time.
     return dict(zip(values, torch.stack([value.double() for value in values.values()]).tolist(), strict=True))
+
+
+def clip_to_running_norm(optimiser: torch.optim.Adam, factor: float) -> bool:
+    """Scale the gradient of each parameter group down to at most `factor` times its usual norm, in place.
+
+    The gradient of a surface point grows without bound as the ray grazes the surface (docs/method.md, section 7). Adam
+    would follow such a step for many more: it is measured against the root mean square of earlier norms, which Adam has
+    already, so that there is no threshold to choose and no state to keep.
+
+    A factor of 0 leaves everything as it is. Returns whether anything was scaled.
+
+    Raises:
+        FloatingPointError: where a gradient is not finite.
+    """
+    groups = [[p for p in group["params"] if p.grad is not None] for group in optimiser.param_groups]
+    decays = [group["betas"][1] for group in optimiser.param_groups]
+    pairs = [
+        (torch.nn.utils.get_total_norm([p.grad for p in group]), _usual_norm(optimiser, group, decay))
+        for group, decay in zip(groups, decays, strict=True)
+        if group
+    ]
+    clipped = False
+    # One transfer for all: a GPU is waited for each time.
+    values = torch.stack([value for pair in pairs for value in pair]).view(-1, 2).tolist() if pairs else []
+    for group, (norm, usual) in zip(filter(None, groups), values, strict=True):
+        if not math.isfinite(norm):
+            raise FloatingPointError(f"a gradient's norm is {norm}")
+        if 0 < factor * usual < norm:
+            torch.nn.utils.clip_grads_with_norm_(group, factor * usual, torch.tensor(norm))
+            clipped = True
+    return clipped
+
+
+def _usual_norm(optimiser: torch.optim.Adam, parameters: list[Tensor], decay: float) -> Float[Tensor, ""]:
+    """Root mean square of the norms of past gradients; 0 before the first step."""
+    by_step: dict[float, list[Tensor]] = {}
+    for state in (optimiser.state[p] for p in parameters if p in optimiser.state):
+        by_step.setdefault(float(state["step"]), []).append(state["exp_avg_sq"])
+    # Of what is nowhere negative the sum is the 1-norm.
+    sums = [torch.nn.utils.get_total_norm(v, 1.0) / (1 - decay**step) for step, v in by_step.items()]
+    return torch.stack(sums).sum().sqrt() if sums else parameters[0].new_zeros(())

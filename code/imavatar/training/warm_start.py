@@ -41,14 +41,12 @@ def warm_start(
         frames: whose latent codes, expressions and poses networks that depend on them are taught with.
         n_steps: of each of the two regressions.
         bound: half the side of the cube in which distances are sampled, model units.
-        fields: regress the deformer too.
     """
     samples = sample_distances(head, bound, generator)
 
     def sdf_loss() -> Tensor:
         some = samples.draw(SDF_BATCH, generator)
-        latent = _any_of(frames, generator).latent
-        return (avatar.geometry.sdf(some.points, latent) - some.distances).abs().mean()
+        return (avatar.geometry.sdf(some.points, _any_of(frames, generator).latent) - some.distances).abs().mean()
 
     final = regress([(list(avatar.geometry.parameters()), SDF_RATE)], sdf_loss, n_steps, "signed distance")
     logger.info("warm start: signed distance, mean error %.4f", final)
@@ -59,7 +57,6 @@ def warm_start(
 def _start_fields(
     avatar: Avatar, head: HeadSurface, frames: PosedHead, n_steps: int, generator: torch.Generator
 ) -> None:
-    """Regress the deformer; then the linear layer of blendshapes is solved for."""
     points, vertex = sample_fields(head.supervision, generator)
     known, deformer = head.supervision.fields, avatar.deformer
 
@@ -73,11 +70,11 @@ def _start_fields(
     others = [p for p in deformer.parameters() if all(p is not q for q in deformer.blendshapes.parameters())]
     final = regress([(others, FIELDS_RATE), (linear, BLENDSHAPES_RATE)], fields_loss, n_steps, "deformer")
     if linear:
-        parts = []
-        for rows in torch.arange(len(points)).split(SOLVE_BATCH):
-            with torch.no_grad():
-                target = known[vertex[rows]]
-                parts.append(avatar.features_near(points[rows], target, _any_of(frames, generator))[0])
+        with torch.no_grad():
+            parts = [
+                avatar.features_near(points[rows], known[vertex[rows]], _any_of(frames, generator))[0]
+                for rows in torch.arange(len(points)).split(SOLVE_BATCH)
+            ]
         solve_blendshapes(deformer.blendshapes, torch.cat(parts), known[vertex])
     logger.info("warm start: deformer, supervision %.4f", final)
 
@@ -90,11 +87,7 @@ def _any_of(frames: PosedHead, generator: torch.Generator) -> PosedHead:
 def regress(
     groups: Sequence[tuple[list[nn.Parameter], float]], loss: Callable[[], Tensor], n_steps: int, what: str
 ) -> float:
-    """Adam on groups of parameters with their rates, which fall exponentially; returns the last loss.
-
-    Args:
-        what: is fitted, for the progress bar.
-    """
+    """Adam on groups of parameters with their rates, which fall exponentially; returns the last loss."""
     optimiser = torch.optim.Adam([{"params": parameters, "lr": rate} for parameters, rate in groups])
     value = torch.zeros(())
     for step in track(range(n_steps), f"warm start: {what}"):

@@ -1,8 +1,7 @@
 """Videos of a trained avatar."""
 
-import logging
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imavatar import build
@@ -11,11 +10,9 @@ from imavatar.errors import ConfigError
 from imavatar.export.animation import Companion, Picture, render_animation
 from imavatar.motion.camera_ring import ring_of_views
 from imavatar.motion.recorded import neutral_aligned, neutral_of
-from imavatar.types import HeadParameters, View
+from imavatar.types import HeadParameters
 from imavatar.workflows.driving import read_driving
 from imavatar.workflows.trained import TrainedAvatar
-
-logger = logging.getLogger(__name__)
 
 FIXED, RING = "fixed", "ring"
 VIEWS = (FIXED, RING)
@@ -71,7 +68,9 @@ def animate(
         driving = read_driving(str(motion), trained, n_frames=options.frames, fps=fps, tracked=out.parent / "tracked")
         heads, numbers, video = driving.motion, driving.numbers, driving.video
     if options.neutral_align:
-        heads = _aligned(trained, motion, heads)
+        if not (isinstance(motion, HeadParameters) or Path(motion).is_file()):
+            raise ConfigError(f"--neutral-align: {motion} is no other person's motion, expected a file")
+        heads = neutral_aligned(heads, neutral_of(heads), trained.neutral())
     build_renderer = build.build_preview_renderer if options.preview else build.build_renderer
     companion = Companion(
         None if options.side_by_side is None else _pictures(options.side_by_side, numbers, fps),
@@ -79,27 +78,14 @@ def animate(
         0.0 if numbers is None else numbers[0] / fps,
     )
     renderer = build_renderer(config, trained.character.avatar, supersample=options.supersample)
-    view = _view(trained, options, len(heads))
+    view = trained.view()
+    if options.views != FIXED:
+        centre = trained.character.flame.canonical_vertices.mean(dim=0)
+        view = replace(view, camera=ring_of_views(view.camera.to(centre.device), centre, len(heads)))
     return render_animation(trained.character, renderer, heads, view, out, fps=fps, companion=companion)
 
 
-def _view(trained: TrainedAvatar, options: AnimationOptions, n_frames: int) -> View:
-    view = trained.view()
-    if options.views == FIXED:
-        return view
-    centre = trained.character.flame.canonical_vertices.mean(dim=0)
-    return View(ring_of_views(view.camera.to(centre.device), centre, n_frames), view.height, view.width)
-
-
-def _aligned(trained: TrainedAvatar, source: str | Path | HeadParameters, motion: HeadParameters) -> HeadParameters:
-    """The motion with the avatar's own face at rest."""
-    if not (isinstance(source, HeadParameters) or Path(source).is_file()):
-        raise ConfigError(f"--neutral-align: {source} is no other person's motion, expected a file")
-    return neutral_aligned(motion, neutral_of(motion), trained.neutral())
-
-
 def _pictures(video: Path, numbers: list[int] | None, fps: float) -> Iterator[Picture]:
-    """The frames of a video of these numbers, else all."""
     wanted = None if numbers is None else set(numbers)
     for number, picture in enumerate(read_frames(video, fps=fps)):
         if wanted is None or number in wanted:

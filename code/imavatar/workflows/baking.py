@@ -65,9 +65,8 @@ def bake(
     frames = colour_frames(trained, average)
     shown = shown_in_training(trained) if trim else None
     bound = trained.config.model.ray_tracer.object_bounding_sphere
-    mesh = bake_mesh(
-        trained.character.avatar, frames[0], resolution=resolution, n_faces=faces, bound=bound, shown=shown
-    )
+    avatar = trained.character.avatar
+    mesh = bake_mesh(avatar, frames[0], resolution=resolution, n_faces=faces, bound=bound, shown=shown)
     logger.info("%s", mesh.describe())
     baked = bake_avatar(trained.character, mesh.vertices, mesh.faces, frames)
     return baked if texture == 0 else _textured(trained, baked, frames, texture)
@@ -76,11 +75,9 @@ def bake(
 def colour_frames(trained: TrainedAvatar, n_average: int = 0) -> list[PosedHead]:
     """The person at rest, or some of the training frames, posed; a row each."""
     if n_average == 0:
-        heads = trained.neutral()
-    else:
-        dataset = trained.dataset("train")
-        heads = dataset.head(evenly(len(dataset), n_average))
-    return [trained.pose(heads[k : k + 1]) for k in range(len(heads))]
+        return [trained.pose(trained.neutral())]
+    dataset = trained.dataset("train")
+    return [trained.pose(dataset.head([row])) for row in evenly(len(dataset), n_average)]
 
 
 def evenly(n: int, count: int) -> list[int]:
@@ -93,8 +90,7 @@ def shown_in_training(trained: TrainedAvatar) -> Shown:
     """What of the surface the training's pictures have room for; see `shown_in_pictures`."""
     dataset, flame = trained.dataset("train"), trained.character.flame
     rows = evenly(len(dataset), TRIM_FRAMES)
-    heads = dataset.head(rows)
-    frames = [trained.pose(heads[k : k + 1]) for k in range(len(rows))]
+    frames = [trained.pose(dataset.head([row])) for row in rows]
     below = float((flame.J_regressor @ flame.v_template)[Joint.JAW, 1])
     view = View(dataset.camera(rows), dataset.height, dataset.width)
     return shown_in_pictures(trained.character.avatar, frames, view, below)

@@ -45,8 +45,7 @@ def read_driving(source: str, trained: TrainedAvatar, *, n_frames: int, fps: flo
     Raises:
         DataError: the source cannot be read, or does not fit the avatar.
     """
-    n_expression = trained.n_expression
-    named = trained.head.named_expressions
+    n_expression, named = trained.n_expression, trained.head.named_expressions
     if source == SWEEP:
         return Driving(sweep_motion(n_expression, named, n_frames=n_frames))
     if source.split(":")[0] in (INTERPOLATE, EXTRAPOLATE):
@@ -56,27 +55,21 @@ def read_driving(source: str, trained: TrainedAvatar, *, n_frames: int, fps: flo
         return Driving(motion_from_table(path, n_expression, named | trained.head.face_units))
     if path.suffix.lower() in VIDEOS:
         return _tracked(path, trained, fps, tracked)
-    return Driving(motion_from_json(path, n_expression), _video_frames(path))
+    motion = motion_from_json(path, n_expression)
+    numbers = [frame.video_frame for frame in load_recording(path.parent, path.name).frames]
+    return Driving(motion, None if None in numbers else numbers)
 
 
 def _tracked(video: Path, trained: TrainedAvatar, fps: float, out: Path) -> Driving:
-    """The motion of a video's face."""
     # Its models are an extra of the installation.
     from imavatar.preprocessing.options import PreprocessOptions
     from imavatar.preprocessing.video_motion import track_motion
 
-    options = PreprocessOptions(
-        subject=video.stem, videos=(video,), out=out, fps=fps, head=find_head_file(trained.config)
-    )
+    head = find_head_file(trained.config)
+    options = PreprocessOptions(subject=video.stem, videos=(video,), out=out, fps=fps, head=head)
     motion, numbers, folder = track_motion(options, trained.n_expression)
     logger.info("tracked: %s (overlay.mp4 there shows how well)", folder)
     return Driving(motion, numbers, video)
-
-
-def _video_frames(path: Path) -> list[int] | None:
-    """Which frames of its video a recording's are; None where it does not say."""
-    numbers = [frame.video_frame for frame in load_recording(path.parent, path.name).frames]
-    return None if None in numbers else numbers
 
 
 def clip_name(source: str, taken: Container[str]) -> str:
@@ -85,5 +78,5 @@ def clip_name(source: str, taken: Container[str]) -> str:
     path = Path(source)
     name = path.resolve().parent.name if path.suffix.lower() == ".json" else path.stem
     name = kind if rest else name
-    numbered = (f"{name}_{k}" for k in itertools.count(2))
-    return name if name not in taken else next(n for n in numbered if n not in taken)
+    names = itertools.chain([name], (f"{name}_{k}" for k in itertools.count(2)))
+    return next(n for n in names if n not in taken)

@@ -64,33 +64,26 @@ def evaluate_run(trained: TrainedAvatar, *, only_json: bool = False, optimised: 
         ConfigError: `optimised`, but training optimised nothing.
         DataError: a recording is not there or damaged.
     """
-    lock = trained.folder.evaluation_lock
+    config, lock = trained.config, trained.folder.evaluation_lock
     with alone(lock, "an evaluation"):
         remove_all_leftovers(lock.parent)
         networks = load_networks()
         inputs = [_optimised_frames(trained, only_json)] if optimised else _test_sequences(trained, only_json)
         sequences, agreements = {}, {}
         for name, dataset, pose in inputs:
-            found = sequences[name] = _evaluate_sequence(trained, name, dataset, pose, networks)
-            if trained.config.model.method != TEXTURED_HEAD:
+            found = sequences[name] = evaluate(
+                trained.character,
+                dataset,
+                build.build_renderer(config, trained.character.avatar),
+                trained.folder.evaluation(name, trained.epoch),
+                networks=networks,
+                pose=pose,
+                settings=OutputSettings(config.plot.mesh_resolution, config.plot.fps),
+            )
+            if config.model.method != TEXTURED_HEAD:
                 agreements[name] = _check_search(trained, dataset)
                 write_text(found.folder / "search_check.json", json.dumps(asdict(agreements[name]), indent=1))
         return RunEvaluation(sequences, agreements, _write_report(trained, sequences))
-
-
-def _evaluate_sequence(
-    trained: TrainedAvatar, name: str, dataset: SubjectTable, pose: Pose | None, networks: Networks
-) -> Evaluation:
-    config = trained.config
-    return evaluate(
-        trained.character,
-        dataset,
-        build.build_renderer(config, trained.character.avatar),
-        trained.folder.evaluation(name, trained.epoch),
-        networks=networks,
-        pose=pose,
-        settings=OutputSettings(config.plot.mesh_resolution, config.plot.fps),
-    )
 
 
 def _test_sequences(trained: TrainedAvatar, only_json: bool) -> Iterator[tuple[str, SubjectTable, None]]:
@@ -135,7 +128,6 @@ def _check_search(trained: TrainedAvatar, dataset: SubjectTable) -> SearchAgreem
 
 
 def _write_report(trained: TrainedAvatar, sequences: Mapping[str, Evaluation]) -> Path:
-    """The page about the run with these results."""
     config, folder = trained.config, trained.folder
     facts = {
         "subject": config.dataset.subject_name,
@@ -147,14 +139,15 @@ def _write_report(trained: TrainedAvatar, sequences: Mapping[str, Evaluation]) -
         "search in training": config.model.ray_tracer.search,
         "image size": "{} x {}".format(*config.dataset.test.img_res),
     }
-    own = folder.config
+    if folder.config.is_file():
+        configuration = folder.config.read_text(encoding="utf-8", errors="replace")
+    else:
+        configuration = "the run's configuration is not there"
     return write_run_report(
         folder.root / "report.html",
         title=f"{config.dataset.subject_name}: {config.train.methodname}",
         facts=facts,
-        configuration=own.read_text(encoding="utf-8", errors="replace")
-        if own.is_file()
-        else "the run's configuration is not there",
+        configuration=configuration,
         scalars=folder.train / "train.csv",
         previews=folder.train / "previews",
         evaluations={name: each.folder for name, each in sequences.items()},
@@ -181,13 +174,10 @@ class ScoreOptions:
 def score_run(
     trained: TrainedAvatar, protocols: Sequence[str] = ("paper",), options: ScoreOptions = ScoreOptions()
 ) -> dict[str, dict[str, ProtocolMeans]]:
-    """The means of test sequences under named protocols; what isn't in the run's folder yet is rendered and scored.
+    """Means by the test sequence and the protocol; what isn't in the run's folder yet is rendered and scored.
 
     Args:
         protocols: names of `evaluation.protocols.PROTOCOLS`; several share one rendering.
-
-    Returns:
-        Means by the sequence and the protocol.
 
     Raises:
         BusyError: another process evaluates the run.
@@ -198,33 +188,26 @@ def score_run(
     if options.fit and trained.config.model.method == TEXTURED_HEAD:
         raise ConfigError("--fit-test: the textured head has no gradients to fit with")
     sequences = options.sequences or trained.config.dataset.test.sub_dir
-    files = {name: _protocol_files(trained, name, wanted, options.fit) for name in sequences}
+    folders = {name: trained.folder.evaluation(name, trained.epoch) for name in sequences}
+    files = {
+        name: {protocol.name: protocol_file(folder, protocol.name, fitted=options.fit) for protocol in wanted}
+        for name, folder in folders.items()
+    }
     if options.again or not all(path.is_file() for own in files.values() for path in own.values()):
         _score_missing(trained, files, wanted, options)
     return {name: {key: read_protocol(path) for key, path in own.items()} for name, own in files.items()}
 
 
-def _protocol_files(
-    trained: TrainedAvatar, sequence: str, protocols: Sequence[Protocol], fitted: bool
-) -> dict[str, Path]:
-    folder = trained.folder.evaluation(sequence, trained.epoch)
-    return {protocol.name: protocol_file(folder, protocol.name, fitted=fitted) for protocol in protocols}
-
-
 def _score_missing(
-    trained: TrainedAvatar,
-    files: Mapping[str, Mapping[str, Path]],
-    protocols: Sequence[Protocol],
-    options: ScoreOptions,
+    trained: TrainedAvatar, files: Mapping[str, Mapping[str, Path]], protocols: list[Protocol], options: ScoreOptions
 ) -> None:
     lock = trained.folder.evaluation_lock
     with alone(lock, "an evaluation"):
         remove_all_leftovers(lock.parent)
-        networks = None
+        networks = load_networks()
         for sequence, own in files.items():
             missing = [p for p in protocols if options.again or not own[p.name].is_file()]
             if missing:
-                networks = networks or load_networks()
                 _score_sequence(trained, sequence, missing, networks, options)
 
 

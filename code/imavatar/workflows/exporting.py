@@ -40,15 +40,10 @@ Shapes = Mapping[str, Float[np.ndarray, "v 3"]]
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How an avatar is baked and what its file holds.
+    """How an avatar is baked (the arguments of `bake` mean the same here) and what its file holds.
 
     Attributes:
-        resolution: cells along the surface's longest side.
-        faces: of the mesh at most.
-        trim: cut the bust off where the training's pictures end, which leaves an open edge.
         expressions: targets of expression coefficients; None: as many as were trained.
-        texture: side of the texture, pixels; 0: colours of vertices.
-        average: colours are the mean over so many training frames; 0: those of the person at rest.
         motions: sources that become clips, besides the sweep; see `workflows.driving.MOTION_HELP`.
         named: with targets of the head model's named expressions.
         arkit: with targets of ARKit's face units.
@@ -109,16 +104,9 @@ def export_avatar(
     n_expression = trained.n_expression if options.expressions is None else options.expressions
     if n_expression > trained.n_expression:
         raise ConfigError(f"--expressions is {n_expression}, the avatar has {trained.n_expression}")
-    baked = bake(
-        trained,
-        resolution=options.resolution,
-        faces=options.faces,
-        average=options.average,
-        texture=options.texture,
-        trim=options.trim,
-    )
-    lost = strongest_weights(baked.weights)[2]
-    logger.info("skinning: four joints a vertex, %.1e of the weights lost at most", lost)
+    names = ("resolution", "faces", "average", "texture", "trim")
+    baked = bake(trained, **{name: getattr(options, name) for name in names})
+    logger.info("skinning: four joints a vertex, %.1e of the weights lost at most", strongest_weights(baked.weights)[2])
     motions = named_motions(trained, options.motions, options.tracked or out.parent / "tracked")
     fps, flame = trained.config.plot.fps, trained.character.flame
     clips = [make_clip(name, flame, baked.skeleton, motion, fps) for name, motion in motions.items()]
@@ -135,11 +123,7 @@ def export_avatar(
 
 
 def named_motions(trained: TrainedAvatar, sources: tuple[str, ...], tracked: Path) -> dict[str, HeadParameters]:
-    """The person at rest, the sweep, and the motions of sources, by names of their own.
-
-    Args:
-        tracked: folder for the recordings that videos become.
-    """
+    """The person at rest, the sweep, and the motions of sources, by names of their own; see `read_driving`."""
     fps = trained.config.plot.fps
     motions = {REST: trained.neutral()}
     for source in (SWEEP, *sources):
@@ -151,16 +135,13 @@ def named_motions(trained: TrainedAvatar, sources: tuple[str, ...], tracked: Pat
 def export_web(
     trained: TrainedAvatar, out: Path | str, options: ExportOptions = ExportOptions(), *, title: str | None = None
 ) -> Path:
-    """Write a page that shows the avatar with sliders and clips; it needs no server and no network.
+    """Write a page that shows the avatar with sliders and clips, and needs no server and no network; returns its path.
 
     All expressions and units that the head model names have sliders, and targets are stored in 16 bits.
 
     Args:
         out: the folder to write `index.html` and `avatar.glb` into.
         title: of the page; None: the subject's name.
-
-    Returns:
-        The page.
 
     Raises:
         AssetError: three.js has not been fetched.
@@ -184,8 +165,7 @@ def check_page(title: str | None) -> bytes:
     """See that a page with this title can be made, before anything is exported; returns three.js as one module.
 
     Raises:
-        AssetError: three.js has not been fetched.
-        DataError: the title is no text.
+        AssetError, DataError: as `export_web`.
     """
     three = assets.asset_bytes("three")
     check_title(title or "")
@@ -194,8 +174,7 @@ def check_page(title: str | None) -> bytes:
 
 def page_of_file(avatar: Path, out: Path, title: str | None = None) -> Path:
     """Write the page of an avatar that has been exported already; see `export_web`."""
-    three = check_page(title)
-    return write_page(out, avatar, three, title or avatar.name.removesuffix(GLB))
+    return write_page(out, avatar, check_page(title), title or avatar.name.removesuffix(GLB))
 
 
 def _writer():
@@ -207,7 +186,6 @@ def _writer():
 
 
 def _shapes(trained: TrainedAvatar, baked: BakedAvatar, options: ExportOptions) -> Shapes:
-    """Targets besides the coefficients' own, by name."""
     named, units = trained.head.named_expressions, trained.head.face_units
     if options.named and not named:
         raise ConfigError(f"--named: the head model {trained.head.name} names no expressions")
@@ -235,15 +213,12 @@ def _compare(
     """Log and write how near the export is to the avatar in test frames, and what the format leaves out."""
     dataset = trained.dataset("test")
     rows = evenly(len(dataset), n_frames)
-    heads = dataset.head(rows)
-    bound = trained.config.model.ray_tracer.object_bounding_sphere
+    heads, bound = dataset.head(rows), trained.config.model.ray_tracer.object_bounding_sphere
     surface = surface_fidelity(baked, trained.character, heads, bound, shown=shown)
     logger.info(
-        "surface, %d test frames: off by %.3f mm on average, %.3f mm at 99 %%, %.2f mm at most",
-        surface.frames,
-        surface.mean,
-        surface.quantile_99,
-        surface.largest,
+        "surface, %(frames)d test frames: off by %(mean).3f mm on average, %(quantile_99).3f mm at 99 %%, "
+        "%(largest).2f mm at most",
+        asdict(surface),
     )
     renderer = build.build_renderer(trained.config, trained.character.avatar)
     view = View(dataset.camera(rows), dataset.height, dataset.width)
@@ -251,12 +226,10 @@ def _compare(
     mean = sum(values) / len(values)
     logger.info("images, unlit: PSNR %.2f dB against the avatar's own renderings, %.2f dB at worst", mean, min(values))
     logger.info(
-        "the sweep halfway between its frames: off by %.4f mm on average, %.2f mm at most; an open jaw without its "
-        "correctives: %.2f mm on average, %.2f mm at most",
-        gaps.between_mean,
-        gaps.between_largest,
-        gaps.uncorrected_mean,
-        gaps.uncorrected_largest,
+        "the sweep halfway between its frames: off by %(between_mean).4f mm on average, %(between_largest).2f mm at "
+        "most; an open jaw without its correctives: %(uncorrected_mean).2f mm on average, %(uncorrected_largest).2f mm "
+        "at most",
+        asdict(gaps),
     )
     content = {
         "surface_mm": asdict(surface),

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from imavatar.errors import ImavatarError
-from imavatar.evaluation.keypoints import Detector
 from imavatar.evaluation.lpips import load_lpips
+from imavatar.evaluation.metrics import Detector
 from imavatar.evaluation.scoring import Networks
 from imavatar.head.mesh_points import IBUG_FROM_MESH
 
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def load_networks() -> Networks:
-    """LPIPS and the landmark detector; of what is not installed a warning says why."""
+    """LPIPS and the landmark detector, as far as they are installed."""
     return Networks(load_lpips(), keypoint_detector())
 
 

@@ -107,16 +107,11 @@ class TrainedAvatar:
         The intrinsics are scaled with the size, so that the picture shows the same.
         """
         dataset = self.dataset("test")
-        height = dataset.height if height is None else height
-        width = dataset.width if width is None else width
-        return View(dataset.camera([0]), dataset.height, dataset.width).resized(height, width)
+        view = View(dataset.camera([0]), dataset.height, dataset.width)
+        return view.resized(view.height if height is None else height, view.width if width is None else width)
 
     def renderer(self, supersample: int | None = None) -> Renderer:
-        """What renders exact images; it keeps the mesh that its search starts from.
-
-        Args:
-            supersample: rays along each side of a pixel, instead of the configuration's `plot.supersample`.
-        """
+        """What renders exact images; it keeps the mesh that its search starts from; `supersample` as in `render`."""
         n = self.config.plot.supersample if supersample is None else supersample
         if n not in self._renderers:
             self._renderers[n] = build.build_renderer(self.config, self.character.avatar, supersample=n)
@@ -137,9 +132,8 @@ class TrainedAvatar:
             Colours in [-1, 1] over white, unit normals in deformed space, coverage, and depth (model units).
         """
         view = self.view() if view is None else view
-        return self.renderer(supersample).render(
-            view.camera.to(self.character.device), self.pose(head), view.height, view.width
-        )
+        camera = view.camera.to(self.character.device)
+        return self.renderer(supersample).render(camera, self.pose(head), view.height, view.width)
 
 
 def load(run: Path | str, checkpoint: str = "latest") -> TrainedAvatar:
@@ -158,9 +152,8 @@ def load(run: Path | str, checkpoint: str = "latest") -> TrainedAvatar:
     conf = run / CONFIG_FILE
     if not conf.is_file():
         raise ConfigError(f"{conf} does not exist: a run's folder is EXPS_FOLDER/SUBJECT/METHOD/TRAIN")
-    trained = load_trained(conf, checkpoint=checkpoint, load_path=run / "train")
     # It may have been moved since.
-    return replace(trained, folder=RunFolder(run))
+    return replace(load_trained(conf, checkpoint=checkpoint, load_path=run / "train"), folder=RunFolder(run))
 
 
 def load_trained(
@@ -173,9 +166,7 @@ def load_trained(
         load_path: the folder whose `checkpoints/` is read, instead of the run's own.
 
     Raises:
-        ConfigError: the configuration cannot be used.
-        CheckpointError: there is no such checkpoint, or it is damaged.
-        AssetError: the head model is missing.
+        ConfigError, CheckpointError, AssetError: as `load`.
     """
     config = build.with_subject(load_config(conf), subject)
     check_class_names(config)

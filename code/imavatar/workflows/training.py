@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import json
 import logging
 from collections.abc import Callable
@@ -23,21 +24,19 @@ from imavatar.files.locks import locked
 from imavatar.head.flame import Flame
 from imavatar.numerics.device import choose_device
 from imavatar.rendering.image_export import comparison_strip
-from imavatar.training.checkpoint_files import finish_save
+from imavatar.training.checkpoint_files import LATEST, finish_save, save_checkpoint
 from imavatar.training.checkpoint_head import head_entries
-from imavatar.training.checkpoints import LATEST, save_checkpoint, saved_epoch
+from imavatar.training.checkpoints import saved_epoch
 from imavatar.training.distributed import Processes, join_processes, leave_processes
 from imavatar.training.head_in_view import check_heads
 from imavatar.training.head_samples import HeadSurface
 from imavatar.training.logs import ScalarLog
 from imavatar.training.loop import Outputs
 from imavatar.training.loop import train as train_loop
-from imavatar.training.run_checkpoints import RunCheckpoints
 from imavatar.training.run_folder import RunFolder
-from imavatar.training.state import load_run
+from imavatar.training.state import RunCheckpoints, load_run
 from imavatar.training.step import Run
 from imavatar.training.warm_start import warm_start
-from imavatar.types import PosedHead
 
 logger = logging.getLogger(__name__)
 
@@ -62,23 +61,16 @@ class TrainOptions:
     load_path: Path | None = None
     wandb_workspace: str | None = None
 
-    @property
-    def source(self) -> Path | None:
-        """The folder of other checkpoints than the run's own."""
-        return None if self.load_path is None else self.load_path / "checkpoints"
-
 
 def train(conf: Path | str, subject: str | None = None, options: TrainOptions = TrainOptions()) -> RunFolder:
-    """Train an avatar; one process at a time in a run's folder. Nothing is done where the run is finished already.
+    """Train an avatar in a run's folder, which `imavatar.load` takes; returns the folder.
 
-    In processes that `torchrun` has started, all of them call this, and share the rays of every step.
+    One process at a time works there. Nothing is done where the run is finished already. In processes that `torchrun`
+    has started, all of them call this, and share the rays of every step.
 
     Args:
         conf: configuration file, or the name of one that is shipped.
         subject: instead of the configuration's `dataset.subject_name`.
-
-    Returns:
-        The folder of the run, which `imavatar.load` takes.
 
     Raises:
         ConfigError: the configuration cannot be used.
@@ -119,11 +111,7 @@ class _Training:
     resolved: str
 
     def claim(self, held: contextlib.ExitStack) -> bool:
-        """Whether there is anything to train; the run's folder is this process's then, until `held` is closed.
-
-        Raises:
-            BusyError: another process trains this run.
-        """
+        """Whether there is anything to train; the run's folder is this process's then, until `held` is closed."""
         folder = self.folder
         if not self.processes.is_main:
             return self._should_train()
@@ -167,10 +155,10 @@ class _Training:
         workspace, name = self.options.wandb_workspace, config.train.methodname
         log = ScalarLog(folder.train, start=start, wandb_workspace=workspace, run_name=name)
         checkpoints = RunCheckpoints(folder.checkpoints, run, every=config.train.save_every)
-        outputs = Outputs(checkpoints, log.log, self._previewer(run, dataset))
+        outputs = Outputs(checkpoints, log.log, functools.partial(self._preview, run, dataset))
         train_loop(run, dataset, objective, config.loss, settings, outputs, start)
         log.close()
-        self._finish(self.n_epochs)
+        self._finish()
 
     def _paint(self, head: TexturedHead, flame: Flame, dataset: FaceDataset) -> None:
         """The textured head's training: one pass over the frames."""
@@ -179,11 +167,10 @@ class _Training:
         head.paint(dataset.frame(index) for index in range(len(dataset)))
         state = {"epoch": 1, "model_state_dict": {**head.state_dict(), **head_entries(flame)}}
         save_checkpoint(self.folder.checkpoints, [LATEST, "1"], {"model": state})
-        self._finish(1)
+        self._finish()
 
-    def _finish(self, n_epochs: int) -> None:
-        """Note that the training is complete."""
-        write_text(self.folder.finished, json.dumps({"epochs": n_epochs, "config": self.resolved}))
+    def _finish(self) -> None:
+        write_text(self.folder.finished, json.dumps({"epochs": self.n_epochs, "config": self.resolved}))
 
     def _is_finished(self) -> bool:
         """Whether the same training is complete; a note that is damaged says nothing."""
@@ -203,11 +190,12 @@ class _Training:
         options, root = self.options, self.folder.root
         from_own = options.resume and options.load_path is None
         trained = saved_epoch(self.folder.checkpoints, options.checkpoint if from_own else LATEST)
-        if trained is None or options.resume:
-            if trained is not None and trained >= self.n_epochs:
-                logger.info("nothing to train: %s has %d epochs already", root, trained)
-                return False
+        if trained is None:
             return True
+        if options.resume:
+            if trained >= self.n_epochs:
+                logger.info("nothing to train: %s has %d epochs already", root, trained)
+            return trained < self.n_epochs
         if self._is_finished():
             logger.info("nothing to train: %s is finished (%d epochs)", root, self.n_epochs)
             return False
@@ -219,17 +207,21 @@ class _Training:
     def _start_epoch(self, run: Run, first_surface: Callable[[], HeadSurface]) -> int:
         """Load what is to be resumed, else warm-start; returns the first epoch to train."""
         options, config = self.options, self.config
-        source = options.source or self.folder.checkpoints
-        if options.resume and (options.load_path is not None or saved_epoch(source) is not None):
-            epoch = load_run(source, options.checkpoint, run, foreign=options.load_path is not None)
+        foreign = options.load_path is not None
+        source = options.load_path / "checkpoints" if foreign else self.folder.checkpoints
+        if options.resume and (foreign or saved_epoch(source) is not None):
+            epoch = load_run(source, options.checkpoint, run, foreign=foreign)
             logger.info("resuming at epoch %d from %s", epoch, source)
             return epoch
         if config.train.warm_start_steps > 0 and run.processes.is_main:
+            frame = torch.arange(len(run.frames.tracked_pose), device=run.frames.tracked_pose.device)
+            with torch.no_grad():
+                heads = run.flame(run.frames.head(frame), run.frames.latent(frame))
             # The others get the first one's weights.
             warm_start(
                 run.avatar,
                 first_surface(),
-                _training_heads(run),
+                heads,
                 fields=config.train.warm_start_fields and METHODS[config.model.method].has_fields,
                 n_steps=config.train.warm_start_steps,
                 bound=config.model.ray_tracer.object_bounding_sphere,
@@ -237,28 +229,15 @@ class _Training:
             )
         return 0
 
-    def _previewer(self, run: Run, dataset: FaceDataset) -> Callable[[int], None]:
-        """Writes a rendering of the first frame every `train.preview_every` epochs."""
+    def _preview(self, run: Run, dataset: FaceDataset, epoch: int) -> None:
+        """Write a rendering of the first frame every `train.preview_every` epochs."""
         every = self.config.train.preview_every
-
-        def preview(epoch: int) -> None:
-            if every == 0 or epoch % every != 0:
-                return
-            renderer = build.build_renderer(self.config, run.avatar)
-            device = run.flame.v_template.device
-            frame = dataset.frame(0)
-            latent = run.frames.latent(torch.zeros(1, dtype=torch.long, device=device))
-            posed = run.flame(frame.head.to(device), latent)
-            image = renderer.render(frame.camera.to(device), posed, dataset.height, dataset.width)
-            path = self.folder.train / "previews" / f"epoch_{epoch}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_png(path, comparison_strip(frame.image, image))
-
-        return preview
-
-
-@torch.no_grad()
-def _training_heads(run: Run) -> PosedHead:
-    """All training frames, posed as they are at the start."""
-    frame = torch.arange(len(run.frames.tracked_pose), device=run.frames.tracked_pose.device)
-    return run.flame(run.frames.head(frame), run.frames.latent(frame))
+        if every == 0 or epoch % every != 0:
+            return
+        renderer = build.build_renderer(self.config, run.avatar)
+        device, frame = run.flame.v_template.device, dataset.frame(0)
+        posed = run.flame(frame.head.to(device), run.frames.latent(torch.zeros(1, dtype=torch.long, device=device)))
+        image = renderer.render(frame.camera.to(device), posed, dataset.height, dataset.width)
+        path = self.folder.train / "previews" / f"epoch_{epoch}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_png(path, comparison_strip(frame.image, image))

@@ -21,15 +21,12 @@ DRAWN_RESOLUTION = 160
 
 @dataclass(frozen=True)
 class ViewerOptions:
-    """What browsers are shown, and where.
+    """What browsers are shown (the mesh's `resolution` and `faces` are as in `bake`), and where.
 
     Attributes:
         motions: sources that can be played, besides the sweep; see `workflows.driving.MOTION_HELP`.
         size: side of the images, pixels.
-        resolution: cells along the mesh's longest side.
-        faces: of the mesh at most.
         host: the interface to listen at; 0.0.0.0: all of them, without encryption.
-        port: to listen at.
     """
 
     motions: tuple[str, ...] = ()
@@ -54,9 +51,9 @@ def view(trained: TrainedAvatar, options: ViewerOptions = ViewerOptions()) -> "V
     check_bakeable(trained)
     config, character = trained.config, trained.character
     baked = bake(trained, resolution=options.resolution, faces=options.faces)
-    supersample = sorted({1, config.plot.supersample})
     renderers = [
-        build.build_renderer(config, character.avatar, supersample=n, silhouette_blur=0.0) for n in supersample
+        build.build_renderer(config, character.avatar, supersample=n, silhouette_blur=0.0)
+        for n in sorted({1, config.plot.supersample})
     ]
     motions = named_motions(trained, options.motions, data_dir() / "tracked")
     rest, first = motions.pop(REST), trained.view()

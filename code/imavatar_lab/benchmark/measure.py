@@ -12,7 +12,7 @@ from imavatar.rendering.avatar import Avatar, Search
 from imavatar.rendering.camera import cast_rays, pixel_grid
 from imavatar.rendering.image import ImageRenderer
 from imavatar.training.objective import LossWeights
-from imavatar.training.step import Run, StepLosses, to_device, training_step
+from imavatar.training.step import Run, StepLosses, training_step
 from imavatar.types import PosedHead, RayBundle, SurfaceHits
 from imavatar_lab.benchmark import flop_bound
 from imavatar_lab.benchmark.call_counters import Evaluations, counted
@@ -35,7 +35,7 @@ class Rays:
 
 def rays_of(scene: Scene, frame: int, size: int, n_rays: int, draw: int = 0) -> Rays:
     """The rays of `Scene.batch`, with the head posed."""
-    batch = to_device(scene.batch(frame, size, n_rays, draw), scene.flame.v_template.device)
+    batch = scene.batch(frame, size, n_rays, draw).to(scene.flame.v_template.device)
     with torch.no_grad():
         posed = scene.flame(scene.head(frame), scene.run.frames.latent(batch.frame))
         rays = cast_rays(scene.run.frames.camera(batch.frame, batch.camera), batch.pixels, batch.rays_frame)
