@@ -29,11 +29,6 @@ class Detection:
     points: Float[np.ndarray, "6 2"]
     score: float
 
-    @property
-    def area(self) -> float:
-        """Of the box, square pixels."""
-        return float(np.prod(np.maximum(self.box[2:] - self.box[:2], 0)))
-
 
 def anchor_centres() -> Float[np.ndarray, "896 2"]:
     """Centres of the anchors as shares of the image's side, in the order of the model's outputs."""
@@ -106,7 +101,7 @@ class FaceDetector:
         found = merge(decode(regressors, logits[:, 0], size))
         if not found:
             return None
-        largest = max(found, key=lambda detection: detection.area)
+        largest = max(found, key=lambda detection: np.prod(np.maximum(detection.box[2:] - detection.box[:2], 0)))
         corner = np.array([left, top])
         box = largest.box * side - np.concatenate([corner, corner])
         return Detection(box, largest.points * side - corner, largest.score)

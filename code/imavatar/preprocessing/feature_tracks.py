@@ -7,7 +7,7 @@ skull alone.
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -64,13 +64,12 @@ class FeatureTracks:
         weight: float,
     ) -> "FeatureTracks":
         """The same features with more sightings."""
-        return FeatureTracks(
-            self.start_frame,
-            self.start,
-            np.concatenate([self.track, np.asarray(track, np.int64)]),
-            np.concatenate([self.frame, np.asarray(frame, np.int64)]),
-            np.concatenate([self.points, np.reshape(points, (-1, 2))]),
-            np.concatenate([self.weight, np.full(len(track), weight)]),
+        return replace(
+            self,
+            track=np.concatenate([self.track, track]),
+            frame=np.concatenate([self.frame, frame]),
+            points=np.concatenate([self.points, points]),
+            weight=np.concatenate([self.weight, np.full(len(track), weight)]),
         )
 
 
@@ -90,7 +89,9 @@ class FeatureTracker:
 
     def follow(self) -> FeatureTracks:
         """Find features in key frames and follow them into the neighbours."""
-        start_frame, start, sightings, count = [], [], [], 0
+        # The first sightings are none, so that there is something to join.
+        none = np.zeros(0, np.int64)
+        start_frame, start, sightings, count = [], [], [(none, none, np.zeros((0, 2)))], 0
         for key in track(range(0, len(self.video), KEY_INTERVAL), "key frames whose features are followed"):
             found = _find(self.grey(key), self.region(key))
             for frame, rows, points in self._neighbours(key, found):
@@ -98,10 +99,8 @@ class FeatureTracker:
             start_frame.append(np.full(len(found), key))
             start.append(found + PIXEL_CENTRE)
             count += len(found)
-        empty = FeatureTracks(np.concatenate(start_frame), np.concatenate(start), *_no_sightings(), np.zeros(0))
-        if not sightings:
-            return empty
-        return empty.extended(*(np.concatenate(parts) for parts in zip(*sightings, strict=True)), 1.0)
+        seen = [np.concatenate(parts) for parts in zip(*sightings, strict=True)]
+        return FeatureTracks(np.concatenate(start_frame), np.concatenate(start), *seen, np.ones(len(seen[0])))
 
     def _neighbours(
         self, key: int, found: Float[np.ndarray, "k 2"]
@@ -133,13 +132,12 @@ class FeatureTracker:
             predict: frame, features -> where the fit puts them, continuous pixels.
         """
         sightings = []
-        for key in np.unique(tracks.start_frame):
+        for key in np.unique(tracks.start_frame).tolist():
             features = np.flatnonzero(tracks.start_frame == key)
-            for other in self._similar_views(int(key), rotation):
+            start = tracks.start[features] - PIXEL_CENTRE
+            for other in self._similar_views(key, rotation):
                 expected = predict(other, features) - PIXEL_CENTRE
-                moved, there = _flow(
-                    self.grey(int(key)), self.grey(other), tracks.start[features] - PIXEL_CENTRE, expected, levels=1
-                )
+                moved, there = _flow(self.grey(key), self.grey(other), start, expected, levels=1)
                 scale = len(self.grey(other)) / REFERENCE_SIZE
                 there &= np.linalg.norm(moved - expected, axis=1) < MAX_SURPRISE * scale
                 sightings.append((features[there], np.full(there.sum(), other), moved[there] + PIXEL_CENTRE))
@@ -187,20 +185,18 @@ def rigid_region(semantic: UInt8[np.ndarray, "h w"], landmarks: Float[np.ndarray
     scale = height / REFERENCE_SIZE
     rows = np.arange(height)[:, None]
     head = np.isin(semantic, (ParsingLabel.HAIR, ParsingLabel.SKIN)).astype(np.uint8)
-    region = cv2.erode(head, np.ones((_odd(INSET * scale),) * 2)) == 1
-    outline = cv2.convexHull(np.round(landmarks).astype(np.int32))[:, 0]
-    eyes = landmarks[list(RIGHT_EYE) + list(LEFT_EYE), 1].max()
-    region &= ~(fill(outline, height, width) & (rows > eyes))
+    region = cv2.erode(head, np.ones(_odd_square(INSET * scale))) == 1
+
+    def hull(points: Float[np.ndarray, "k 2"]) -> Bool[np.ndarray, "h w"]:
+        return fill(cv2.convexHull(np.round(points).astype(np.int32))[:, 0], height, width)
+
+    eyes = landmarks[[*RIGHT_EYE, *LEFT_EYE], 1].max()
+    region &= ~(hull(landmarks) & (rows > eyes))
     region &= rows < landmarks[INNER_UPPER_LIP, 1]
-    for loop, margin in (
-        (RIGHT_EYE, EYE_MARGIN),
-        (LEFT_EYE, EYE_MARGIN),
-        (RIGHT_BROW, BROW_MARGIN),
-        (LEFT_BROW, BROW_MARGIN),
-    ):
-        hull = cv2.convexHull(np.round(landmarks[list(loop)]).astype(np.int32))[:, 0]
-        moving = fill(hull, height, width).astype(np.uint8)
-        region &= cv2.dilate(moving, np.ones((_odd(margin * scale),) * 2)) == 0
+    for loops, margin in (((RIGHT_EYE, LEFT_EYE), EYE_MARGIN), ((RIGHT_BROW, LEFT_BROW), BROW_MARGIN)):
+        for loop in loops:
+            moving = hull(landmarks[list(loop)]).astype(np.uint8)
+            region &= cv2.dilate(moving, np.ones(_odd_square(margin * scale))) == 0
     return region
 
 
@@ -224,7 +220,7 @@ def _flow(
         return np.zeros((0, 2), np.float32), np.zeros(0, dtype=bool)
     scale = len(source) / REFERENCE_SIZE
     options = {
-        "winSize": (_odd(WINDOW * scale),) * 2,
+        "winSize": _odd_square(WINDOW * scale),
         "maxLevel": levels,
         "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02),
         "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
@@ -236,9 +232,5 @@ def _flow(
     return moved, there & (np.linalg.norm(back - points, axis=1) < ROUND_TRIP * scale)
 
 
-def _odd(pixels: float) -> int:
-    return max(3, 2 * int(pixels / 2) + 1)
-
-
-def _no_sightings() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2))
+def _odd_square(pixels: float) -> tuple[int, int]:
+    return (max(3, 2 * int(pixels / 2) + 1),) * 2

@@ -11,9 +11,7 @@ from imavatar.preprocessing.fit_problem import FitProblem, Observations, Unknown
 
 
 def orthographic_pose(
-    points: Float[np.ndarray, "l 3"],
-    image: Float[np.ndarray, "n l 2"],
-    weights: Float[np.ndarray, " l"],
+    points: Float[np.ndarray, "l 3"], image: Float[np.ndarray, "n l 2"], weights: Float[np.ndarray, " l"]
 ) -> tuple[Float[np.ndarray, "n 3 3"], Float[np.ndarray, " n"], Float[np.ndarray, "n 2"]]:
     """Rotation, scale and shift with image = scale * (rotation @ point)[:2] + shift, in the least-squares sense.
 
@@ -45,7 +43,8 @@ def initial_unknowns(
     centre = problem.centre.double().numpy()
     image = (observations.landmarks - centre) / width * [1.0, -1.0]
     rotation, scale, shift = orthographic_pose(template, image, weights)
-    body = np.stack([_mean_rotation(rotation[observations.video == v]) for v in range(observations.n_videos)])
+    n_videos = observations.video.max() + 1
+    body = np.stack([_mean_rotation(rotation[observations.video == v]) for v in range(n_videos)])
     of_frame = body[observations.video]
     neck = of_frame.transpose(0, 2, 1) @ rotation
     joints = problem.model.joint_base.double().numpy()

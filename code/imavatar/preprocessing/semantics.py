@@ -54,9 +54,7 @@ FOREHEAD_DISTANCE = 1.5
 
 
 def label_semantics(
-    alpha: Float[np.ndarray, "h w"],
-    face: FaceLandmarks,
-    rgb: Image | None = None,
+    alpha: Float[np.ndarray, "h w"], face: FaceLandmarks, rgb: Image | None = None
 ) -> UInt8[np.ndarray, "h w"]:
     """Face-parsing labels of the person's pixels; 0 elsewhere.
 

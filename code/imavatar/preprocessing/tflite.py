@@ -9,6 +9,10 @@ from jaxtyping import Float
 from imavatar.errors import AssetError
 from imavatar.paths import command
 
+N_THREADS = 2
+NO_LITERT = "the face models need LiteRT, which is not installed; run: pip install -e .[preprocess]"
+FETCH_AGAIN = f"delete it and run: {command('fetch_assets')}"
+
 
 class TfliteModel:
     """One model of any number of inputs and outputs; their leading dimensions of one are left out.
@@ -21,9 +25,9 @@ class TfliteModel:
         AssetError: LiteRT is not installed, or this is not a model.
     """
 
-    def __init__(self, path: Path, content: bytes | None = None, *, n_threads: int = 2):
+    def __init__(self, path: Path, content: bytes | None = None):
         source = {"model_path": str(path)} if content is None else {"model_content": content}
-        self._interpreter = _load(path, n_threads, **source)
+        self._interpreter = _load(path, **source)
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()
 
@@ -40,19 +44,15 @@ class TfliteModel:
         return [self._interpreter.get_tensor(output["index"])[0].copy() for output in self._outputs]
 
 
-def _load(path: Path, n_threads: int, **source: str | bytes) -> Any:
+def _load(path: Path, **source: str | bytes) -> Any:
     """An interpreter that is ready to run."""
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise AssetError(
-            "the face models need LiteRT, which is not installed; run: pip install -e .[preprocess]"
-        ) from error
+        raise AssetError(NO_LITERT) from error
     try:
-        interpreter = Interpreter(num_threads=n_threads, **source)
+        interpreter = Interpreter(num_threads=N_THREADS, **source)
         interpreter.allocate_tensors()
     except (ValueError, RuntimeError) as error:
-        raise AssetError(
-            f"{path} is not a model that LiteRT can read; delete it and run: {command('fetch_assets')}"
-        ) from error
+        raise AssetError(f"{path} is not a model that LiteRT can read; {FETCH_AGAIN}") from error
     return interpreter
