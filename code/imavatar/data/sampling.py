@@ -13,9 +13,7 @@ def generator_for(seed: int, epoch: int, frame: int) -> torch.Generator:
     The three numbers are hashed, since seeds that differ by small steps give related streams.
     """
     digest = hashlib.blake2b(f"{seed},{epoch},{frame}".encode(), digest_size=8).digest()
-    generator = torch.Generator()
-    generator.manual_seed(int.from_bytes(digest, "little") >> 1)
-    return generator
+    return torch.Generator().manual_seed(int.from_bytes(digest, "little") >> 1)
 
 
 def sample_pixels(
@@ -40,8 +38,7 @@ def sample_pixels(
 def _pixels_inside(bbox: Float[Tensor, " 4"], height: int, width: int) -> Int[Tensor, " k"]:
     """Row-major indices of the pixels strictly inside the box."""
     u_min, v_min, u_max, v_max = bbox.tolist()
-    u = torch.arange(width)
-    v = torch.arange(height)
+    u, v = torch.arange(width), torch.arange(height)
     u = u[(u > u_min) & (u < u_max)]
     v = v[(v > v_min) & (v < v_max)]
     return (v[:, None] * width + u[None, :]).flatten()

@@ -42,7 +42,7 @@ class SubjectWriter:
     """
 
     def __init__(self, folder: Path):
-        self.folder = Path(folder)
+        self.folder, self.json_path = folder, folder / JSON_NAME
         self._frames: list[dict] = []
         try:
             for kind in ("image", "mask", "semantic"):
@@ -50,14 +50,6 @@ class SubjectWriter:
             self.json_path.unlink(missing_ok=True)
         except OSError as error:
             raise DataError(f"{self.folder}: cannot be written ({error.strerror}); choose another folder") from error
-
-    @property
-    def json_path(self) -> Path:
-        """Where the parameters go."""
-        return self.folder / JSON_NAME
-
-    def __len__(self) -> int:
-        return len(self._frames)
 
     def add_frame(
         self,
@@ -84,14 +76,9 @@ class SubjectWriter:
         self._frames.append(frame_entry(name, tracked))
         return name
 
-    def finish(self, intrinsics: Float[np.ndarray, " 4"], shape_params: Float[np.ndarray, " 100"]) -> Path:
-        """Write the JSON file in one step, checked as the reader checks it; returns its path.
-
-        Args:
-            intrinsics: fx, fy, cx, cy in units of the image size, fx negative.
-        """
+    def finish(self, intrinsics: Float[np.ndarray, " 4"], shape_params: Float[np.ndarray, " 100"]) -> None:
+        """Write the JSON file; see `write_recording`."""
         write_recording(self.json_path, self._frames, intrinsics, shape_params)
-        return self.json_path
 
 
 def frame_entry(name: str, tracked: TrackedFrame) -> dict:
