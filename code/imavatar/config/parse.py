@@ -1,7 +1,8 @@
-"""HOCON files to `Config`: unknown keys, wrong types and impossible values are errors that name the key."""
+"""HOCON files to `Config`, and back: unknown keys, wrong types and impossible values are errors that name the key."""
 
 import dataclasses
 import difflib
+import json
 import logging
 import typing
 from pathlib import Path
@@ -18,6 +19,8 @@ from imavatar.paths import find_conf
 from imavatar.settings import RULE
 
 logger = logging.getLogger(__name__)
+
+INDENT = "    "
 
 
 def load_config(path: str | Path) -> Config:
@@ -45,6 +48,11 @@ def parse_config(text: str, name: str) -> Config:
     tree = parse_hocon(text, name)
     use_current_keys(tree, name, warn=False)
     return _config(tree, name)
+
+
+def dump_config(config: Config) -> str:
+    """The configuration as HOCON text that is read back equal: every key written out, strings quoted."""
+    return "\n".join(_lines(config, "")) + "\n"
 
 
 def _config(tree: dict, name: str) -> Config:
@@ -111,3 +119,19 @@ def _all_paths(cls: type, section: str = "") -> list[str]:
 
 def _join(section: str, name: str) -> str:
     return f"{section}.{name}" if section else name
+
+
+def _lines(section: Any, indent: str) -> list[str]:
+    lines = []
+    for field in dataclasses.fields(section):
+        value = getattr(section, field.name)
+        if dataclasses.is_dataclass(value):
+            lines += [f"{indent}{field.name} {{", *_lines(value, indent + INDENT), f"{indent}}}"]
+        else:
+            lines.append(f"{indent}{field.name} = {_literal(value)}")
+    return lines
+
+
+def _literal(value: object) -> str:
+    """A value in JSON, which is HOCON; not escaped to ASCII, since pyhocon does not undo that in strings."""
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

@@ -8,14 +8,7 @@ import torch
 
 from imavatar.anatomy import HEAD_SCALE, MM_PER_UNIT
 from imavatar.data.dataset import Frame
-from imavatar.data_check.head_view import (
-    Agreement,
-    Pairs,
-    TrackedHead,
-    agreement,
-    landmark_pairs,
-    semantic_pairs,
-)
+from imavatar.data_check.head_view import Pairs, TrackedHead, agreement, landmark_pairs, semantic_pairs
 from imavatar.types import Camera
 
 LARGEST_ERROR = 0.1
@@ -161,7 +154,8 @@ def _diagnose(heads: Sequence[TrackedHead], pairs: Sequence[Pairs], frames: Sequ
     for convention in (RECORDED, *MISTAKES):
         views = [agreement(h, p, convention.apply(f.camera), f) for h, p, f in zip(heads, pairs, frames, strict=True)]
         errors[convention.name] = float(np.median([view.relative_error for view in views]))
-        on_mask[convention.name] = _median_on_mask(views)
+        shares = [view.on_mask for view in views if view.on_mask is not None]
+        on_mask[convention.name] = float(np.median(shares)) if shares else 1.0
         within[convention.name] = float(np.median([view.face_within for view in views]))
     good = [
         c
@@ -172,8 +166,3 @@ def _diagnose(heads: Sequence[TrackedHead], pairs: Sequence[Pairs], frames: Sequ
         return Finding(RECORDED, errors, on_mask)
     better = [c for c in good if errors[c.name] < CLEARLY_BETTER * errors[RECORDED.name]]
     return Finding(min(better, key=lambda c: errors[c.name], default=None), errors, on_mask)
-
-
-def _median_on_mask(views: list[Agreement]) -> float:
-    shares = [view.on_mask for view in views if view.on_mask is not None]
-    return float(np.median(shares)) if shares else 1.0
