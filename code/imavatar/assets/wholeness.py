@@ -1,16 +1,20 @@
-"""Whether an asset's files are there and are what they should be: compared with their sums each time they are used."""
+"""Whether an asset's files are there and are what they should be: compared with their SHA-256 sums at each use."""
 
+import functools
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from imavatar.assets.catalogue import Asset, named
-from imavatar.assets.sums import digest, remembered_sha256, sha256, sha256_of_file
 from imavatar.errors import AssetError
 from imavatar.paths import ASSETS as ENVIRONMENT_VARIABLE
 from imavatar.paths import assets_dir, command
 
+CHUNK = 1 << 20
+MOST_REMEMBERED = 4096
+"""Files whose sums a process keeps."""
 LISTING = ".files.json"
 """In an asset's folder: the names and sums of the files that belong there. Version 0.1.0 wrote none."""
 
@@ -50,18 +54,45 @@ class State:
         return "whole"
 
 
+def sha256(content: bytes) -> str:
+    """Of a content, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Of a file, read now."""
+    sum_ = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            sum_.update(chunk)
+    return sum_.hexdigest()
+
+
+def remembered_sha256(path: Path) -> str:
+    """Of a file; read once in a process, and again when its size or time has changed."""
+    state = path.stat()
+    return _remembered(path, state.st_size, state.st_mtime_ns, state.st_ino)
+
+
+@functools.lru_cache(maxsize=MOST_REMEMBERED)
+def _remembered(path: Path, size: int, mtime_ns: int, inode: int) -> str:
+    return sha256_of_file(path)
+
+
+def digest(sums: Mapping[str, str]) -> str:
+    """One sum over many files' names and sums: that of the text that `sha256sum` prints of them, in order of names."""
+    return sha256("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode())
+
+
 def asset_path(name: str, folder: Path | None = None) -> Path:
-    """File (or folder) of an asset, whose files have the sums that they should have.
+    """File (or folder) of an asset, there or in `assets_dir()`, whose files have the sums that they should have.
 
     A process reads a file for that once, and again when its size or time has changed.
-
-    Args:
-        folder: where assets lie; `assets_dir()` by default.
 
     Raises:
         AssetError: it has not been fetched, or a file is another one; the message says which and how to repair it.
     """
-    asset, folder = named(name), assets_dir() if folder is None else folder
+    asset, folder = named(name), folder or assets_dir()
     state = state_of(asset, folder, remembered_sha256)
     if not state.whole:
         raise AssetError(_complaint(state, folder))

@@ -49,7 +49,7 @@ class AttentionMesh:
     def __init__(self, path: Path):
         graph = _Graph(path)
         matrices, crops, maps = (graph.custom(name) for name in (MATRIX_OF, CROP_OF, MAP_BACK))
-        self._parts, back = [_part(graph.options(op)) for op in matrices], {}
+        self._parts, back = [_part(op) for op in matrices], {}
         for op in maps:
             n_points = graph.rows(op.inputs[0])
             fitting = (k for k, part in enumerate(self._parts) if len(part.points) == n_points and k not in back)
@@ -99,13 +99,16 @@ def crop_features(
     """Features at the crop's pixel centres, bilinear; beyond the border as at it."""
     row, column = np.mgrid[: size[1], : size[0]] + 0.5
     x, y = (matrix[k, 0] * column + matrix[k, 1] * row + matrix[k, 3] - 0.5 for k in range(2))
-    options = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
-    maps = x.astype(np.float32), y.astype(np.float32)
-    channels = [cv2.remap(np.ascontiguousarray(features[..., c]), *maps, **options) for c in range(features.shape[2])]
-    return np.stack(channels, axis=-1)
+    maps = x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR
+    channels = (np.ascontiguousarray(features[..., c]) for c in range(features.shape[2]))
+    return np.stack([cv2.remap(c, *maps, borderMode=cv2.BORDER_REPLICATE) for c in channels], axis=-1)
 
 
-def _part(options: dict) -> Part:
+def _part(operator: Any) -> Part:
+    """What a custom operator's options say."""
+    from flatbuffers import flexbuffers
+
+    options = flexbuffers.Loads(bytes(operator.customOptions))
     return Part(
         points=np.array(options["subset_idxs"]),
         left=options["left_rotation_idx"],
@@ -142,12 +145,6 @@ class _Graph:
         """Operators of a name that is not TensorFlow Lite's own."""
         codes = self._model.operatorCodes
         return [op for op in self._graph.operators if codes[op.opcodeIndex].customCode == name.encode()]
-
-    def options(self, op: Any) -> dict:
-        """Of a custom operator."""
-        from flatbuffers import flexbuffers
-
-        return flexbuffers.Loads(bytes(op.customOptions))
 
     def rows(self, tensor: Index) -> int:
         """Second dimension of a tensor [1, n, ...]."""

@@ -21,8 +21,7 @@ MAX_LOGIT = 80.0
 class Detection:
     """A face: box as x_min, y_min, x_max, y_max and six points, in pixels of the image.
 
-    The points are the right eye, left eye, nose, mouth, right ear and left ear; right and left are
-    the subject's own.
+    The points are the right eye, left eye, nose, mouth, right ear and left ear; right and left are the subject's own.
     """
 
     box: Float[np.ndarray, " 4"]
@@ -35,9 +34,7 @@ def anchor_centres() -> Float[np.ndarray, "896 2"]:
     centres = []
     for n_cells, n_anchors in LAYERS:
         steps = (np.arange(n_cells) + 0.5) / n_cells
-        y, x = np.meshgrid(steps, steps, indexing="ij")
-        grid = np.stack([x, y], axis=-1).reshape(-1, 2)
-        centres.append(np.repeat(grid, n_anchors, axis=0))
+        centres.append(np.repeat([(x, y) for y in steps for x in steps], n_anchors, axis=0))
     return np.concatenate(centres)
 
 

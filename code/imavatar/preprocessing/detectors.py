@@ -9,11 +9,10 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from imavatar.data.workplace import alone
@@ -23,7 +22,7 @@ from imavatar.head.assets import HeadAssets
 from imavatar.head.landmarks import LandmarkEmbedding, compute_embedding, embedding_path, load_embedding, save_embedding
 from imavatar.head.mesh_points import IBUG_FROM_MESH
 from imavatar.preprocessing.fit_problem import Observations
-from imavatar.preprocessing.landmarks import PIXEL_CENTRE, FaceLandmarker, FaceLandmarks
+from imavatar.preprocessing.landmarks import PIXEL_CENTRE, FaceLandmarker, FaceLandmarks, Image, Points
 
 logger = logging.getLogger(__name__)
 
@@ -47,13 +46,26 @@ class FaceAlignmentLandmarker:
 
     def __init__(self):
         self._mesh = FaceLandmarker()
-        self._network = _load_network()
+        try:
+            import face_alignment
+        except ImportError as error:
+            needed = "a package that is not installed; run: pip install -e .[face-alignment]"
+            raise AssetError(f"--landmarks face-alignment needs {needed}") from error
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            self._network = face_alignment.FaceAlignment(face_alignment.LandmarksType.TWO_D, device=device)
+        except OSError as error:
+            folder = Path(torch.hub.get_dir()) / "checkpoints"
+            raise AssetError(
+                f"the weights of face-alignment could not be downloaded ({error}); put {' and '.join(WEIGHT_FILES)} "
+                f"into {folder}, or use --landmarks mediapipe"
+            ) from error
 
     def reset(self) -> None:
         """Forget where the face was."""
         self._mesh.reset()
 
-    def detect(self, rgb: UInt8[np.ndarray, "h w 3"]) -> FaceLandmarks | None:
+    def detect(self, rgb: Image) -> FaceLandmarks | None:
         """Landmarks of an image, or None where no face is found."""
         found = self._mesh.detect(rgb)
         if found is None:
@@ -65,24 +77,6 @@ class FaceAlignmentLandmarker:
         points = found.points.copy()
         points[list(IBUG_FROM_MESH[N_OUTLINE:])] = np.asarray(faces[0])[N_OUTLINE:, :2]
         return replace(found, points=points)
-
-
-def _load_network() -> Any:
-    try:
-        import face_alignment
-    except ImportError as error:
-        raise AssetError(
-            "--landmarks face-alignment needs a package that is not installed; run: pip install -e .[face-alignment]"
-        ) from error
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        return face_alignment.FaceAlignment(face_alignment.LandmarksType.TWO_D, device=device)
-    except OSError as error:
-        folder = Path(torch.hub.get_dir()) / "checkpoints"
-        raise AssetError(
-            f"the weights of face-alignment could not be downloaded ({error}); put {' and '.join(WEIGHT_FILES)} into "
-            f"{folder}, or use --landmarks mediapipe"
-        ) from error
 
 
 BACKENDS = {"mediapipe": FaceLandmarker, "face-alignment": FaceAlignmentLandmarker}
@@ -100,12 +94,10 @@ def landmarker(backend: str) -> FaceLandmarker | FaceAlignmentLandmarker:
     return BACKENDS[backend]()
 
 
-def single_image_detector(
-    detector: FaceLandmarker | FaceAlignmentLandmarker,
-) -> Callable[[UInt8[np.ndarray, "h w 3"]], Float[np.ndarray, "468 2"] | None]:
+def single_image_detector(detector: FaceLandmarker | FaceAlignmentLandmarker) -> Callable[[Image], Points | None]:
     """Landmarks of unrelated images, in continuous pixels."""
 
-    def detect(rgb: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "468 2"] | None:
+    def detect(rgb: Image) -> Points | None:
         detector.reset()
         found = detector.detect(rgb)
         return None if found is None else found.points + PIXEL_CENTRE
@@ -132,7 +124,7 @@ def head_landmarks(head_path: Path, assets: HeadAssets) -> LandmarkEmbedding:
     return embedding
 
 
-def eye_openness(points: Float[np.ndarray, "468 2"]) -> Float[np.ndarray, " 2"]:
+def eye_openness(points: Points) -> Float[np.ndarray, " 2"]:
     """From 0 (closed: what is found of the iris is a guess) to 1, right and left eye."""
 
     def distance(a: int, b: int) -> float:

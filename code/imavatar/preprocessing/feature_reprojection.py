@@ -34,7 +34,7 @@ class FeatureReprojection:
         indices = tracks.start_frame, tracks.track, tracks.frame
         values = tracks.start, tracks.points, tracks.weight
         self.start_frame, self.track, self.frame = map(torch.as_tensor, indices)
-        self.start, self.points, self.weight = (torch.as_tensor(array).to(like) for array in values)
+        self.start, self.points, self.weight = map(like.new_tensor, values)
 
     def project(
         self,
@@ -42,16 +42,14 @@ class FeatureReprojection:
         depth_offset: Float[Tensor, " t"],
         focal: Float[Tensor, ""],
         centre: Float[Tensor, " 2"],
-        track: Int[Tensor, " m"],
-        frame: Int[Tensor, " m"],
+        track: Int[Tensor, " m"] | None = None,
+        frame: Int[Tensor, " m"] | None = None,
     ) -> Float[Tensor, "m 2"]:
-        """Features in frames, continuous pixels.
+        """Features in frames, or all sightings, continuous pixels.
 
-        Args:
-            head: from the head at rest to the camera, a frame each.
-            focal: in pixels.
-            centre: the principal point, continuous pixels.
+        `head` is from the head at rest to the camera, a frame each; `focal` and the principal point `centre` in pixels.
         """
+        track, frame = (self.track, self.frame) if track is None else (track, frame)
         rays = torch.cat(
             [(self.start - centre) / focal * centre.new_tensor([1.0, -1.0]), -torch.ones_like(depth_offset)[:, None]],
             dim=1,
@@ -62,13 +60,3 @@ class FeatureReprojection:
         at_rest = (start[..., :3].transpose(1, 2) @ offset[..., None])[..., 0]
         here = head[frame]
         return to_pixels((here[..., :3] @ at_rest[track][..., None])[..., 0] + here[..., 3], focal, centre)
-
-    def distances(
-        self,
-        head: Float[Tensor, "n 3 4"],
-        depth_offset: Float[Tensor, " t"],
-        focal: Float[Tensor, ""],
-        centre: Float[Tensor, " 2"],
-    ) -> Float[Tensor, " m"]:
-        """Distances of all sightings from where the fit puts them, pixels; arguments as of `project`."""
-        return distances(self.project(head, depth_offset, focal, centre, self.track, self.frame), self.points)

@@ -8,6 +8,7 @@ skull alone.
 import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from imavatar.head.mesh_points import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from imavatar.preprocessing.landmarks import PIXEL_CENTRE
 from imavatar.preprocessing.semantics import fill
 from imavatar.progress import track
+
+Grey: TypeAlias = UInt8[np.ndarray, "s s"]
+Points: TypeAlias = Float[np.ndarray, "k 2"]
 
 KEY_INTERVAL, REACH = 9, 30
 """New features are looked for in every ninth frame, and followed thirty frames both ways.
@@ -57,11 +61,7 @@ class FeatureTracks:
         return len(self.start)
 
     def extended(
-        self,
-        track: Int[np.ndarray, " k"],
-        frame: Int[np.ndarray, " k"],
-        points: Float[np.ndarray, "k 2"],
-        weight: float,
+        self, track: Int[np.ndarray, " k"], frame: Int[np.ndarray, " k"], points: Points, weight: float
     ) -> "FeatureTracks":
         """The same features with more sightings."""
         return replace(
@@ -83,7 +83,7 @@ class FeatureTracker:
         video: recording of each frame; features are not carried from one to another.
     """
 
-    grey: Callable[[int], UInt8[np.ndarray, "s s"]]
+    grey: Callable[[int], Grey]
     region: Callable[[int], Bool[np.ndarray, "s s"]]
     video: Int[np.ndarray, " n"]
 
@@ -103,7 +103,7 @@ class FeatureTracker:
         return FeatureTracks(np.concatenate(start_frame), np.concatenate(start), *seen, np.ones(len(seen[0])))
 
     def _neighbours(
-        self, key: int, found: Float[np.ndarray, "k 2"]
+        self, key: int, found: Points
     ) -> Iterator[tuple[int, Int[np.ndarray, " m"], Float[np.ndarray, "m 2"]]]:
         """Frame, features that are still there, and where they are, going away from a key frame both ways."""
         scale = len(self.grey(key)) / REFERENCE_SIZE
@@ -123,7 +123,7 @@ class FeatureTracker:
         self,
         tracks: FeatureTracks,
         rotation: Float[np.ndarray, "n 3 3"],
-        predict: Callable[[int, Int[np.ndarray, " k"]], Float[np.ndarray, "k 2"]],
+        predict: Callable[[int, Int[np.ndarray, " k"]], Points],
     ) -> FeatureTracks:
         """Look for features in far frames with a similar view, where a fit expects them: ends the drift of long chains.
 
@@ -155,17 +155,16 @@ class FeatureTracker:
 
 
 def skull_tracker(
-    grey: Callable[[int], UInt8[np.ndarray, "s s"]],
-    labels: Callable[[int], UInt8[np.ndarray, "s s"]],
+    grey: Callable[[int], Grey],
+    labels: Callable[[int], Grey],
     landmarks: Float[np.ndarray, "n 468 2"],
     video: Int[np.ndarray, " n"],
 ) -> FeatureTracker:
-    """A tracker of features of the skull. It keeps the grey images that are needed at a time.
+    """A tracker of features of the skull, which keeps the grey images that are needed at a time.
 
     Args:
         grey, labels: image and face-parsing labels of a frame.
-        landmarks: of all frames, continuous pixels.
-        video: recording of each frame.
+        landmarks, video: of all frames, continuous pixels, and the recording of each.
     """
 
     def region(index: int) -> Bool[np.ndarray, "s s"]:
@@ -177,9 +176,7 @@ def skull_tracker(
 def rigid_region(semantic: UInt8[np.ndarray, "h w"], landmarks: Float[np.ndarray, "468 2"]) -> Bool[np.ndarray, "h w"]:
     """Pixels that move with the skull: hair, ears and forehead; not what expressions move, nor hair that hangs.
 
-    Args:
-        semantic: face-parsing labels.
-        landmarks: in pixels.
+    `semantic` has face-parsing labels, `landmarks` are in pixels.
     """
     height, width = semantic.shape
     scale = height / REFERENCE_SIZE
@@ -187,7 +184,7 @@ def rigid_region(semantic: UInt8[np.ndarray, "h w"], landmarks: Float[np.ndarray
     head = np.isin(semantic, (ParsingLabel.HAIR, ParsingLabel.SKIN)).astype(np.uint8)
     region = cv2.erode(head, np.ones(_odd_square(INSET * scale))) == 1
 
-    def hull(points: Float[np.ndarray, "k 2"]) -> Bool[np.ndarray, "h w"]:
+    def hull(points: Points) -> Bool[np.ndarray, "h w"]:
         return fill(cv2.convexHull(np.round(points).astype(np.int32))[:, 0], height, width)
 
     eyes = landmarks[[*RIGHT_EYE, *LEFT_EYE], 1].max()
@@ -200,7 +197,7 @@ def rigid_region(semantic: UInt8[np.ndarray, "h w"], landmarks: Float[np.ndarray
     return region
 
 
-def _find(grey: UInt8[np.ndarray, "s s"], region: Bool[np.ndarray, "s s"]) -> Float[np.ndarray, "k 2"]:
+def _find(grey: Grey, region: Bool[np.ndarray, "s s"]) -> Points:
     """Corners in a region, at integer pixel centres."""
     spacing = SPACING * len(grey) / REFERENCE_SIZE
     found = cv2.goodFeaturesToTrack(grey, FEATURES_PER_KEY, 0.01, spacing, mask=region.astype(np.uint8))
@@ -208,13 +205,8 @@ def _find(grey: UInt8[np.ndarray, "s s"], region: Bool[np.ndarray, "s s"]) -> Fl
 
 
 def _flow(
-    source: UInt8[np.ndarray, "s s"],
-    target: UInt8[np.ndarray, "s s"],
-    points: Float[np.ndarray, "k 2"],
-    guess: Float[np.ndarray, "k 2"],
-    *,
-    levels: int,
-) -> tuple[Float[np.ndarray, "k 2"], Bool[np.ndarray, " k"]]:
+    source: Grey, target: Grey, points: Points, guess: Points, *, levels: int
+) -> tuple[Points, Bool[np.ndarray, " k"]]:
     """Where points of one image are in another, and whether the way back leads to where they were."""
     if not len(points):
         return np.zeros((0, 2), np.float32), np.zeros(0, dtype=bool)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from imavatar.anatomy import Joint
 from imavatar.head.landmarks import N_LANDMARKS
+from imavatar.head.mesh_points import FACE_OVAL
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection, distances, to_pixels
 from imavatar.preprocessing.landmark_model import LandmarkModel
 
@@ -108,19 +109,14 @@ TRACK_SCALE = 0.5
 
 
 class FitProblem:
-    """The loss of one subject's unknowns against its observations."""
+    """The loss of one subject's unknowns against its observations; `prior_focal` is in image widths."""
 
-    def __init__(
-        self,
-        model: LandmarkModel,
-        observations: Observations,
-        landmark_weight: Float[np.ndarray, " 468"],
-        prior_focal: float,
-        weights: FitWeights,
-    ):
-        self.model, self.weights, self.width = model, weights, observations.size[1]
-        iris = weights.iris * observations.iris_weight
-        landmark = np.broadcast_to(landmark_weight, (len(iris), N_LANDMARKS))
+    def __init__(self, model: LandmarkModel, observations: Observations, prior_focal: float):
+        self.model, self.weights, self.width = model, FitWeights(), observations.size[1]
+        self.landmark_weight = np.ones(N_LANDMARKS)
+        self.landmark_weight[list(FACE_OVAL)] = self.weights.oval
+        iris = self.weights.iris * observations.iris_weight
+        landmark = np.broadcast_to(self.landmark_weight, (len(iris), N_LANDMARKS))
         tensor = functools.partial(torch.as_tensor, dtype=model.joint_base.dtype)
         self.centre, self.face_height = tensor(observations.centre), tensor(observations.face_height)
         self.points = tensor(np.concatenate([observations.landmarks, observations.irises], axis=1))
@@ -162,8 +158,8 @@ class FitProblem:
         """Robust mean of the features' distances in hundredths of the face's height: hair may move a little."""
         term, w = self.tracks, self.weights
         focal = self.focal(unknowns)
-        distance = term.distances(self.head_motion(unknowns), unknowns.depth_offset, focal, self.centre)
-        distance = distance / (RESIDUAL_UNIT * self.face_height[term.frame])
+        found = term.project(self.head_motion(unknowns), unknowns.depth_offset, focal, self.centre)
+        distance = distances(found, term.points) / (RESIDUAL_UNIT * self.face_height[term.frame])
         robust = 2 * TRACK_SCALE**2 * (1 + (distance / TRACK_SCALE).square()).log()
         loss = (term.weight * robust).sum() / term.weight.sum()
         return w.tracks * loss + w.depth_offset * unknowns.depth_offset.square().mean()

@@ -12,8 +12,9 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from imavatar.data.video_file import read_frames
+from imavatar.data.workplace import write_errors
 from imavatar.errors import DataError
-from imavatar.preprocessing.landmarks import FaceLandmarks
+from imavatar.preprocessing.landmarks import FaceLandmarks, Image
 from imavatar.preprocessing.semantics import label_semantics
 from imavatar.progress import track
 
@@ -48,7 +49,7 @@ class Crop:
                 f"{width} x {height} pixels"
             )
 
-    def apply(self, frame: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.ndarray, "s s 3"]:
+    def apply(self, frame: Image, size: int) -> UInt8[np.ndarray, "s s 3"]:
         """The square, resized."""
         part = frame[self.y : self.y + self.side, self.x : self.x + self.side]
         method = cv2.INTER_AREA if self.side > size else cv2.INTER_CUBIC
@@ -60,7 +61,7 @@ class Crop:
 class CachedFrame:
     """What the subject folder will hold of a frame."""
 
-    image: UInt8[np.ndarray, "h w 3"]
+    image: Image
     mask: UInt8[np.ndarray, "h w"]
     semantic: UInt8[np.ndarray, "h w"]
 
@@ -96,14 +97,10 @@ class FrameCache:
         layers = np.dstack([frame.image, frame.mask, frame.semantic])
         if layers.shape != (self.size, self.size, 5):
             raise ValueError(f"a frame of {layers.shape[:2]} in a cache of {self.size}")
-        try:
+        needed = f"{self._frame_bytes / 1e6:.1f} MB per frame are needed until the recording is written"
+        with write_errors(self.path, needed):
             self._file.seek(self._count * self._frame_bytes)
             self._file.write(layers.astype(np.uint8).tobytes())
-        except OSError as error:
-            raise DataError(
-                f"{self.path}: cannot be written ({error.strerror}); {self._frame_bytes / 1e6:.1f} MB per frame "
-                "are needed until the recording is written"
-            ) from error
         self._count += 1
 
     def __getitem__(self, index: int) -> CachedFrame:
@@ -150,8 +147,8 @@ class CachedFrames:
 def analyse_video(
     path: Path,
     cache: FrameCache,
-    find_face: Callable[[UInt8[np.ndarray, "h w 3"]], FaceLandmarks | None],
-    matting: Callable[[UInt8[np.ndarray, "h w 3"]], Float[np.ndarray, "h w"]],
+    find_face: Callable[[Image], FaceLandmarks | None],
+    matting: Callable[[Image], Float[np.ndarray, "h w"]],
     *,
     crop: Crop | None,
     fps: float | None,
@@ -184,7 +181,7 @@ def analyse_video(
     return video
 
 
-def _square_frames(video: AnalysedVideo, crop: Crop | None, fps: float | None) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
+def _square_frames(video: AnalysedVideo, crop: Crop | None, fps: float | None) -> Iterator[Image]:
     """Cropped and resized frames; notes the geometry of the crop in `video`."""
     size = video.cache.size
     for frame in read_frames(video.path, fps=fps):

@@ -51,14 +51,8 @@ class LandmarkModel:
             share, vertices = share[moved], index[moved]
             base = np.einsum("lk,lkx->lx", share, template[vertices]).reshape(-1)
             directions = np.einsum("lk,lkxc->clx", share, basis[vertices])
-            self.shares.append(
-                JointShare(
-                    torch.as_tensor(moved),
-                    tensor(share.sum(axis=1)),
-                    tensor(base),
-                    *map(tensor, np.split(directions.reshape(len(directions), -1), [N_SHAPE])),
-                )
-            )
+            bases = np.split(directions.reshape(len(directions), -1), [N_SHAPE])
+            self.shares.append(JointShare(torch.as_tensor(moved), *map(tensor, (share.sum(axis=1), base, *bases))))
         self.joint_base = tensor(assets.joint_regressor @ template)
         self.joint_basis = tensor(np.einsum("jv,vxc->cjx", assets.joint_regressor, offsets))
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from imavatar.data.workplace import alone, subject_lock
+from imavatar.data.workplace import alone, subject_lock, write_errors
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
 from imavatar.head.assets import load_head
@@ -53,12 +53,8 @@ def preprocess(options: PreprocessOptions) -> PreprocessReport:
 def _make(options: PreprocessOptions, request: dict) -> PreprocessReport:
     """Make the subject's folder; what was there is replaced at the end."""
     started = time.monotonic()
-    try:
+    with write_errors(options.out, "choose another folder with --out"):
         partial = new_folder(options.target)
-    except OSError as error:
-        raise DataError(
-            f"{options.out}: cannot be written ({error.strerror}); choose another folder with --out"
-        ) from error
     try:
         report = _preprocess_into(partial, options)
         report = replace(report, request=request, seconds=round(time.monotonic() - started, 1))

@@ -35,10 +35,7 @@ def plan_sub_dirs(
     """Names of the folders and the indices of the frames that go into each, in order.
 
     Of one video the first part becomes `train` and the last TEST_SHARE `test`; of several each becomes its own folder.
-
-    Args:
-        video_of_frame: of each frame the index of its video.
-        valid: which frames are written.
+    Frames that are not valid are left out.
     """
     index = np.flatnonzero(valid)
     if len(videos) == 1:
@@ -48,14 +45,9 @@ def plan_sub_dirs(
 
 
 def file_intrinsics(focal: float, observations: Observations) -> Float[np.ndarray, " 4"]:
-    """fx, fy, cx, cy in units of the image size, for pixels at integer coordinates; fx is negative.
-
-    Args:
-        focal: in pixels of the observed images.
-    """
-    size = observations.size[1]
+    """fx (negative), fy, cx, cy in units of the image size, for pixels at integer coordinates; `focal` is in pixels."""
     cx, cy = observations.centre
-    return np.array([-focal, focal, cx - PIXEL_CENTRE, cy - PIXEL_CENTRE]) / size
+    return np.array([-focal, focal, cx - PIXEL_CENTRE, cy - PIXEL_CENTRE]) / observations.size[1]
 
 
 def to_file_range(points: Float[np.ndarray, "k 2"], size: int) -> Float[np.ndarray, "k 2"]:
@@ -107,10 +99,7 @@ def write_overlay(
     assets: HeadAssets,
     fps: float | None,
 ) -> None:
-    """A video of all fitted frames with mesh and landmarks drawn over them.
-
-    Args:
-        fps: frames a second; None: 25.
+    """A video of all fitted frames with mesh and landmarks drawn over them; where `fps` is None, 25 a second.
 
     Raises:
         DataError: it cannot be written.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from imavatar.assets.sums import sha256_of_file
+from imavatar.assets.wholeness import sha256_of_file
 from imavatar.data.json_values import read_json
 from imavatar.errors import DataError
 from imavatar.preprocessing.fit_problem import Observations

@@ -15,7 +15,7 @@ from imavatar.head.landmarks import N_LANDMARKS, LandmarkEmbedding
 from imavatar.head.mesh_points import FACE_OVAL, IBUG_FROM_MESH
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
-from imavatar.preprocessing.fit_problem import FitProblem, FitWeights, Observations, Unknowns
+from imavatar.preprocessing.fit_problem import FitProblem, Observations, Unknowns
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.progress import progress_bar
@@ -101,10 +101,8 @@ def fit_head(
         features: follows features of the skull through the frames; without it landmarks alone place the head.
     """
     start = DEFAULT_FOCAL if focal is None else focal / observations.size[1]
-    weights, landmark_weight = FitWeights(), np.ones(N_LANDMARKS)
-    landmark_weight[list(FACE_OVAL)] = weights.oval
-    problem = FitProblem(LandmarkModel(assets, embedding), observations, landmark_weight, start, weights)
-    unknowns = initial_unknowns(problem, observations, landmark_weight, start)
+    problem = FitProblem(LandmarkModel(assets, embedding), observations, start)
+    unknowns = initial_unknowns(problem, observations)
     everything = [name for name in LEARNING_RATES if focal is None or name != "log_focal"]
     tracks = None if features is None else features.follow()
     rounds = [ALL_STEPS] + [LOOP_STEPS] * LOOP_CLOSURES if tracks else [ALL_STEPS]
@@ -149,9 +147,8 @@ def check_fit(result: TrackingResult, observations: Observations) -> None:
     error, height = float(result.error.mean()), float(result.face_height.mean())
     if not np.isfinite(error) or error > MAX_ERROR * height:
         raise DataError(
-            f"the head model does not fit the face: mean landmark error {error:.1f} pixels, "
-            f"{100 * error / height:.1f} % of the face's height of {height:.0f} pixels; "
-            f"at most {100 * MAX_ERROR:.0f} % is accepted. {advice}"
+            f"the head model does not fit the face: mean landmark error {error:.1f} pixels, {100 * error / height:.1f} "
+            f"% of the face's height of {height:.0f} pixels; at most {100 * MAX_ERROR:.0f} % is accepted. {advice}"
         )
     rows, columns = observations.size
     centre = result.landmarks.mean(axis=1)
