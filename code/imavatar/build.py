@@ -3,12 +3,6 @@
 Sections that a layer below has defined (`LossWeights`, `TrainSettings`, `LearningRates` ...) are passed on as they are.
 """
 
-from imavatar.builders.data import (
-    build_dataset,
-    build_run_folder,
-    with_subject,
-    with_test_dir,
-)
 from imavatar.builders.model import (
     build_avatar,
     build_flame,
@@ -21,12 +15,15 @@ from imavatar.builders.model import (
     find_head_file,
 )
 from imavatar.builders.training import (
+    build_dataset,
     build_frame_parameters,
     build_head_surface,
     build_objective,
-    build_parameter_groups,
     build_run,
+    build_run_folder,
     build_warm_start_surface,
+    with_subject,
+    with_test_dir,
 )
 
 __all__ = [
@@ -38,7 +35,6 @@ __all__ = [
     "build_head_surface",
     "build_image_search",
     "build_objective",
-    "build_parameter_groups",
     "build_preview_renderer",
     "build_renderer",
     "build_run",

@@ -11,18 +11,9 @@ import torch
 from jaxtyping import Bool, UInt8
 from torch import Tensor
 
+from imavatar.data import images
 from imavatar.data.ground_truth import DEPTH, EXACT, NORMALS, read_depth, read_exact, read_normals
-from imavatar.data.images import (
-    check_png_size,
-    foreground_of,
-    on_white,
-    read_colour,
-    read_grey,
-    resize_colour,
-    to_signed_range,
-)
 from imavatar.data.sampling import sample_pixels
-from imavatar.data.semantics import one_hot, soft_channels
 from imavatar.data.subject import FrameRecord, Inside
 from imavatar.data.subject_table import Frame, SubjectTable
 from imavatar.errors import DataError
@@ -80,10 +71,10 @@ class FaceDataset(SubjectTable):
         index = range(len(self))[index]
         pixels, semantics = self._read(index), None
         if pixels.labels is not None:
-            semantics = torch.from_numpy(soft_channels(pixels.labels, self.height, self.width))
+            semantics = torch.from_numpy(images.soft_channels(pixels.labels, self.height, self.width))
         return replace(
             super().frame(index),
-            image=to_signed_range(pixels.image),
+            image=images.to_signed_range(pixels.image),
             foreground=pixels.foreground,
             semantics=semantics,
             **self._truth(self.records[index]),
@@ -118,21 +109,21 @@ class FaceDataset(SubjectTable):
         u, v = pixels.unbind(dim=-1)
         labels, semantics = stored.labels, None
         if labels is not None and labels.shape == (self.height, self.width):
-            semantics = torch.from_numpy(one_hot(labels[v.numpy(), u.numpy()]))
+            semantics = torch.from_numpy(images.one_hot(labels[v.numpy(), u.numpy()]))
         elif labels is not None:
-            semantics = torch.from_numpy(soft_channels(labels, self.height, self.width))[v, u]
-        return pixels, to_signed_range(stored.image[v, u]), stored.foreground[v, u], semantics
+            semantics = torch.from_numpy(images.soft_channels(labels, self.height, self.width))[v, u]
+        return pixels, images.to_signed_range(stored.image[v, u]), stored.foreground[v, u], semantics
 
     def _read(self, index: int) -> _Pixels:
         if index not in self._pixels:
             record, size = self.records[index], (self.height, self.width)
             for path in _files_of(record, self.use_semantics).values():
                 self._inside.check(path, record.folder)
-            foreground = foreground_of(read_grey(record.mask_path, "mask"), *size)
-            image = resize_colour(read_colour(record.image_path, "image"), *size)
-            labels = read_grey(record.semantic_path, "semantic map") if self.use_semantics else None
+            foreground = images.foreground_of(images.read_grey(record.mask_path, "mask"), *size)
+            image = images.resize_colour(images.read_colour(record.image_path, "image"), *size)
+            labels = images.read_grey(record.semantic_path, "semantic map") if self.use_semantics else None
             self._pixels[index] = _Pixels(
-                image=torch.from_numpy(on_white(image, foreground)),
+                image=torch.from_numpy(images.on_white(image, foreground)),
                 foreground=torch.from_numpy(foreground),
                 labels=labels,
             )
@@ -146,7 +137,7 @@ class FaceDataset(SubjectTable):
             path = record.folder / folder / record.image_path.name
             if path.is_file():
                 self._inside.check(path, record.folder)
-                check_png_size(path, name)
+                images.check_png_size(path, name)
                 try:
                     values = read(path)
                 except cv2.error as error:

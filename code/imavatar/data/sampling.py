@@ -22,10 +22,7 @@ def sample_pixels(
     """Pixels (u, v): one half uniform over the image, the other from inside the landmarks' box.
 
     Neither half repeats a pixel, but a pixel can be in both. Pixels on the border of the box are outside. A box or an
-    image with too few pixels gives fewer, so m <= n.
-
-    Args:
-        bbox: u_min, v_min, u_max, v_max in pixels.
+    image with too few pixels gives fewer, so m <= n. `bbox` is u_min, v_min, u_max, v_max in pixels.
     """
     n_box = n // 2
     anywhere = torch.randperm(height * width, generator=generator)[: n - n_box]

@@ -33,11 +33,9 @@ LOST_SHARE = 0.1
 
 
 def read_frames(path: Path, *, fps: float | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """RGB frames, upright as the rotation in the metadata says.
+    """RGB frames, upright as the rotation in the metadata says; all, or `fps` a second.
 
-    Args:
-        fps: frames a second that are wanted: of each instant the frame shown then, by the frames'
-            own times. None gives all frames.
+    Of each instant the frame shown then is given, by the frames' own times.
 
     Raises:
         DataError: missing, not a video, no frames, or cut off before its end.
@@ -97,16 +95,16 @@ def write_video(
 def _encode(
     path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: float, audio_of: Path | None, audio_from: float
 ) -> int:
-    n_written = 0
+    n_written, stream = 0, None
+    encoder = next(name for name in ENCODERS if name in av.codecs_available)
     with (
         _sound(audio_of) as sound,
         av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container,
     ):
-        stream = None
         for frame in frames:
             padded = np.pad(frame, (*((0, n % 2) for n in frame.shape[:2]), (0, 0)), mode="edge")
             if stream is None:
-                stream = container.add_stream(_encoder(), rate=Fraction(fps).limit_denominator(1001))
+                stream = container.add_stream(encoder, rate=Fraction(fps).limit_denominator(1001))
                 stream.height, stream.width = padded.shape[:2]
                 stream.pix_fmt = "yuv420p"
                 stream.options = {"crf": "18"}
@@ -136,8 +134,7 @@ def _encode_sound(
 ) -> None:
     """So many seconds of a sound."""
     resampler = av.AudioResampler(format="fltp", layout=source.layout.name, rate=stream.rate)
-    fifo = av.AudioFifo()
-    start = None
+    fifo, start = av.AudioFifo(), None
     for frame in source.container.decode(source):
         start = frame.time if start is None else start
         if frame.time is not None and frame.time - start >= begin + seconds:
@@ -156,10 +153,6 @@ def _encode_sound(
         written += part.samples
         container.mux(stream.encode(part))
     container.mux(stream.encode())
-
-
-def _encoder() -> str:
-    return next(name for name in ENCODERS if name in av.codecs_available)
 
 
 def _open(path: Path) -> InputContainer:

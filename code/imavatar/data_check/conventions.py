@@ -34,10 +34,6 @@ def _intrinsics(factors: tuple[float, float, float, float]) -> Callable[[Camera]
     return lambda camera: replace(camera, intrinsics=camera.intrinsics * camera.intrinsics.new_tensor(factors))
 
 
-def _inverse(camera: Camera) -> Camera:
-    return replace(camera, world_from_camera=torch.linalg.inv(camera.world_from_camera))
-
-
 def _other_axes(camera: Camera) -> Camera:
     axes = torch.diag(camera.world_from_camera.new_tensor([1.0, -1.0, -1.0, 1.0]))
     flipped = replace(camera, world_from_camera=camera.world_from_camera @ axes)
@@ -70,7 +66,9 @@ MISTAKES = (
         _intrinsics((1, -1, 1, 1)),
     ),
     Convention(
-        "world_mat maps camera to world", "write the inverse of every frame's world_mat: world to camera", _inverse
+        "world_mat maps camera to world",
+        "write the inverse of every frame's world_mat: world to camera",
+        lambda camera: replace(camera, world_from_camera=torch.linalg.inv(camera.world_from_camera)),
     ),
     Convention(
         "the camera looks along +z with y down, as OpenCV's",
@@ -87,15 +85,13 @@ MISTAKES = (
         f"divide the translation of every frame's world_mat by {MM_PER_UNIT:g}: 1 unit is {MM_PER_UNIT:g} mm",
         _farther(1 / MM_PER_UNIT),
     ),
-    Convention(
-        "intrinsics of an image of half the size",
-        "divide intrinsics by the size of the image; pixels are understood as those of a 512 image",
-        _intrinsics((2, 2, 2, 2)),
-    ),
-    Convention(
-        "intrinsics of an image of twice the size",
-        "divide intrinsics by the size of the image; pixels are understood as those of a 512 image",
-        _intrinsics((0.5, 0.5, 0.5, 0.5)),
+    *(
+        Convention(
+            f"intrinsics of an image of {size} the size",
+            "divide intrinsics by the size of the image; pixels are understood as those of a 512 image",
+            _intrinsics((factor, factor, factor, factor)),
+        )
+        for size, factor in (("half", 2), ("twice", 0.5))
     ),
 )
 

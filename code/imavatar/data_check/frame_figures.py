@@ -42,7 +42,6 @@ def frame_figure(frame: Frame, head: TrackedHead, flame: Flame) -> Image:
     panels = [p.repeat(scale, axis=0).repeat(scale, axis=1) for p in panels]
     _draw_landmarks(panels[1], frame, head, scale)
     _draw_mask(panels[2], frame, scale)
-    _draw_legend(panels[2], frame)
     figure = np.concatenate(panels, axis=1)
     _label(figure, f"{frame.sub_dir}/{frame.name}", 14, (0, 0, 0))
     return figure
@@ -84,13 +83,8 @@ def _draw_mask(panel: Image, frame: Frame, scale: int) -> None:
     mask = frame.foreground.numpy().astype(np.uint8).repeat(scale, axis=0).repeat(scale, axis=1)
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(panel, contours, -1, EDGE, 1)
-
-
-def _draw_legend(panel: Image, frame: Frame) -> None:
     _label(panel, "mask", 14, EDGE)
-    if frame.semantics is None:
-        return
-    for row, (part, colour) in enumerate(CLASS_COLOURS.items()):
+    for row, (part, colour) in enumerate(CLASS_COLOURS.items() if frame.semantics is not None else ()):
         _label(panel, part.name.lower().replace("_", " "), 14 * (row + 2), colour)
 
 
