@@ -5,7 +5,6 @@ Sections that a layer below has defined (`LossWeights`, `TrainSettings`, `Learni
 
 # ruff: noqa: F401 (all of them are for others)
 
-from imavatar.builders.data import build_dataset, build_run_folder, with_subject, with_test_dir
 from imavatar.builders.model import (
     build_avatar,
     build_flame,
@@ -18,10 +17,13 @@ from imavatar.builders.model import (
     find_head_file,
 )
 from imavatar.builders.training import (
+    build_dataset,
     build_frame_parameters,
     build_head_surface,
     build_objective,
-    build_parameter_groups,
     build_run,
+    build_run_folder,
     build_warm_start_surface,
+    with_subject,
+    with_test_dir,
 )

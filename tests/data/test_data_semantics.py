@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imavatar.data.semantics import one_hot, soft_channels
+from imavatar.data.images import one_hot, soft_channels
 
 CHANNELS = [{1, 7, 8, 10, 14}, {4, 5}, {2, 3}, {6, 11}, {12}, {13}, {9, 17}, {15, 16}, {0, 18}]
 

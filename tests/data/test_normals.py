@@ -4,13 +4,7 @@ import numpy as np
 import pytest
 
 from imavatar.data.dataset import FaceDataset
-from imavatar.data.normals import (
-    NORMALS,
-    decode_normals,
-    encode_normals,
-    read_normals_file,
-    write_normals_file,
-)
+from imavatar.data.ground_truth import NORMALS, read_normals, write_normals
 from imavatar.errors import DataError
 from oracles_subject import write_subject
 
@@ -25,8 +19,8 @@ def some_normals(size: int = 32) -> np.ndarray:
 
 def test_normals_come_back_from_a_file(tmp_path):
     normals = some_normals()
-    write_normals_file(tmp_path / "1.png", encode_normals(normals))
-    found = decode_normals(read_normals_file(tmp_path / "1.png"))
+    write_normals(tmp_path / "1.png", normals)
+    found = read_normals(tmp_path / "1.png")
     np.testing.assert_allclose(found, normals, atol=5e-5)
     assert (found[:5] == 0).all()
 
@@ -34,7 +28,7 @@ def test_normals_come_back_from_a_file(tmp_path):
 def test_a_recording_with_normals_has_them_in_its_frames(tmp_path):
     folder = write_subject(tmp_path) / "sphere" / "sphere" / "train" / NORMALS
     folder.mkdir(parents=True)
-    write_normals_file(folder / "2.png", encode_normals(some_normals()))
+    write_normals(folder / "2.png", some_normals())
     dataset = FaceDataset(tmp_path, "sphere", ["train"], (32, 32))
     assert dataset.frame(0).normals is None
     np.testing.assert_allclose(dataset.frame(1).normals.numpy(), some_normals(), atol=5e-5)
@@ -44,4 +38,4 @@ def test_a_recording_with_normals_has_them_in_its_frames(tmp_path):
 def test_another_image_is_no_file_of_normals(tmp_path):
     path = write_subject(tmp_path) / "sphere" / "sphere" / "train" / "image" / "1.png"
     with pytest.raises(DataError, match=r"1\.png: .*16-bit"):
-        read_normals_file(path)
+        read_normals(path)

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from imavatar.anatomy import ParsingLabel
 from imavatar.head.mesh_points import LEFT_BROW, LEFT_EYE, LIPS_INNER, RIGHT_EYE
-from imavatar.preprocessing.feature_reprojection import FeatureReprojection
+from imavatar.preprocessing.feature_reprojection import FeatureReprojection, distances
 from imavatar.preprocessing.feature_tracks import (
     KEY_INTERVAL,
     LOOP_INTERVAL,
@@ -212,17 +212,20 @@ def relief_of(scene: Scene) -> torch.Tensor:
     return (start[:, 2, :3] * scene.at_rest).sum(dim=1)
 
 
+def misses(term: FeatureReprojection, scene: Scene, depth_offset: torch.Tensor) -> torch.Tensor:
+    return distances(term.project(scene.motion, depth_offset, torch.tensor(scene.focal), scene.centre), term.points)
+
+
 def test_rigid_points_with_their_depths_reproject_exactly(scene):
     tracks = scene.tracks()
     term = FeatureReprojection(tracks, scene.centre)
-    distance = term.distances(scene.motion, relief_of(scene), torch.tensor(scene.focal), scene.centre)
-    assert distance.max() < 1e-5
+    assert misses(term, scene, relief_of(scene)).max() < 1e-5
 
 
 def test_wrong_depths_show(scene):
     term = FeatureReprojection(scene.tracks(), scene.centre)
     wrong = relief_of(scene) + 0.2
-    distance = term.distances(scene.motion, wrong, torch.tensor(scene.focal), scene.centre)
+    distance = misses(term, scene, wrong)
     assert distance.mean() > 1.0
 
 
@@ -233,7 +236,7 @@ def test_the_depths_can_be_found_from_the_sightings(scene):
 
     def loss():
         optimiser.zero_grad()
-        value = term.distances(scene.motion, depth_offset, torch.tensor(scene.focal), scene.centre).square().mean()
+        value = misses(term, scene, depth_offset).square().mean()
         value.backward()
         return value
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from imavatar.preprocessing.overlay import DETECTED, FITTED, draw_points, overlay_frame
+from imavatar.preprocessing.recording_files import DETECTED, FITTED, draw_points, overlay_frame
 from oracles_ellipsoid_head import ellipsoid
 
 

@@ -16,7 +16,7 @@ from imavatar.files.locks import locked
 from imavatar.head.assets import load_head, save_head
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import embedding_path, flame_keypoints, load_embedding, save_embedding
-from imavatar.preprocessing import head_landmarks, pipeline, tracking
+from imavatar.preprocessing import detectors, pipeline, tracking
 from imavatar.preprocessing import track_images as image_tracking
 from imavatar.preprocessing.frame_analysis import Crop
 from imavatar.preprocessing.landmarks import FaceLandmarks
@@ -80,7 +80,7 @@ def see(monkeypatch, **how):
     path = assets_dir() / "open_head.npz"
     assets = load_head(path)
     detector = FollowingDetector(assets, load_embedding(embedding_path(path), assets), **how)
-    for module in (pipeline, head_landmarks, image_tracking):
+    for module in (pipeline, detectors, image_tracking):
         monkeypatch.setattr(module, "landmarker", lambda backend: detector)
 
 

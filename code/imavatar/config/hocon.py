@@ -76,11 +76,7 @@ def read_hocon(path: str | os.PathLike) -> dict:
 
 
 def parse_hocon(text: str, name: str) -> dict:
-    """As `read_hocon`, of a text.
-
-    Args:
-        name: of the file that it is from: for messages, and where included files are looked for.
-    """
+    """As `read_hocon`, of a text. Messages name its file, beside which included files are looked for."""
     tree = _Reading(name, text).tree()
     if not isinstance(tree, dict):
         raise ConfigError(f"{name}: is a list, expected sections such as train {{ ... }}")
@@ -106,7 +102,7 @@ class _Reading:
         self._found: dict[str, str] = {}
         self._counts: dict[str, int] = {}
         self._size = self._n_includes = self._n_parsed = 0
-        self._open = [name]
+        self.open_files = [name]
         self._parser = _parser_for(self)
         self._admit(name, [(os.path.realpath(name), name)], depth=0)
 
@@ -150,7 +146,9 @@ class _Reading:
                         "put quotes around text with the word include"
                     )
                 kinds = tuple(re.findall(r"\w+", token["kinds"]))
-                yield _Include(where, _unescaped(token["target"]), kinds, depth)
+                # Unescaped as pyhocon does it.
+                target = re.sub(r"\\.", lambda it: ConfigParser.REPLACEMENTS.get(it[0], it[0]), token["target"])
+                yield _Include(where, target, kinds, depth)
             elif kind == "quote":
                 raise ConfigError(f'{where}: a quote (") is opened and not closed on this line')
             elif kind == "open":
@@ -176,7 +174,7 @@ class _Reading:
 
     def _parse(self, name: str, finish: Callable = lambda tree: tree) -> dict | list:
         """What pyhocon makes of one of the files; its includes come back through `parse_file`."""
-        self._open.append(name)
+        self.open_files.append(name)
         try:
             return finish(self._parser.parse(self.texts[name], os.path.dirname(name), False, NO_SUBSTITUTION))
         except ConfigError:
@@ -195,22 +193,18 @@ class _Reading:
                 f"{name}: cannot be read as HOCON ({type(error).__name__}: {shown(str(error))})"
             ) from error
         finally:
-            self._open.pop()
+            self.open_files.pop()
 
     def parse_file(self, filename: str, **options: object) -> ConfigTree | list:
         """Called by pyhocon for an include, in place of its own function."""
         self._n_parsed += 1
         if filename not in self._found or self._n_parsed > MAX_INCLUDES:
-            raise ConfigError(f"{self._open[-1]}: an include stands where none is read: {shown(filename)}")
+            raise ConfigError(f"{self.open_files[-1]}: an include stands where none is read: {shown(filename)}")
         return self._parse(self._found[filename])
 
     def parse_URL(self, url: str, **options: object) -> NoReturn:
         """Called by pyhocon for an include of an address, in place of its own function."""
-        raise ConfigError(f"{self._open[-1]}: include of {shown(url)}: {NOT_READ['url']}")
-
-    def refuse_package(self, package_path: str) -> NoReturn:
-        """Called for an include of a package."""
-        raise ConfigError(f"{self._open[-1]}: include of the package {shown(package_path)}: {NOT_READ['package']}")
+        raise ConfigError(f"{self.open_files[-1]}: include of {shown(url)}: {NOT_READ['url']}")
 
     def where(self, instring: str, loc: int) -> str:
         """File and line of a place; pyhocon has no text of what it makes of +=."""
@@ -226,7 +220,8 @@ def _parser_for(reading: _Reading) -> type[ConfigParser]:
     class Parser(ConfigParser):
         @classmethod
         def resolve_package_path(cls, package_path: str) -> NoReturn:
-            reading.refuse_package(package_path)
+            what = f"include of the package {shown(package_path)}"
+            raise ConfigError(f"{reading.open_files[-1]}: {what}: {NOT_READ['package']}")
 
     return Parser
 
@@ -292,11 +287,6 @@ def _read_text(path: str, where: str, *, regular: bool) -> str:
     except UnicodeDecodeError as error:
         raise ConfigError(f"{where}is not UTF-8 text ({error.reason} at byte {error.start})") from error
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _unescaped(text: str) -> str:
-    """A quoted text's content, as pyhocon has it."""
-    return re.sub(r"\\.", lambda match: ConfigParser.REPLACEMENTS.get(match[0], match[0]), text)
 
 
 def _expected(message: str) -> str:

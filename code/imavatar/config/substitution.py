@@ -23,10 +23,8 @@ def substitute(tree: ConfigTree | list, where: Callable[[str, int], str]) -> Con
     """The tree with values in place of its substitutions.
 
     `${path}` is the value that the configuration has at the path in the end, or where it has none an environment
-    variable; `${?path}` may be missing. A key that refers to itself means the value that it had before.
-
-    Args:
-        where: file and line of a place in a text that pyhocon parsed, for messages.
+    variable; `${?path}` may be missing. A key that refers to itself means the value that it had before. For messages
+    `where` gives file and line of a place in a text that pyhocon parsed.
 
     Raises:
         ConfigError: a substitution has no value, depends on itself, or all together are too large.
@@ -64,9 +62,7 @@ class _Substitution:
         if id(node) not in self._done:
             if id(node) in self._begun:
                 first = next(token for token in node.tokens if isinstance(token, ConfigSubstitution))
-                raise ConfigError(
-                    f"{self._where(first.instring, first.loc)}: ${{{shown(first.variable)}}} depends on itself"
-                )
+                raise ConfigError(f"{self._place(first)}: ${{{shown(first.variable)}}} depends on itself")
             self._begun.add(id(node))
             self._done[id(node)] = self._joined(node)
         return self._done[id(node)]
@@ -110,9 +106,8 @@ class _Substitution:
         for size in _sizes(value):
             self._size += size
             if self._size > MAX_SUBSTITUTED:
-                raise ConfigError(
-                    f"{self._place(substitution)}: substitutions make more than {MAX_SUBSTITUTED} characters"
-                )
+                where = self._place(substitution)
+                raise ConfigError(f"{where}: substitutions make more than {MAX_SUBSTITUTED} characters")
         return value
 
     def _find(self, path: list[str], owner: ConfigValues):

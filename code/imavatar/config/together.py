@@ -87,9 +87,8 @@ def _check_networks(config: Config, file: str) -> None:
             )
         if geometry.dims[layer - 1] <= encoded:
             raise ConfigError(
-                f"{file}: model.geometry_network.dims[{layer - 1}] is {geometry.dims[layer - 1]}, "
-                f"expected a number of at least {encoded + 1}: "
-                f"the skip connection puts {encoded} encoded inputs beside its outputs"
+                f"{file}: model.geometry_network.dims[{layer - 1}] is {geometry.dims[layer - 1]}, expected a number of "
+                f"at least {encoded + 1}: the skip connection puts {encoded} encoded inputs beside its outputs"
             )
 
 

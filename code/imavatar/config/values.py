@@ -36,12 +36,8 @@ def check_value(value: object, wanted: Any, where: str) -> Any:
 def _check_union(value: object, options: tuple, where: str) -> Any:
     if value is None and types.NoneType in options:
         return None
-    matching = [option for option in options if _is_list(option) == isinstance(value, list)]
+    matching = [option for option in options if (typing.get_origin(option) is tuple) == isinstance(value, list)]
     return check_value(value, (matching or list(options))[0], where)
-
-
-def _is_list(wanted: object) -> bool:
-    return typing.get_origin(wanted) is tuple
 
 
 def _check_list(value: object, items: tuple, where: str) -> tuple:

@@ -8,22 +8,12 @@ from typing import Any, ClassVar
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, UInt8
 from torch import Tensor
 
-from imavatar.data.ground_truth import DEPTH, EXACT, read_depth, read_exact
-from imavatar.data.images import (
-    check_png_size,
-    foreground_of,
-    on_white,
-    read_colour,
-    read_grey,
-    resize_colour,
-    to_signed_range,
-)
-from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
+from imavatar.data import images
+from imavatar.data.ground_truth import DEPTH, EXACT, NORMALS, read_depth, read_exact, read_normals
 from imavatar.data.sampling import sample_pixels
-from imavatar.data.semantics import one_hot, soft_channels
 from imavatar.data.subject import FrameRecord, Inside
 from imavatar.data.subject_table import Frame, SubjectTable
 from imavatar.errors import DataError
@@ -81,10 +71,10 @@ class FaceDataset(SubjectTable):
         index = range(len(self))[index]
         pixels, semantics = self._read(index), None
         if pixels.labels is not None:
-            semantics = torch.from_numpy(soft_channels(pixels.labels, self.height, self.width))
+            semantics = torch.from_numpy(images.soft_channels(pixels.labels, self.height, self.width))
         return replace(
             super().frame(index),
-            image=to_signed_range(pixels.image),
+            image=images.to_signed_range(pixels.image),
             foreground=pixels.foreground,
             semantics=semantics,
             **self._truth(self.records[index]),
@@ -117,26 +107,23 @@ class FaceDataset(SubjectTable):
         stored = self._read(index)
         pixels = sample_pixels(n_pixels, self.height, self.width, self._bbox(index), generator)
         u, v = pixels.unbind(dim=-1)
-        semantics = None if stored.labels is None else self._semantics_at(stored.labels, u, v)
-        return pixels, to_signed_range(stored.image[v, u]), stored.foreground[v, u], semantics
-
-    def _semantics_at(
-        self, labels: UInt8[np.ndarray, "_ _"], u: Int[Tensor, " n"], v: Int[Tensor, " n"]
-    ) -> Float[Tensor, "n 9"]:
-        if labels.shape == (self.height, self.width):
-            return torch.from_numpy(one_hot(labels[v.numpy(), u.numpy()]))
-        return torch.from_numpy(soft_channels(labels, self.height, self.width))[v, u]
+        labels, semantics = stored.labels, None
+        if labels is not None and labels.shape == (self.height, self.width):
+            semantics = torch.from_numpy(images.one_hot(labels[v.numpy(), u.numpy()]))
+        elif labels is not None:
+            semantics = torch.from_numpy(images.soft_channels(labels, self.height, self.width))[v, u]
+        return pixels, images.to_signed_range(stored.image[v, u]), stored.foreground[v, u], semantics
 
     def _read(self, index: int) -> _Pixels:
         if index not in self._pixels:
             record, size = self.records[index], (self.height, self.width)
             for path in _files_of(record, self.use_semantics).values():
                 self._inside.check(path, record.folder)
-            foreground = foreground_of(read_grey(record.mask_path, "mask"), *size)
-            image = resize_colour(read_colour(record.image_path, "image"), *size)
-            labels = read_grey(record.semantic_path, "semantic map") if self.use_semantics else None
+            foreground = images.foreground_of(images.read_grey(record.mask_path, "mask"), *size)
+            image = images.resize_colour(images.read_colour(record.image_path, "image"), *size)
+            labels = images.read_grey(record.semantic_path, "semantic map") if self.use_semantics else None
             self._pixels[index] = _Pixels(
-                image=torch.from_numpy(on_white(image, foreground)),
+                image=torch.from_numpy(images.on_white(image, foreground)),
                 foreground=torch.from_numpy(foreground),
                 labels=labels,
             )
@@ -144,17 +131,13 @@ class FaceDataset(SubjectTable):
 
     def _truth(self, record: FrameRecord) -> dict[str, Tensor]:
         """Normals, depth and where they are exact: what a recording comes with, at the size of the images."""
-        readers = {
-            "normals": (NORMALS, lambda path: decode_normals(read_normals_file(path))),
-            "depth": (DEPTH, read_depth),
-            "exact": (EXACT, read_exact),
-        }
+        kinds = (("normals", NORMALS, read_normals), ("depth", DEPTH, read_depth), ("exact", EXACT, read_exact))
         found = {}
-        for name, (folder, read) in readers.items():
+        for name, folder, read in kinds:
             path = record.folder / folder / record.image_path.name
             if path.is_file():
                 self._inside.check(path, record.folder)
-                check_png_size(path, name)
+                images.check_png_size(path, name)
                 try:
                     values = read(path)
                 except cv2.error as error:

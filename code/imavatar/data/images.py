@@ -1,4 +1,4 @@
-"""PNG files to images in the model's ranges, and back.
+"""PNG files to images and semantic channels in the model's ranges, and back.
 
 Colours are in [-1, 1] from here to the losses. Files and memory hold bytes.
 """
@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Bool, Float, UInt8
 from torch import Tensor
 
+from imavatar.anatomy import PARSING_LABELS, SemanticClass
 from imavatar.data.workplace import write_errors
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_bytes
@@ -19,6 +20,8 @@ from imavatar.names import shown
 
 FOREGROUND_THRESHOLD = 127.5
 """Grey value above which a mask's pixel is foreground (docs/data_format.md, section 5)."""
+
+N_CLASSES = len(SemanticClass)
 
 PNG_SIGNATURE = b"\x89PNG"
 PNG_SIZE_AT = 16
@@ -30,10 +33,7 @@ PNG_END = b"IEND"
 
 
 def read_colour(path: Path, described_as: str) -> UInt8[np.ndarray, "h w 3"]:
-    """The RGB image of a PNG; an alpha channel is dropped.
-
-    Args:
-        described_as: what messages call it, such as "image".
+    """The RGB image of a PNG, which messages call `described_as` ("image"); an alpha channel is dropped.
 
     Raises:
         DataError: the file is missing, cut off, or no image of a size that can be meant.
@@ -83,13 +83,11 @@ def check_png_size(path: Path, described_as: str) -> None:
 
 
 def _check_size(content: bytes, path: Path, described_as: str) -> None:
-    if not content.startswith(PNG_SIGNATURE) or len(content) < PNG_SIZE_AT + 8:
-        return
-    width, height = struct.unpack_from(">II", content, PNG_SIZE_AT)
-    if max(width, height) > MAX_SIDE:
-        raise DataError(
-            f"{path}: the {described_as} says that it has {width} x {height} pixels, expected at most {MAX_SIDE} a side"
-        )
+    if content.startswith(PNG_SIGNATURE) and len(content) >= PNG_SIZE_AT + 8:
+        width, height = struct.unpack_from(">II", content, PNG_SIZE_AT)
+        if max(width, height) > MAX_SIDE:
+            found = f"says that it has {width} x {height} pixels"
+            raise DataError(f"{path}: the {described_as} {found}, expected at most {MAX_SIDE} a side")
 
 
 def write_png(path: Path, pixels: UInt8[np.ndarray, "h w *c"]) -> None:
@@ -144,3 +142,28 @@ def on_white(image: UInt8[np.ndarray, "h w 3"], foreground: Bool[np.ndarray, "h 
 def to_signed_range(image: UInt8[Tensor, "*n 3"]) -> Float[Tensor, "*n 3"]:
     """Bytes 0...255 as colours in [-1, 1]."""
     return image.to(torch.float32) / 255 * 2 - 1
+
+
+def class_of_label() -> UInt8[np.ndarray, " 256"]:
+    """The semantic class of every byte; labels that no class names are background."""
+    table = np.full(256, SemanticClass.BACKGROUND, dtype=np.uint8)
+    for semantic_class, labels in PARSING_LABELS.items():
+        table[list(labels)] = semantic_class
+    return table
+
+
+def one_hot(labels: UInt8[np.ndarray, "*n"]) -> Float[np.ndarray, "*n 9"]:
+    """One channel a class: 1 where a label belongs to it, 0 elsewhere."""
+    return np.eye(N_CLASSES, dtype=np.float32)[class_of_label()[labels]]
+
+
+def soft_channels(labels: UInt8[np.ndarray, "h w"], height: int, width: int) -> Float[np.ndarray, "height width 9"]:
+    """The channels at another size, each resized bilinearly (docs/data_format.md, section 6).
+
+    A pixel has a class where its channel is exactly 1, so sums that rounding has moved beside 1 are put back.
+    """
+    channels = one_hot(labels)
+    if labels.shape == (height, width):
+        return channels
+    soft = resize_bilinear(channels, height, width)
+    return np.where(soft > 1 - 1e-6, np.float32(1), soft)

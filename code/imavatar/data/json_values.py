@@ -1,7 +1,6 @@
 """JSON files, and numbers out of them: whatever is wrong is said with the file, the key and what was found."""
 
 import json
-import math
 import os
 import stat
 import sys
@@ -16,6 +15,8 @@ from imavatar.names import shown
 
 Json: TypeAlias = Any
 """What a JSON file may hold, not looked at yet."""
+TOO_LARGE = 10**300
+"""For a float: JSON integers have any length."""
 
 
 def read_json(path: Path) -> Json:
@@ -55,10 +56,7 @@ def read_json(path: Path) -> Json:
 
 
 def required(tree: Json, key: str, where: str) -> Json:
-    """The value of a key that must be there.
-
-    Args:
-        where: what messages begin with: the file, and the place in it.
+    """The value of a key that must be there; messages begin with `where`: the file, and the place in it.
 
     Raises:
         DataError: it is not, or `tree` is no object.
@@ -95,22 +93,16 @@ def _check_nesting(value: Json, name: str, where: str, shape: tuple[int | None, 
     if not shape:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise DataError(f"{where}: {name} is {describe(value)}, expected a number")
-        if isinstance(value, int) and not math.isfinite(_as_float(value)):
+        if isinstance(value, int) and abs(value) >= TOO_LARGE:
             raise DataError(f"{where}: {name} is too large for a number")
         return
-    size = shape[0]
     if not isinstance(value, list):
         wanted = " x ".join("n" if s is None else str(s) for s in shape)
         raise DataError(f"{where}: {name} is {describe(value)}, expected {wanted} numbers")
-    if size is not None and len(value) != size:
-        raise DataError(f"{where}: {name} has {len(value)} values, expected {size}")
+    if shape[0] is not None and len(value) != shape[0]:
+        raise DataError(f"{where}: {name} has {len(value)} values, expected {shape[0]}")
     for index, item in enumerate(value):
         _check_nesting(item, f"{name}[{index}]", where, shape[1:])
-
-
-def _as_float(value: int) -> float:
-    """The value as a float, infinite where it does not fit: JSON integers have any length."""
-    return float(value) if abs(value) < 10**300 else math.inf
 
 
 def describe(value: Json) -> str:

@@ -1,5 +1,6 @@
 """flame_params.json to records, with every value checked (docs/data_format.md, section 2)."""
 
+import functools
 import os
 import posixpath
 from dataclasses import dataclass
@@ -21,8 +22,6 @@ EXPRESSION_SIZES = (50, 100)
 MIN_KEYPOINTS = 68
 PIXEL_INTRINSICS_SIZE = 512
 """Intrinsics whose last number exceeds 1 are pixels of an image of this size."""
-
-
 MAX_ANGLE = 100.0
 """Radians: no tracker turns a joint sixteen times."""
 MAX_COEFFICIENT = 1000.0
@@ -203,7 +202,7 @@ class Inside:
     """Whether files lie where their recording is, with all symbolic links followed; folders are resolved once."""
 
     def __init__(self):
-        self._resolved: dict[Path, str] = {}
+        self._resolve = functools.cache(os.path.realpath)
 
     def check(self, path: Path, folder: Path) -> None:
         """See that no link leads a file of a recording out of the recording's folder.
@@ -220,8 +219,3 @@ class Inside:
                 f"{path}: a symbolic link leads to {target}, out of the recording's folder {own}; a recording has its "
                 "own files: copy them into it, or link the whole folder of the recording"
             )
-
-    def _resolve(self, folder: Path) -> str:
-        if folder not in self._resolved:
-            self._resolved[folder] = os.path.realpath(folder)
-        return self._resolved[folder]

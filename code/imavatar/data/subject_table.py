@@ -134,10 +134,8 @@ def _subsample(frames: list[FrameRecord], subsample: int | Sequence[int], folder
     """Every n-th frame, a range of two numbers, or the named indices, over all recordings."""
     if isinstance(subsample, int):
         indices = range(0, len(frames), subsample)
-    elif len(subsample) == 2:
-        indices = range(*subsample)
     else:
-        indices = list(subsample)
+        indices = range(*subsample) if len(subsample) == 2 else subsample
     outside = [index for index in indices if not 0 <= index < len(frames)]
     if outside or not indices:
         found = f"frame {outside[0]}" if outside else "no frame"
@@ -154,8 +152,7 @@ def _cameras(records: list[FrameRecord], intrinsics: Float[np.ndarray, " 4"], he
     world_mat[:, :3] = [record.world_mat for record in records]
     in_pixels = intrinsics * [width, height, width, height]
     return Camera(
-        intrinsics=_tensor(in_pixels).repeat(len(records), 1),
-        world_from_camera=_tensor(np.linalg.inv(world_mat)),
+        intrinsics=_tensor(in_pixels).repeat(len(records), 1), world_from_camera=_tensor(np.linalg.inv(world_mat))
     )
 
 

@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 from imavatar.data.images import write_png
 from imavatar.data.subject import JSON_NAME, parse_recording
 from imavatar.data.workplace import write_errors
-from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
 
 
@@ -35,29 +34,17 @@ class TrackedFrame:
 class SubjectWriter:
     """One sub_dir: images as they come, the JSON file last.
 
-    The JSON of an earlier recording is removed at the start, so that the file says that a folder is complete.
-
-    Args:
-        folder: `<data_folder>/<subject>/<subject>/<sub_dir>`; made if absent.
+    The folder, `<data_folder>/<subject>/<subject>/<sub_dir>`, is made if absent. The JSON of an earlier recording is
+    removed at the start, so that the file says that a folder is complete.
     """
 
     def __init__(self, folder: Path):
-        self.folder = Path(folder)
+        self.folder, self.json_path = folder, folder / JSON_NAME
         self._frames: list[dict] = []
-        try:
+        with write_errors(folder, "choose another folder"):
             for kind in ("image", "mask", "semantic"):
-                (self.folder / kind).mkdir(parents=True, exist_ok=True)
+                (folder / kind).mkdir(parents=True, exist_ok=True)
             self.json_path.unlink(missing_ok=True)
-        except OSError as error:
-            raise DataError(f"{self.folder}: cannot be written ({error.strerror}); choose another folder") from error
-
-    @property
-    def json_path(self) -> Path:
-        """Where the parameters go."""
-        return self.folder / JSON_NAME
-
-    def __len__(self) -> int:
-        return len(self._frames)
 
     def add_frame(
         self,
@@ -66,11 +53,7 @@ class SubjectWriter:
         semantic: UInt8[np.ndarray, "_ _"],
         tracked: TrackedFrame,
     ) -> str:
-        """Write a frame's images and remember its parameters; returns its name, counted from 1.
-
-        Args:
-            mask: 0...255.
-            semantic: face-parsing labels.
+        """Write a frame's images, mask (0...255) and face-parsing labels; returns its name, counted from 1.
 
         Raises:
             ValueError: the images differ in size.
@@ -84,14 +67,9 @@ class SubjectWriter:
         self._frames.append(frame_entry(name, tracked))
         return name
 
-    def finish(self, intrinsics: Float[np.ndarray, " 4"], shape_params: Float[np.ndarray, " 100"]) -> Path:
-        """Write the JSON file in one step, checked as the reader checks it; returns its path.
-
-        Args:
-            intrinsics: fx, fy, cx, cy in units of the image size, fx negative.
-        """
+    def finish(self, intrinsics: Float[np.ndarray, " 4"], shape_params: Float[np.ndarray, " 100"]) -> None:
+        """Write the JSON file; see `write_recording`."""
         write_recording(self.json_path, self._frames, intrinsics, shape_params)
-        return self.json_path
 
 
 def frame_entry(name: str, tracked: TrackedFrame) -> dict:

@@ -1,7 +1,13 @@
-"""Video files, decoded and encoded by PyAV."""
+"""Video files, decoded and encoded by PyAV.
 
+They take minutes to write, in folders that have no lock: who writes one holds a lock on the file itself. What killed
+processes have left of them nobody holds, and it is removed.
+"""
+
+import contextlib
+import glob
+import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,8 +16,13 @@ import numpy as np
 from av.container import InputContainer, OutputContainer
 from jaxtyping import UInt8
 
-from imavatar.data.unfinished import replacing_slowly
 from imavatar.errors import DataError
+from imavatar.files.atomic import TEMPORARY_SUFFIX, replacing
+
+try:
+    import fcntl
+except ImportError:  # not on Windows
+    fcntl = None
 
 ENCODERS = ("libx264", "mpeg4")
 """Tried in this order; the first is what browsers play."""
@@ -22,11 +33,9 @@ LOST_SHARE = 0.1
 
 
 def read_frames(path: Path, *, fps: float | None = None) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
-    """RGB frames, upright as the rotation in the metadata says.
+    """RGB frames, upright as the rotation in the metadata says; all, or `fps` a second.
 
-    Args:
-        fps: frames a second that are wanted: of each instant the frame shown then, by the frames'
-            own times. None gives all frames.
+    Of each instant the frame shown then is given, by the frames' own times.
 
     Raises:
         DataError: missing, not a video, no frames, or cut off before its end.
@@ -75,7 +84,7 @@ def write_video(
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with replacing_slowly(path) as temporary:
+        with _replacing_slowly(path) as temporary:
             n_written = _encode(temporary, frames, fps, audio_of, audio_from)
             if n_written == 0:
                 raise DataError(f"{path}: there are no frames to write")
@@ -86,16 +95,16 @@ def write_video(
 def _encode(
     path: Path, frames: Iterable[UInt8[np.ndarray, "h w 3"]], fps: float, audio_of: Path | None, audio_from: float
 ) -> int:
-    n_written = 0
+    n_written, stream = 0, None
+    encoder = next(name for name in ENCODERS if name in av.codecs_available)
     with (
         _sound(audio_of) as sound,
         av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as container,
     ):
-        stream = None
         for frame in frames:
             padded = np.pad(frame, (*((0, n % 2) for n in frame.shape[:2]), (0, 0)), mode="edge")
             if stream is None:
-                stream = container.add_stream(_encoder(), rate=Fraction(fps).limit_denominator(1001))
+                stream = container.add_stream(encoder, rate=Fraction(fps).limit_denominator(1001))
                 stream.height, stream.width = padded.shape[:2]
                 stream.pix_fmt = "yuv420p"
                 stream.options = {"crf": "18"}
@@ -110,7 +119,7 @@ def _encode(
     return n_written
 
 
-@contextmanager
+@contextlib.contextmanager
 def _sound(path: Path | None) -> Iterator[av.AudioStream | None]:
     """The audio stream of a video; None without one."""
     if path is None:
@@ -125,8 +134,7 @@ def _encode_sound(
 ) -> None:
     """So many seconds of a sound."""
     resampler = av.AudioResampler(format="fltp", layout=source.layout.name, rate=stream.rate)
-    fifo = av.AudioFifo()
-    start = None
+    fifo, start = av.AudioFifo(), None
     for frame in source.container.decode(source):
         start = frame.time if start is None else start
         if frame.time is not None and frame.time - start >= begin + seconds:
@@ -145,10 +153,6 @@ def _encode_sound(
         written += part.samples
         container.mux(stream.encode(part))
     container.mux(stream.encode())
-
-
-def _encoder() -> str:
-    return next(name for name in ENCODERS if name in av.codecs_available)
 
 
 def _open(path: Path) -> InputContainer:
@@ -173,15 +177,8 @@ def _decode(container: InputContainer) -> Iterator[av.VideoFrame]:
     """Frames until the end or the first one that is damaged; the caller counts them."""
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
-    frames = container.decode(stream)
-    while True:
-        try:
-            frame = next(frames)
-        except StopIteration:
-            return
-        except av.error.FFmpegError:
-            return
-        yield frame
+    with contextlib.suppress(av.error.FFmpegError):
+        yield from container.decode(stream)
 
 
 def _upright(frame: av.VideoFrame) -> UInt8[np.ndarray, "h w 3"]:
@@ -198,3 +195,38 @@ def _announced(stream: av.VideoStream) -> int:
     if stream.duration and stream.average_rate:
         return int(stream.duration * stream.time_base * stream.average_rate)
     return 0
+
+
+@contextlib.contextmanager
+def _replacing_slowly(path: Path) -> Iterator[Path]:
+    """As `files.atomic.replacing`, which see; before, the unfinished files of killed processes are removed."""
+    # The second one is what version 0.1.0 left.
+    names = (
+        f".{glob.escape(path.name)}.*{TEMPORARY_SUFFIX}{path.suffix}",
+        f".{glob.escape(path.stem)}.tmp{path.suffix}",
+    )
+    for left in [left for name in names for left in path.parent.glob(name)]:
+        _remove_unheld(left)
+    with replacing(path) as temporary:
+        # Kept by who opens it for writing: it stays the same file.
+        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o666)
+        try:
+            if fcntl is not None:
+                with contextlib.suppress(OSError):  # a file system without locks
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            yield temporary
+        finally:
+            os.close(descriptor)
+
+
+def _remove_unheld(path: Path) -> None:
+    """Remove a file whose writer has ended; of one that cannot be known it stays."""
+    if fcntl is None:
+        return
+    with contextlib.suppress(OSError):
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+        finally:
+            os.close(descriptor)

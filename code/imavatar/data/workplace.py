@@ -21,8 +21,8 @@ def subject_lock(data_folder: Path, subject: str) -> Path:
 
 
 @contextlib.contextmanager
-def write_errors(path: Path) -> Iterator[None]:
-    """Tell users what to do where a file cannot be written.
+def write_errors(path: Path, advice: str = "free some space or choose another folder") -> Iterator[None]:
+    """Tell users what to do where a file or folder cannot be written.
 
     Raises:
         DataError: in the place of an OSError inside.
@@ -30,9 +30,7 @@ def write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError(
-            f"{path}: cannot be written ({error.strerror}); free some space or choose another folder"
-        ) from error
+        raise DataError(f"{path}: cannot be written ({error.strerror}); {advice}") from error
 
 
 @contextlib.contextmanager
@@ -44,13 +42,9 @@ def alone(lock: Path, what: str) -> Iterator[None]:
         DataError: the folder cannot be made or written.
     """
     with contextlib.ExitStack() as stack:
-        try:
+        with write_errors(lock.parent, "choose another folder, or give permission"):
             lock.parent.mkdir(parents=True, exist_ok=True)
             stack.enter_context(locked(lock, what))
-        except OSError as error:
-            raise DataError(
-                f"{lock.parent}: cannot be written ({error.strerror}); choose another folder, or give permission"
-            ) from error
         yield
 
 
@@ -64,6 +58,5 @@ def remove_leftovers(folder: Path) -> None:
 def remove_all_leftovers(folder: Path) -> None:
     """The same for all that is below a folder that the project has made, and for what version 0.1.0 has left."""
     remove_temporaries(folder)
-    if folder.is_dir():
-        for path in [path for path in folder.rglob(f"*{OLD_PARTIALS}") if path.is_file()]:
-            path.unlink(missing_ok=True)
+    for path in [path for path in folder.rglob(f"*{OLD_PARTIALS}") if path.is_file()]:
+        path.unlink(missing_ok=True)

@@ -8,14 +8,7 @@ import torch
 
 from imavatar.anatomy import HEAD_SCALE, MM_PER_UNIT
 from imavatar.data.dataset import Frame
-from imavatar.data_check.head_view import (
-    Agreement,
-    Pairs,
-    TrackedHead,
-    agreement,
-    landmark_pairs,
-    semantic_pairs,
-)
+from imavatar.data_check.head_view import Pairs, TrackedHead, agreement, landmark_pairs, semantic_pairs
 from imavatar.types import Camera
 
 LARGEST_ERROR = 0.1
@@ -39,10 +32,6 @@ class Convention:
 
 def _intrinsics(factors: tuple[float, float, float, float]) -> Callable[[Camera], Camera]:
     return lambda camera: replace(camera, intrinsics=camera.intrinsics * camera.intrinsics.new_tensor(factors))
-
-
-def _inverse(camera: Camera) -> Camera:
-    return replace(camera, world_from_camera=torch.linalg.inv(camera.world_from_camera))
 
 
 def _other_axes(camera: Camera) -> Camera:
@@ -77,7 +66,9 @@ MISTAKES = (
         _intrinsics((1, -1, 1, 1)),
     ),
     Convention(
-        "world_mat maps camera to world", "write the inverse of every frame's world_mat: world to camera", _inverse
+        "world_mat maps camera to world",
+        "write the inverse of every frame's world_mat: world to camera",
+        lambda camera: replace(camera, world_from_camera=torch.linalg.inv(camera.world_from_camera)),
     ),
     Convention(
         "the camera looks along +z with y down, as OpenCV's",
@@ -94,15 +85,13 @@ MISTAKES = (
         f"divide the translation of every frame's world_mat by {MM_PER_UNIT:g}: 1 unit is {MM_PER_UNIT:g} mm",
         _farther(1 / MM_PER_UNIT),
     ),
-    Convention(
-        "intrinsics of an image of half the size",
-        "divide intrinsics by the size of the image; pixels are understood as those of a 512 image",
-        _intrinsics((2, 2, 2, 2)),
-    ),
-    Convention(
-        "intrinsics of an image of twice the size",
-        "divide intrinsics by the size of the image; pixels are understood as those of a 512 image",
-        _intrinsics((0.5, 0.5, 0.5, 0.5)),
+    *(
+        Convention(
+            f"intrinsics of an image of {size} the size",
+            "divide intrinsics by the size of the image; pixels are understood as those of a 512 image",
+            _intrinsics((factor, factor, factor, factor)),
+        )
+        for size, factor in (("half", 2), ("twice", 0.5))
     ),
 )
 
@@ -161,7 +150,8 @@ def _diagnose(heads: Sequence[TrackedHead], pairs: Sequence[Pairs], frames: Sequ
     for convention in (RECORDED, *MISTAKES):
         views = [agreement(h, p, convention.apply(f.camera), f) for h, p, f in zip(heads, pairs, frames, strict=True)]
         errors[convention.name] = float(np.median([view.relative_error for view in views]))
-        on_mask[convention.name] = _median_on_mask(views)
+        shares = [view.on_mask for view in views if view.on_mask is not None]
+        on_mask[convention.name] = float(np.median(shares)) if shares else 1.0
         within[convention.name] = float(np.median([view.face_within for view in views]))
     good = [
         c
@@ -172,8 +162,3 @@ def _diagnose(heads: Sequence[TrackedHead], pairs: Sequence[Pairs], frames: Sequ
         return Finding(RECORDED, errors, on_mask)
     better = [c for c in good if errors[c.name] < CLEARLY_BETTER * errors[RECORDED.name]]
     return Finding(min(better, key=lambda c: errors[c.name], default=None), errors, on_mask)
-
-
-def _median_on_mask(views: list[Agreement]) -> float:
-    shares = [view.on_mask for view in views if view.on_mask is not None]
-    return float(np.median(shares)) if shares else 1.0

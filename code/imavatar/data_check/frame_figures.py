@@ -39,18 +39,12 @@ def frame_figure(frame: Frame, head: TrackedHead, flame: Flame) -> Image:
     image = np.round((frame.image.numpy() + 1) * 127.5).astype(np.uint8)
     scale = max(1, -(-LEAST_SIDE // min(image.shape[:2])))
     panels = [image, _with_mesh(image, frame, head, flame), _with_classes(image, frame)]
-    panels = [np.repeat(np.repeat(p, scale, axis=0), scale, axis=1) for p in panels]
+    panels = [p.repeat(scale, axis=0).repeat(scale, axis=1) for p in panels]
     _draw_landmarks(panels[1], frame, head, scale)
     _draw_mask(panels[2], frame, scale)
-    _draw_legend(panels[2], frame)
     figure = np.concatenate(panels, axis=1)
     _label(figure, f"{frame.sub_dir}/{frame.name}", 14, (0, 0, 0))
     return figure
-
-
-def contact_sheet(figures: list[UInt8[np.ndarray, "_ _ 3"]]) -> Image:
-    """All figures below each other."""
-    return np.concatenate(figures, axis=0)
 
 
 def _with_mesh(image: Image, frame: Frame, head: TrackedHead, flame: Flame) -> Image:
@@ -65,10 +59,10 @@ def _draw_landmarks(panel: Image, frame: Frame, head: TrackedHead, scale: int) -
     pairs = landmark_pairs(head, frame)
     projected = project(frame.camera, pairs.points[None])[0].numpy()
     for points, colour in ((frame.keypoints.numpy(), RECORDED), (projected, PROJECTED)):
-        _dots(panel, points * scale, colour)
+        for point in points * scale:
+            cv2.circle(panel, _corner(point), 1, colour, -1, cv2.LINE_AA)
     for recorded, found in zip(pairs.pixels, projected, strict=True):
-        ends = [_corner(p * scale) for p in (recorded, found)]
-        cv2.line(panel, *ends, RECORDED, 1, cv2.LINE_AA)
+        cv2.line(panel, _corner(recorded * scale), _corner(found * scale), RECORDED, 1, cv2.LINE_AA)
     box = frame.bbox.numpy() * scale
     cv2.rectangle(panel, _corner(box[:2]), _corner(box[2:]), BOX, 1)
     for row, (text, colour) in enumerate((("recorded", RECORDED), ("head model", PROJECTED), ("bbox", BOX))):
@@ -86,23 +80,12 @@ def _with_classes(image: Image, frame: Frame) -> Image:
 
 
 def _draw_mask(panel: Image, frame: Frame, scale: int) -> None:
-    mask = frame.foreground.numpy().astype(np.uint8)
-    mask = np.repeat(np.repeat(mask, scale, axis=0), scale, axis=1)
+    mask = frame.foreground.numpy().astype(np.uint8).repeat(scale, axis=0).repeat(scale, axis=1)
     contours, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     cv2.drawContours(panel, contours, -1, EDGE, 1)
-
-
-def _draw_legend(panel: Image, frame: Frame) -> None:
     _label(panel, "mask", 14, EDGE)
-    if frame.semantics is None:
-        return
-    for row, (part, colour) in enumerate(CLASS_COLOURS.items()):
+    for row, (part, colour) in enumerate(CLASS_COLOURS.items() if frame.semantics is not None else ()):
         _label(panel, part.name.lower().replace("_", " "), 14 * (row + 2), colour)
-
-
-def _dots(panel: Image, points: Float[np.ndarray, "n 2"], colour: tuple[int, int, int]) -> None:
-    for point in points:
-        cv2.circle(panel, _corner(point), 1, colour, -1, cv2.LINE_AA)
 
 
 def _corner(point: Float[np.ndarray, " 2"]) -> tuple[int, int]:

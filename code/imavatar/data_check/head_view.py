@@ -106,7 +106,7 @@ def agreement(head: TrackedHead, pairs: Pairs, camera: Camera, frame: Frame) -> 
     face_height = max(float(np.ptp(face[:, 1])), 1.0)
     # A point behind the camera is nowhere in the picture: it counts as the picture's size away.
     distance = np.where(points_front, np.linalg.norm(points - pairs.pixels, axis=-1), max(height, width))
-    inside = front & within(pixels, height, width)
+    inside = front & ((pixels >= 0) & (pixels <= [width - 1, height - 1])).all(axis=-1)
     return Agreement(
         landmark_error=float(distance.mean()),
         relative_error=float(distance.mean() / face_height),
@@ -115,11 +115,6 @@ def agreement(head: TrackedHead, pairs: Pairs, camera: Camera, frame: Frame) -> 
         on_mask=_on_mask(frame.foreground.numpy(), pixels, inside),
         face_within=_in_box(face, pixels[front], margin=BOX_MARGIN * face_height),
     )
-
-
-def within(pixels: Float[np.ndarray, "n 2"], height: int, width: int) -> Bool[np.ndarray, " n"]:
-    """Which points are in the image."""
-    return ((pixels >= 0) & (pixels <= [width - 1, height - 1])).all(axis=-1)
 
 
 def _in_box(points: Float[np.ndarray, "n 2"], corners: Float[np.ndarray, "k 2"], margin: float) -> float:

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from imavatar.data.dataset import Frame
 from imavatar.data.images import write_png
 from imavatar.data.workplace import alone, remove_leftovers
 from imavatar.data_check.conventions import Finding, diagnose_cameras
-from imavatar.data_check.frame_figures import contact_sheet, frame_figure
+from imavatar.data_check.frame_figures import frame_figure
 from imavatar.data_check.head_view import Agreement, agreement, landmark_pairs, track_head
 from imavatar.files.atomic import write_text
 from imavatar.files.locks import LOCK_FILE
@@ -64,7 +66,7 @@ def check_frames(
             measured[f"{frame.sub_dir}/{frame.name}"] = agreement(head, pairs, frame.camera, frame)
             figures.append(frame_figure(frame, head, flame))
             write_png(out / f"{frame.sub_dir}_{frame.name}.png", figures[-1])
-        write_png(out / SHEET, contact_sheet(figures))
+        write_png(out / SHEET, np.concatenate(figures))
         finding = diagnose_cameras(heads, frames)
         content = {
             "consistent": finding.consistent,

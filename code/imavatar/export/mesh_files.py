@@ -7,9 +7,8 @@ import numpy as np
 import trimesh
 
 from imavatar.baking.baked import BakedAvatar, with_strongest
-from imavatar.data.array_file import write_arrays
 from imavatar.export.clips import Clip, global_transforms
-from imavatar.files.atomic import write_bytes
+from imavatar.files.atomic import write_arrays, write_bytes
 
 
 def write_npz(path: Path, avatar: BakedAvatar) -> None:

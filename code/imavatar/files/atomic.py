@@ -6,6 +6,8 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+
 TEMPORARY_SUFFIX = ".tmp"
 """Last part of the names of files that are being written; hidden, and with the process in them."""
 OLD_TEMPORARIES = ("latest.tmp",)
@@ -48,6 +50,12 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
+def write_arrays(path: Path, **arrays: np.ndarray) -> None:
+    """Put arrays by their names, compressed (`.npz`), in the place of a file; see `write_bytes`."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
 def temporary_beside(path: Path) -> Path:
     """A name for what is to take the place of `path`, which no other process chooses."""
     return path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}{TEMPORARY_SUFFIX}{path.suffix}")
@@ -61,9 +69,8 @@ def is_temporary(path: Path) -> bool:
 
 def remove_temporaries(folder: Path) -> None:
     """Remove what killed processes left below a folder; only for who holds its lock, so that nobody is writing."""
-    if folder.is_dir():
-        for path in [path for path in folder.rglob("*") if is_temporary(path) and path.is_file()]:
-            path.unlink(missing_ok=True)
+    for path in [path for path in folder.rglob("*") if is_temporary(path) and path.is_file()]:
+        path.unlink(missing_ok=True)
 
 
 def sync_file(path: Path) -> None:

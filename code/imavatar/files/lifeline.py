@@ -15,8 +15,7 @@ VARIABLE = "IMAVATAR_LIFELINE"
 class Lifeline:
     """The end that the starting process holds. Nothing is ever written; the system closes it with the process.
 
-    Args:
-        path: where the pipe is made; what lies there is removed.
+    What lies where the pipe is made is removed.
     """
 
     def __init__(self, path: Path):

@@ -52,7 +52,14 @@ def locked(file: Path, what: str) -> Iterator[None]:
             raise BusyError(
                 f"{file.parent}: {_holder(descriptor)} is working here; wait until it ends, or end it, and try again"
             )
-        _write(descriptor, _record(what))
+        record = {
+            "process": os.getpid(),
+            "host": socket.gethostname(),
+            "what": what,
+            "command": Path(sys.argv[0]).name,
+            "since": datetime.now().astimezone().isoformat(timespec="seconds"),
+        }
+        _write(descriptor, json.dumps(record).encode())
         try:
             yield
         finally:
@@ -74,17 +81,6 @@ def _acquire(descriptor: int) -> bool:
             raise
         logger.warning("locks are not known here (%s): see to it that one process at a time works here", error.strerror)
     return True
-
-
-def _record(what: str) -> bytes:
-    record = {
-        "process": os.getpid(),
-        "host": socket.gethostname(),
-        "what": what,
-        "command": Path(sys.argv[0]).name,
-        "since": datetime.now().astimezone().isoformat(timespec="seconds"),
-    }
-    return json.dumps(record).encode()
 
 
 def _write(descriptor: int, record: bytes) -> None:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import cv2
 import numpy as np
@@ -18,12 +18,13 @@ from jaxtyping import Float, Int
 
 from imavatar.errors import AssetError
 from imavatar.head.landmarks import N_LANDMARKS
-from imavatar.paths import command
-from imavatar.preprocessing.tflite import TfliteModel
+from imavatar.preprocessing.tflite import FETCH_AGAIN, NO_LITERT, TfliteModel
 
 FILE_IDENTIFIER = b"TFL3"
-AGAIN = f"delete it and run: {command('fetch_assets')}"
 MATRIX_OF, CROP_OF, MAP_BACK = "Landmarks2TransformMatrix", "TransformTensorBilinear", "TransformLandmarks"
+
+Index: TypeAlias = int | np.integer
+"""Of a tensor in a file; the schema's parser gives numpy's."""
 
 
 @dataclass(frozen=True)
@@ -48,28 +49,18 @@ class AttentionMesh:
     def __init__(self, path: Path):
         graph = _Graph(path)
         matrices, crops, maps = (graph.custom(name) for name in (MATRIX_OF, CROP_OF, MAP_BACK))
-        if not matrices or len(crops) != len(matrices) or len({op.inputs[0] for op in crops}) != 1:
-            raise AssetError(f"{path} is another model than the face landmarks with attention; {AGAIN}")
-        self._parts = [_part(graph.options(op)) for op in matrices]
-        back = {part: [] for part in range(len(self._parts))}
+        self._parts, back = [_part(op) for op in matrices], {}
         for op in maps:
-            fitting = [k for k, part in enumerate(self._parts) if graph.rows(op.inputs[0]) == len(part.points)]
-            free = next((k for k in fitting if not back[k]), None)
-            if free is not None:
-                back[free] = [op.inputs[0], op.inputs[1]]
-        if not all(back.values()):
-            raise AssetError(f"{path} is another model than the face landmarks with attention; {AGAIN}")
+            n_points = graph.rows(op.inputs[0])
+            fitting = (k for k, part in enumerate(self._parts) if len(part.points) == n_points and k not in back)
+            back[next(fitting, None)] = op.inputs[:2]
+        outputs = [tensor for k in range(len(matrices)) for tensor in back.get(k, ())]
+        if not 2 * len(matrices) == 2 * len(crops) == len(outputs) or len({op.inputs[0] for op in crops}) != 1:
+            raise AssetError(f"{path} is another model than the face landmarks with attention; {FETCH_AGAIN}")
         mesh, flag = graph.outputs(3 * N_LANDMARKS), graph.outputs(1)
-        self._coarse = TfliteModel(
-            path, graph.cut(graph.inputs, [crops[0].inputs[0], mesh, flag, *(op.inputs[0] for op in matrices)])
-        )
-        self._fine = TfliteModel(
-            path,
-            graph.cut(
-                [*(op.outputs[0] for op in crops), *(op.outputs[0] for op in matrices)],
-                [tensor for part in back for tensor in back[part]],
-            ),
-        )
+        coarse = graph.cut(graph.inputs, [crops[0].inputs[0], mesh, flag, *(op.inputs[0] for op in matrices)])
+        self._coarse = TfliteModel(path, coarse)
+        self._fine = TfliteModel(path, graph.cut([op.outputs[0] for op in (*crops, *matrices)], outputs))
 
     @property
     def input_size(self) -> int:
@@ -79,9 +70,7 @@ class AttentionMesh:
     def __call__(self, crop: Float[np.ndarray, "s s 3"]) -> tuple[Float[np.ndarray, "468 2"], float]:
         """Points in pixels of the crop (values 0...1), and the logit."""
         features, mesh, flag, *landmarks = self._coarse(crop)
-        transforms = [
-            crop_matrix(part, points.reshape(-1, 3)) for part, points in zip(self._parts, landmarks, strict=True)
-        ]
+        transforms = [crop_matrix(part, p.reshape(-1, 3)) for part, p in zip(self._parts, landmarks, strict=True)]
         crops = [crop_features(features, m, part.size) for m, part in zip(transforms, self._parts, strict=True)]
         fine = self._fine(*crops, *transforms)
         points = mesh.reshape(-1, 3)[:, :2].astype(np.float64)
@@ -110,13 +99,16 @@ def crop_features(
     """Features at the crop's pixel centres, bilinear; beyond the border as at it."""
     row, column = np.mgrid[: size[1], : size[0]] + 0.5
     x, y = (matrix[k, 0] * column + matrix[k, 1] * row + matrix[k, 3] - 0.5 for k in range(2))
-    options = {"interpolation": cv2.INTER_LINEAR, "borderMode": cv2.BORDER_REPLICATE}
-    maps = x.astype(np.float32), y.astype(np.float32)
-    channels = [cv2.remap(np.ascontiguousarray(features[..., c]), *maps, **options) for c in range(features.shape[2])]
-    return np.stack(channels, axis=-1)
+    maps = x.astype(np.float32), y.astype(np.float32), cv2.INTER_LINEAR
+    channels = (np.ascontiguousarray(features[..., c]) for c in range(features.shape[2]))
+    return np.stack([cv2.remap(c, *maps, borderMode=cv2.BORDER_REPLICATE) for c in channels], axis=-1)
 
 
-def _part(options: dict) -> Part:
+def _part(operator: Any) -> Part:
+    """What a custom operator's options say."""
+    from flatbuffers import flexbuffers
+
+    options = flexbuffers.Loads(bytes(operator.customOptions))
     return Part(
         points=np.array(options["subset_idxs"]),
         left=options["left_rotation_idx"],
@@ -134,18 +126,16 @@ class _Graph:
         try:
             from ai_edge_litert import schema_py_generated as schema
         except ImportError as error:
-            raise AssetError(
-                "the face models need LiteRT, which is not installed; run: pip install -e .[preprocess]"
-            ) from error
+            raise AssetError(NO_LITERT) from error
         self._schema, self.path = schema, path
         self._content = path.read_bytes()
         if self._content[4:8] != FILE_IDENTIFIER:
-            raise AssetError(f"{path} is not a TensorFlow Lite model; {AGAIN}")
+            raise AssetError(f"{path} is not a TensorFlow Lite model; {FETCH_AGAIN}")
         try:
             self._model = self._parse()
             self._graph = self._model.subgraphs[0]
         except (ValueError, IndexError, TypeError, AttributeError, struct.error) as error:
-            raise AssetError(f"{path} is damaged ({error}); {AGAIN}") from error
+            raise AssetError(f"{path} is damaged ({error}); {FETCH_AGAIN}") from error
         self.inputs = list(self._graph.inputs)
 
     def _parse(self) -> Any:
@@ -156,28 +146,22 @@ class _Graph:
         codes = self._model.operatorCodes
         return [op for op in self._graph.operators if codes[op.opcodeIndex].customCode == name.encode()]
 
-    def options(self, op: Any) -> dict:
-        """Of a custom operator."""
-        from flatbuffers import flexbuffers
-
-        return flexbuffers.Loads(bytes(op.customOptions))
-
-    def rows(self, tensor: int) -> int:
+    def rows(self, tensor: Index) -> int:
         """Second dimension of a tensor [1, n, ...]."""
         return int(self._graph.tensors[tensor].shape[1])
 
-    def outputs(self, size: int) -> int:
+    def outputs(self, size: int) -> Index:
         """The model's output with a number of values.
 
         Raises:
             AssetError: there is none.
         """
         for tensor in self._graph.outputs:
-            if int(np.prod(self._graph.tensors[tensor].shape)) == size:
+            if np.prod(self._graph.tensors[tensor].shape) == size:
                 return tensor
-        raise AssetError(f"{self.path} has no output of {size} values; {AGAIN}")
+        raise AssetError(f"{self.path} has no output of {size} values; {FETCH_AGAIN}")
 
-    def cut(self, inputs: Sequence[int], outputs: Sequence[int]) -> bytes:
+    def cut(self, inputs: Sequence[Index], outputs: Sequence[Index]) -> bytes:
         """The operators between tensors as a model."""
         import flatbuffers
 
@@ -192,7 +176,7 @@ class _Graph:
         return bytes(builder.Output())
 
 
-def _operators_between(operators: list, inputs: Iterable[int], outputs: Iterable[int]) -> list[int]:
+def _operators_between(operators: list, inputs: Iterable[Index], outputs: Iterable[Index]) -> list[int]:
     """Indices of the operators that the outputs need, given the inputs, in order."""
     maker = {tensor: index for index, op in enumerate(operators) for tensor in op.outputs}
     given, needed, open_tensors = set(inputs), set(), list(outputs)

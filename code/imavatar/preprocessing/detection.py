@@ -21,18 +21,12 @@ MAX_LOGIT = 80.0
 class Detection:
     """A face: box as x_min, y_min, x_max, y_max and six points, in pixels of the image.
 
-    The points are the right eye, left eye, nose, mouth, right ear and left ear; right and left are
-    the subject's own.
+    The points are the right eye, left eye, nose, mouth, right ear and left ear; right and left are the subject's own.
     """
 
     box: Float[np.ndarray, " 4"]
     points: Float[np.ndarray, "6 2"]
     score: float
-
-    @property
-    def area(self) -> float:
-        """Of the box, square pixels."""
-        return float(np.prod(np.maximum(self.box[2:] - self.box[:2], 0)))
 
 
 def anchor_centres() -> Float[np.ndarray, "896 2"]:
@@ -40,9 +34,7 @@ def anchor_centres() -> Float[np.ndarray, "896 2"]:
     centres = []
     for n_cells, n_anchors in LAYERS:
         steps = (np.arange(n_cells) + 0.5) / n_cells
-        y, x = np.meshgrid(steps, steps, indexing="ij")
-        grid = np.stack([x, y], axis=-1).reshape(-1, 2)
-        centres.append(np.repeat(grid, n_anchors, axis=0))
+        centres.append(np.repeat([(x, y) for y in steps for x in steps], n_anchors, axis=0))
     return np.concatenate(centres)
 
 
@@ -106,7 +98,7 @@ class FaceDetector:
         found = merge(decode(regressors, logits[:, 0], size))
         if not found:
             return None
-        largest = max(found, key=lambda detection: detection.area)
+        largest = max(found, key=lambda detection: np.prod(np.maximum(detection.box[2:] - detection.box[:2], 0)))
         corner = np.array([left, top])
         box = largest.box * side - np.concatenate([corner, corner])
         return Detection(box, largest.points * side - corner, largest.score)

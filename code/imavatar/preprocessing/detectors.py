@@ -1,21 +1,82 @@
-"""The choice of a landmark detector, and its detections as what the fit works on."""
+"""The choice of a landmark detector, and its detections as what the fit works on.
 
+The optional 2D face alignment network works on top of the face mesh, of which the tracker needs all 468 points: those
+that have a counterpart among iBUG's inner 51 (brows, nose, eyes, lips) are replaced by the network's. The outline stays
+the mesh's: iBUG's follows the visible contour, which is no fixed place on a head.
+"""
+
+import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float, UInt8
+import torch
+from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from imavatar.errors import DataError
-from imavatar.preprocessing.face_alignment_backend import FaceAlignmentLandmarker
+from imavatar.data.workplace import alone
+from imavatar.errors import AssetError, DataError
+from imavatar.files.locks import LOCK_FILE
+from imavatar.head.assets import HeadAssets
+from imavatar.head.landmarks import LandmarkEmbedding, compute_embedding, embedding_path, load_embedding, save_embedding
+from imavatar.head.mesh_points import IBUG_FROM_MESH
 from imavatar.preprocessing.fit_problem import Observations
-from imavatar.preprocessing.landmarks import PIXEL_CENTRE, FaceLandmarker, FaceLandmarks
+from imavatar.preprocessing.landmarks import PIXEL_CENTRE, FaceLandmarker, FaceLandmarks, Image, Points
+
+logger = logging.getLogger(__name__)
+
+N_OUTLINE = 17
+WEIGHT_FILES = ("2DFAN4-11f355bf06.pth.tar", "s3fd-619a316812.pth")
+"""What the package face-alignment downloads at its first use."""
 
 LIDS = ((159, 145, 33, 133), (386, 374, 263, 362))
 """Upper lid, lower lid and corners of the right and the left eye."""
 
 CLOSED, OPEN = 0.15, 0.28
 """Distance of the lids over the width of the eye: below the first there is no iris to see."""
+
+
+class FaceAlignmentLandmarker:
+    """Finds landmarks as `FaceLandmarker` does, refined by the face alignment network.
+
+    Raises:
+        AssetError: the package is not installed, or its weights cannot be downloaded.
+    """
+
+    def __init__(self):
+        self._mesh = FaceLandmarker()
+        try:
+            import face_alignment
+        except ImportError as error:
+            needed = "a package that is not installed; run: pip install -e .[face-alignment]"
+            raise AssetError(f"--landmarks face-alignment needs {needed}") from error
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        try:
+            self._network = face_alignment.FaceAlignment(face_alignment.LandmarksType.TWO_D, device=device)
+        except OSError as error:
+            folder = Path(torch.hub.get_dir()) / "checkpoints"
+            raise AssetError(
+                f"the weights of face-alignment could not be downloaded ({error}); put {' and '.join(WEIGHT_FILES)} "
+                f"into {folder}, or use --landmarks mediapipe"
+            ) from error
+
+    def reset(self) -> None:
+        """Forget where the face was."""
+        self._mesh.reset()
+
+    def detect(self, rgb: Image) -> FaceLandmarks | None:
+        """Landmarks of an image, or None where no face is found."""
+        found = self._mesh.detect(rgb)
+        if found is None:
+            return None
+        box = [*found.points.min(axis=0), *found.points.max(axis=0)]
+        faces = self._network.get_landmarks_from_image(rgb, detected_faces=[box])
+        if not faces:
+            return found
+        points = found.points.copy()
+        points[list(IBUG_FROM_MESH[N_OUTLINE:])] = np.asarray(faces[0])[N_OUTLINE:, :2]
+        return replace(found, points=points)
 
 
 BACKENDS = {"mediapipe": FaceLandmarker, "face-alignment": FaceAlignmentLandmarker}
@@ -33,12 +94,10 @@ def landmarker(backend: str) -> FaceLandmarker | FaceAlignmentLandmarker:
     return BACKENDS[backend]()
 
 
-def single_image_detector(
-    detector: FaceLandmarker | FaceAlignmentLandmarker,
-) -> Callable[[UInt8[np.ndarray, "h w 3"]], Float[np.ndarray, "468 2"] | None]:
+def single_image_detector(detector: FaceLandmarker | FaceAlignmentLandmarker) -> Callable[[Image], Points | None]:
     """Landmarks of unrelated images, in continuous pixels."""
 
-    def detect(rgb: UInt8[np.ndarray, "h w 3"]) -> Float[np.ndarray, "468 2"] | None:
+    def detect(rgb: Image) -> Points | None:
         detector.reset()
         found = detector.detect(rgb)
         return None if found is None else found.points + PIXEL_CENTRE
@@ -46,12 +105,26 @@ def single_image_detector(
     return detect
 
 
-def iris_centres(face: FaceLandmarks) -> Float[np.ndarray, "2 2"]:
-    """Right and left iris, continuous pixels."""
-    return face.irises[:, 0] + PIXEL_CENTRE
+def head_landmarks(head_path: Path, assets: HeadAssets) -> LandmarkEmbedding:
+    """The landmarks of a head model; computed and kept beside it at the first use.
+
+    Raises:
+        AssetError: a model of the detector has not been fetched, or the kept file is damaged or of another head.
+        BusyError: another process is writing beside the head model.
+    """
+    path = embedding_path(head_path)
+    if path.is_file():
+        return load_embedding(path, assets)
+    with alone(path.with_name(LOCK_FILE), "the search for a head model's landmarks"):
+        if path.is_file():  # made since by another process
+            return load_embedding(path, assets)
+        logger.info("finding the landmarks of %s ...", head_path)
+        embedding = compute_embedding(assets, single_image_detector(landmarker("mediapipe")))
+        save_embedding(path, embedding, assets)
+    return embedding
 
 
-def eye_openness(points: Float[np.ndarray, "468 2"]) -> Float[np.ndarray, " 2"]:
+def eye_openness(points: Points) -> Float[np.ndarray, " 2"]:
     """From 0 (closed: what is found of the iris is a guess) to 1, right and left eye."""
 
     def distance(a: int, b: int) -> float:
@@ -78,7 +151,7 @@ def observe(
     """
     return Observations(
         landmarks=np.stack([face.points for face in faces]) + PIXEL_CENTRE,
-        irises=np.stack([iris_centres(face) for face in faces]),
+        irises=np.stack([face.irises[:, 0] for face in faces]) + PIXEL_CENTRE,
         iris_weight=np.stack([eye_openness(face.points) for face in faces]),
         video=np.asarray(video),
         time=np.asarray(time),

@@ -7,7 +7,8 @@ skull alone.
 
 import functools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -18,6 +19,9 @@ from imavatar.head.mesh_points import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from imavatar.preprocessing.landmarks import PIXEL_CENTRE
 from imavatar.preprocessing.semantics import fill
 from imavatar.progress import track
+
+Grey: TypeAlias = UInt8[np.ndarray, "s s"]
+Points: TypeAlias = Float[np.ndarray, "k 2"]
 
 KEY_INTERVAL, REACH = 9, 30
 """New features are looked for in every ninth frame, and followed thirty frames both ways.
@@ -57,20 +61,15 @@ class FeatureTracks:
         return len(self.start)
 
     def extended(
-        self,
-        track: Int[np.ndarray, " k"],
-        frame: Int[np.ndarray, " k"],
-        points: Float[np.ndarray, "k 2"],
-        weight: float,
+        self, track: Int[np.ndarray, " k"], frame: Int[np.ndarray, " k"], points: Points, weight: float
     ) -> "FeatureTracks":
         """The same features with more sightings."""
-        return FeatureTracks(
-            self.start_frame,
-            self.start,
-            np.concatenate([self.track, np.asarray(track, np.int64)]),
-            np.concatenate([self.frame, np.asarray(frame, np.int64)]),
-            np.concatenate([self.points, np.reshape(points, (-1, 2))]),
-            np.concatenate([self.weight, np.full(len(track), weight)]),
+        return replace(
+            self,
+            track=np.concatenate([self.track, track]),
+            frame=np.concatenate([self.frame, frame]),
+            points=np.concatenate([self.points, points]),
+            weight=np.concatenate([self.weight, np.full(len(track), weight)]),
         )
 
 
@@ -84,13 +83,15 @@ class FeatureTracker:
         video: recording of each frame; features are not carried from one to another.
     """
 
-    grey: Callable[[int], UInt8[np.ndarray, "s s"]]
+    grey: Callable[[int], Grey]
     region: Callable[[int], Bool[np.ndarray, "s s"]]
     video: Int[np.ndarray, " n"]
 
     def follow(self) -> FeatureTracks:
         """Find features in key frames and follow them into the neighbours."""
-        start_frame, start, sightings, count = [], [], [], 0
+        # The first sightings are none, so that there is something to join.
+        none = np.zeros(0, np.int64)
+        start_frame, start, sightings, count = [], [], [(none, none, np.zeros((0, 2)))], 0
         for key in track(range(0, len(self.video), KEY_INTERVAL), "key frames whose features are followed"):
             found = _find(self.grey(key), self.region(key))
             for frame, rows, points in self._neighbours(key, found):
@@ -98,13 +99,11 @@ class FeatureTracker:
             start_frame.append(np.full(len(found), key))
             start.append(found + PIXEL_CENTRE)
             count += len(found)
-        empty = FeatureTracks(np.concatenate(start_frame), np.concatenate(start), *_no_sightings(), np.zeros(0))
-        if not sightings:
-            return empty
-        return empty.extended(*(np.concatenate(parts) for parts in zip(*sightings, strict=True)), 1.0)
+        seen = [np.concatenate(parts) for parts in zip(*sightings, strict=True)]
+        return FeatureTracks(np.concatenate(start_frame), np.concatenate(start), *seen, np.ones(len(seen[0])))
 
     def _neighbours(
-        self, key: int, found: Float[np.ndarray, "k 2"]
+        self, key: int, found: Points
     ) -> Iterator[tuple[int, Int[np.ndarray, " m"], Float[np.ndarray, "m 2"]]]:
         """Frame, features that are still there, and where they are, going away from a key frame both ways."""
         scale = len(self.grey(key)) / REFERENCE_SIZE
@@ -124,7 +123,7 @@ class FeatureTracker:
         self,
         tracks: FeatureTracks,
         rotation: Float[np.ndarray, "n 3 3"],
-        predict: Callable[[int, Int[np.ndarray, " k"]], Float[np.ndarray, "k 2"]],
+        predict: Callable[[int, Int[np.ndarray, " k"]], Points],
     ) -> FeatureTracks:
         """Look for features in far frames with a similar view, where a fit expects them: ends the drift of long chains.
 
@@ -133,13 +132,12 @@ class FeatureTracker:
             predict: frame, features -> where the fit puts them, continuous pixels.
         """
         sightings = []
-        for key in np.unique(tracks.start_frame):
+        for key in np.unique(tracks.start_frame).tolist():
             features = np.flatnonzero(tracks.start_frame == key)
-            for other in self._similar_views(int(key), rotation):
+            start = tracks.start[features] - PIXEL_CENTRE
+            for other in self._similar_views(key, rotation):
                 expected = predict(other, features) - PIXEL_CENTRE
-                moved, there = _flow(
-                    self.grey(int(key)), self.grey(other), tracks.start[features] - PIXEL_CENTRE, expected, levels=1
-                )
+                moved, there = _flow(self.grey(key), self.grey(other), start, expected, levels=1)
                 scale = len(self.grey(other)) / REFERENCE_SIZE
                 there &= np.linalg.norm(moved - expected, axis=1) < MAX_SURPRISE * scale
                 sightings.append((features[there], np.full(there.sum(), other), moved[there] + PIXEL_CENTRE))
@@ -157,17 +155,16 @@ class FeatureTracker:
 
 
 def skull_tracker(
-    grey: Callable[[int], UInt8[np.ndarray, "s s"]],
-    labels: Callable[[int], UInt8[np.ndarray, "s s"]],
+    grey: Callable[[int], Grey],
+    labels: Callable[[int], Grey],
     landmarks: Float[np.ndarray, "n 468 2"],
     video: Int[np.ndarray, " n"],
 ) -> FeatureTracker:
-    """A tracker of features of the skull. It keeps the grey images that are needed at a time.
+    """A tracker of features of the skull, which keeps the grey images that are needed at a time.
 
     Args:
         grey, labels: image and face-parsing labels of a frame.
-        landmarks: of all frames, continuous pixels.
-        video: recording of each frame.
+        landmarks, video: of all frames, continuous pixels, and the recording of each.
     """
 
     def region(index: int) -> Bool[np.ndarray, "s s"]:
@@ -179,32 +176,28 @@ def skull_tracker(
 def rigid_region(semantic: UInt8[np.ndarray, "h w"], landmarks: Float[np.ndarray, "468 2"]) -> Bool[np.ndarray, "h w"]:
     """Pixels that move with the skull: hair, ears and forehead; not what expressions move, nor hair that hangs.
 
-    Args:
-        semantic: face-parsing labels.
-        landmarks: in pixels.
+    `semantic` has face-parsing labels, `landmarks` are in pixels.
     """
     height, width = semantic.shape
     scale = height / REFERENCE_SIZE
     rows = np.arange(height)[:, None]
     head = np.isin(semantic, (ParsingLabel.HAIR, ParsingLabel.SKIN)).astype(np.uint8)
-    region = cv2.erode(head, np.ones((_odd(INSET * scale),) * 2)) == 1
-    outline = cv2.convexHull(np.round(landmarks).astype(np.int32))[:, 0]
-    eyes = landmarks[list(RIGHT_EYE) + list(LEFT_EYE), 1].max()
-    region &= ~(fill(outline, height, width) & (rows > eyes))
+    region = cv2.erode(head, np.ones(_odd_square(INSET * scale))) == 1
+
+    def hull(points: Points) -> Bool[np.ndarray, "h w"]:
+        return fill(cv2.convexHull(np.round(points).astype(np.int32))[:, 0], height, width)
+
+    eyes = landmarks[[*RIGHT_EYE, *LEFT_EYE], 1].max()
+    region &= ~(hull(landmarks) & (rows > eyes))
     region &= rows < landmarks[INNER_UPPER_LIP, 1]
-    for loop, margin in (
-        (RIGHT_EYE, EYE_MARGIN),
-        (LEFT_EYE, EYE_MARGIN),
-        (RIGHT_BROW, BROW_MARGIN),
-        (LEFT_BROW, BROW_MARGIN),
-    ):
-        hull = cv2.convexHull(np.round(landmarks[list(loop)]).astype(np.int32))[:, 0]
-        moving = fill(hull, height, width).astype(np.uint8)
-        region &= cv2.dilate(moving, np.ones((_odd(margin * scale),) * 2)) == 0
+    for loops, margin in (((RIGHT_EYE, LEFT_EYE), EYE_MARGIN), ((RIGHT_BROW, LEFT_BROW), BROW_MARGIN)):
+        for loop in loops:
+            moving = hull(landmarks[list(loop)]).astype(np.uint8)
+            region &= cv2.dilate(moving, np.ones(_odd_square(margin * scale))) == 0
     return region
 
 
-def _find(grey: UInt8[np.ndarray, "s s"], region: Bool[np.ndarray, "s s"]) -> Float[np.ndarray, "k 2"]:
+def _find(grey: Grey, region: Bool[np.ndarray, "s s"]) -> Points:
     """Corners in a region, at integer pixel centres."""
     spacing = SPACING * len(grey) / REFERENCE_SIZE
     found = cv2.goodFeaturesToTrack(grey, FEATURES_PER_KEY, 0.01, spacing, mask=region.astype(np.uint8))
@@ -212,19 +205,14 @@ def _find(grey: UInt8[np.ndarray, "s s"], region: Bool[np.ndarray, "s s"]) -> Fl
 
 
 def _flow(
-    source: UInt8[np.ndarray, "s s"],
-    target: UInt8[np.ndarray, "s s"],
-    points: Float[np.ndarray, "k 2"],
-    guess: Float[np.ndarray, "k 2"],
-    *,
-    levels: int,
-) -> tuple[Float[np.ndarray, "k 2"], Bool[np.ndarray, " k"]]:
+    source: Grey, target: Grey, points: Points, guess: Points, *, levels: int
+) -> tuple[Points, Bool[np.ndarray, " k"]]:
     """Where points of one image are in another, and whether the way back leads to where they were."""
     if not len(points):
         return np.zeros((0, 2), np.float32), np.zeros(0, dtype=bool)
     scale = len(source) / REFERENCE_SIZE
     options = {
-        "winSize": (_odd(WINDOW * scale),) * 2,
+        "winSize": _odd_square(WINDOW * scale),
         "maxLevel": levels,
         "criteria": (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 20, 0.02),
         "flags": cv2.OPTFLOW_USE_INITIAL_FLOW,
@@ -236,9 +224,5 @@ def _flow(
     return moved, there & (np.linalg.norm(back - points, axis=1) < ROUND_TRIP * scale)
 
 
-def _odd(pixels: float) -> int:
-    return max(3, 2 * int(pixels / 2) + 1)
-
-
-def _no_sightings() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros((0, 2))
+def _odd_square(pixels: float) -> tuple[int, int]:
+    return (max(3, 2 * int(pixels / 2) + 1),) * 2

@@ -1,5 +1,6 @@
 """What the tracker minimises: unknowns of all frames of a subject, their projection, and the terms of the loss."""
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ from torch import Tensor
 
 from imavatar.anatomy import Joint
 from imavatar.head.landmarks import N_LANDMARKS
-from imavatar.preprocessing.feature_reprojection import FeatureReprojection
+from imavatar.head.mesh_points import FACE_OVAL
+from imavatar.preprocessing.feature_reprojection import FeatureReprojection, distances, to_pixels
 from imavatar.preprocessing.landmark_model import LandmarkModel
 
 RESIDUAL_UNIT = 0.01
@@ -47,11 +49,6 @@ class Observations:
         height, width = self.size
         return self.principal_point or (width / 2, height / 2)
 
-    @property
-    def n_videos(self) -> int:
-        """How many recordings the frames are from."""
-        return int(self.video.max()) + 1
-
 
 @dataclass
 class Unknowns:
@@ -75,8 +72,7 @@ class Unknowns:
     def pose(self, video: Int[Tensor, " n"]) -> Float[Tensor, "n 15"]:
         """FLAME's pose vectors: global, neck, jaw, left eye, right eye."""
         eyes = torch.nn.functional.pad(self.gaze, (0, 1))
-        parts = [self.rotation[video], self.neck, self.jaw, eyes[:, 1], eyes[:, 0]]
-        return torch.cat(parts, dim=1)
+        return torch.cat([self.rotation[video], self.neck, self.jaw, eyes[:, 1], eyes[:, 0]], dim=1)
 
     def translation(self) -> Float[Tensor, "n 3"]:
         """World to camera, model units."""
@@ -113,46 +109,36 @@ TRACK_SCALE = 0.5
 
 
 class FitProblem:
-    """The loss of one subject's unknowns against its observations."""
+    """The loss of one subject's unknowns against its observations; `prior_focal` is in image widths."""
 
-    def __init__(
-        self,
-        model: LandmarkModel,
-        observations: Observations,
-        landmark_weight: Float[np.ndarray, " 468"],
-        prior_focal: float,
-        weights: FitWeights,
-    ):
-        dtype = model.joint_base.dtype
-        tensor = lambda array: torch.as_tensor(np.asarray(array), dtype=dtype)  # noqa: E731
-        self.model, self.weights, self.width = model, weights, observations.size[1]
-        self.centre = tensor(observations.centre)
-        points = np.concatenate([observations.landmarks, observations.irises], axis=1)
-        self.points = tensor(points)
-        self.face_height = tensor(observations.face_height)
-        iris = weights.iris * observations.iris_weight
-        landmark = np.broadcast_to(landmark_weight, (len(points), N_LANDMARKS))
+    def __init__(self, model: LandmarkModel, observations: Observations, prior_focal: float):
+        self.model, self.weights, self.width = model, FitWeights(), observations.size[1]
+        self.landmark_weight = np.ones(N_LANDMARKS)
+        self.landmark_weight[list(FACE_OVAL)] = self.weights.oval
+        iris = self.weights.iris * observations.iris_weight
+        landmark = np.broadcast_to(self.landmark_weight, (len(iris), N_LANDMARKS))
+        tensor = functools.partial(torch.as_tensor, dtype=model.joint_base.dtype)
+        self.centre, self.face_height = tensor(observations.centre), tensor(observations.face_height)
+        self.points = tensor(np.concatenate([observations.landmarks, observations.irises], axis=1))
         self.point_weight = tensor(np.concatenate([landmark, iris], axis=1))
         self.video = torch.as_tensor(observations.video)
         self.triples = torch.as_tensor(_consecutive_triples(observations))
         self.prior_log_focal = float(np.log(prior_focal))
         self.tracks: FeatureReprojection | None = None
 
+    def focal(self, unknowns: Unknowns) -> Float[Tensor, ""]:
+        """Focal length, pixels."""
+        return unknowns.log_focal.exp() * self.width
+
     def project(self, unknowns: Unknowns) -> Float[Tensor, "n 470 2"]:
         """Landmarks and pupils in continuous pixels."""
         points = self.model(unknowns.shape, unknowns.expression, unknowns.pose(self.video))
         points = points + unknowns.translation()[:, None]
-        focal = unknowns.log_focal.exp() * self.width
-        # the head stays in front of the camera, whatever a step of the optimiser does
-        scale = focal / (-points[..., 2]).clamp(min=0.05)
-        flipped = points[..., :2] * points.new_tensor([1.0, -1.0])
-        return self.centre + flipped * scale[..., None]
+        return to_pixels(points, self.focal(unknowns), self.centre)
 
     def residuals(self, unknowns: Unknowns) -> Float[Tensor, "n 470"]:
         """Distances from the detections in hundredths of the face's height."""
-        difference = self.project(unknowns) - self.points
-        unit = RESIDUAL_UNIT * self.face_height
-        return (difference.square().sum(dim=-1) + 1e-12).sqrt() / unit[:, None]
+        return distances(self.project(unknowns), self.points) / (RESIDUAL_UNIT * self.face_height)[:, None]
 
     def loss(self, unknowns: Unknowns) -> Tensor:
         """Robust data term, priors and smoothness."""
@@ -171,9 +157,9 @@ class FitProblem:
     def _track_loss(self, unknowns: Unknowns) -> Tensor:
         """Robust mean of the features' distances in hundredths of the face's height: hair may move a little."""
         term, w = self.tracks, self.weights
-        focal = unknowns.log_focal.exp() * self.width
-        distance = term.distances(self.head_motion(unknowns), unknowns.depth_offset, focal, self.centre)
-        distance = distance / (RESIDUAL_UNIT * self.face_height[term.frame])
+        focal = self.focal(unknowns)
+        found = term.project(self.head_motion(unknowns), unknowns.depth_offset, focal, self.centre)
+        distance = distances(found, term.points) / (RESIDUAL_UNIT * self.face_height[term.frame])
         robust = 2 * TRACK_SCALE**2 * (1 + (distance / TRACK_SCALE).square()).log()
         loss = (term.weight * robust).sum() / term.weight.sum()
         return w.tracks * loss + w.depth_offset * unknowns.depth_offset.square().mean()
@@ -212,7 +198,7 @@ class FitProblem:
 
 def _consecutive_triples(observations: Observations) -> Int[np.ndarray, "k 3"]:
     """Indices of three frames in a row of the same recording, none missing in between."""
-    first = np.arange(len(observations) - 2) if len(observations) > 2 else np.zeros(0, np.int64)
+    first = np.arange(max(len(observations) - 2, 0))
     last = first + 2
     together = observations.video[first] == observations.video[last]
     together &= observations.time[last] - observations.time[first] == 2

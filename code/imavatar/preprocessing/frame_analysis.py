@@ -1,35 +1,26 @@
-"""A video to analysed frames: cropped and resized, with landmarks, matte and semantic labels."""
+"""A video to analysed frames: cropped and resized, with landmarks, matte and semantic labels.
 
-import logging
+They are kept on disk until the fit is done: a few minutes of video do not fit into memory.
+"""
+
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from imavatar.data.video_file import read_frames
+from imavatar.data.workplace import write_errors
 from imavatar.errors import DataError
-from imavatar.preprocessing.frame_cache import CachedFrame, FrameCache
-from imavatar.preprocessing.landmarks import FaceLandmarks
+from imavatar.preprocessing.landmarks import FaceLandmarks, Image
 from imavatar.preprocessing.semantics import label_semantics
 from imavatar.progress import track
-
-logger = logging.getLogger(__name__)
 
 MIN_FRAMES = 20
 MIN_SHARE = 0.5
 """Fewer frames with a face than this, or a smaller share of them, are not a recording of a head."""
-
-
-@runtime_checkable
-class Landmarker(Protocol):
-    """What finds landmarks; may use where the last face was to find the next one."""
-
-    def detect(self, rgb: UInt8[np.ndarray, "h w 3"]) -> FaceLandmarks | None:
-        """The landmarks of the largest face, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -52,19 +43,72 @@ class Crop:
         Raises:
             DataError: it is not.
         """
-        inside = self.x >= 0 and self.y >= 0 and self.side > 0
-        if not (inside and self.x + self.side <= width and self.y + self.side <= height):
+        if not (0 <= self.x <= width - self.side and 0 <= self.y <= height - self.side and self.side > 0):
             raise DataError(
                 f"{path}: the crop {self.x},{self.y},{self.side} (x, y, side) is not inside the video of "
                 f"{width} x {height} pixels"
             )
 
-    def apply(self, frame: UInt8[np.ndarray, "h w 3"], size: int) -> UInt8[np.ndarray, "s s 3"]:
+    def apply(self, frame: Image, size: int) -> UInt8[np.ndarray, "s s 3"]:
         """The square, resized."""
         part = frame[self.y : self.y + self.side, self.x : self.x + self.side]
         method = cv2.INTER_AREA if self.side > size else cv2.INTER_CUBIC
         resized = part if self.side == size else cv2.resize(part, (size, size), interpolation=method)
         return np.ascontiguousarray(resized)
+
+
+@dataclass(frozen=True)
+class CachedFrame:
+    """What the subject folder will hold of a frame."""
+
+    image: Image
+    mask: UInt8[np.ndarray, "h w"]
+    semantic: UInt8[np.ndarray, "h w"]
+
+
+class FrameCache:
+    """A file of square frames of the same size, appended to and read back by number."""
+
+    def __init__(self, path: Path, size: int):
+        self.path, self.size = path, size
+        self._count, self._frame_bytes = 0, 5 * size**2
+        try:
+            self._file = open(path, "wb+")  # noqa: SIM115 (closed by __exit__)
+        except OSError as error:
+            raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+
+    def __enter__(self) -> "FrameCache":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        self.path.unlink(missing_ok=True)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def append(self, frame: CachedFrame) -> None:
+        """Keep a frame; its number is the count before.
+
+        Raises:
+            ValueError: the frame has another size.
+            DataError: the file cannot be written.
+        """
+        layers = np.dstack([frame.image, frame.mask, frame.semantic])
+        if layers.shape != (self.size, self.size, 5):
+            raise ValueError(f"a frame of {layers.shape[:2]} in a cache of {self.size}")
+        needed = f"{self._frame_bytes / 1e6:.1f} MB per frame are needed until the recording is written"
+        with write_errors(self.path, needed):
+            self._file.seek(self._count * self._frame_bytes)
+            self._file.write(layers.astype(np.uint8).tobytes())
+        self._count += 1
+
+    def __getitem__(self, index: int) -> CachedFrame:
+        if not 0 <= index < self._count:
+            raise IndexError(index)
+        self._file.seek(index * self._frame_bytes)
+        layers = np.frombuffer(self._file.read(self._frame_bytes), np.uint8).reshape(self.size, self.size, 5)
+        return CachedFrame(layers[..., :3].copy(), layers[..., 3].copy(), layers[..., 4].copy())
 
 
 @dataclass
@@ -103,8 +147,8 @@ class CachedFrames:
 def analyse_video(
     path: Path,
     cache: FrameCache,
-    landmarker: Landmarker,
-    matting: Callable[[UInt8[np.ndarray, "h w 3"]], Float[np.ndarray, "h w"]],
+    find_face: Callable[[Image], FaceLandmarks | None],
+    matting: Callable[[Image], Float[np.ndarray, "h w"]],
     *,
     crop: Crop | None,
     fps: float | None,
@@ -113,6 +157,7 @@ def analyse_video(
 
     Args:
         cache: takes the frames with a face.
+        find_face: may use where the last face was to find the next one.
         matting: gives how much of each pixel belongs to the person, from 0 to 1.
         crop: None is the largest square in the middle.
         fps: frames a second that are used; None: all.
@@ -122,7 +167,7 @@ def analyse_video(
     """
     video = AnalysedVideo(path, cache)
     for number, frame in enumerate(track(_square_frames(video, crop, fps), f"frames of {path.name} analysed")):
-        found = landmarker.detect(frame)
+        found = find_face(frame)
         if found is None:
             video.without_face.append(number)
         else:
@@ -136,7 +181,7 @@ def analyse_video(
     return video
 
 
-def _square_frames(video: AnalysedVideo, crop: Crop | None, fps: float | None) -> Iterator[UInt8[np.ndarray, "s s 3"]]:
+def _square_frames(video: AnalysedVideo, crop: Crop | None, fps: float | None) -> Iterator[Image]:
     """Cropped and resized frames; notes the geometry of the crop in `video`."""
     size = video.cache.size
     for frame in read_frames(video.path, fps=fps):
@@ -144,9 +189,8 @@ def _square_frames(video: AnalysedVideo, crop: Crop | None, fps: float | None) -
         if video.crop is None:
             video.crop = crop or Crop.centred(height, width)
             video.crop.check(height, width, video.path)
-            video.scale = size / video.crop.side
-            middle = (width / 2 - video.crop.x, height / 2 - video.crop.y)
-            video.principal_point = (middle[0] * video.scale, middle[1] * video.scale)
+            video.scale = scale = size / video.crop.side
+            video.principal_point = ((width / 2 - video.crop.x) * scale, (height / 2 - video.crop.y) * scale)
         yield video.crop.apply(frame, size)
 
 

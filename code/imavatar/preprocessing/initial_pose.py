@@ -1,7 +1,6 @@
 """Where a fit starts: head rotation and position in closed form, from an orthographic camera."""
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
@@ -11,9 +10,7 @@ from imavatar.preprocessing.fit_problem import FitProblem, Observations, Unknown
 
 
 def orthographic_pose(
-    points: Float[np.ndarray, "l 3"],
-    image: Float[np.ndarray, "n l 2"],
-    weights: Float[np.ndarray, " l"],
+    points: Float[np.ndarray, "l 3"], image: Float[np.ndarray, "n l 2"], weights: Float[np.ndarray, " l"]
 ) -> tuple[Float[np.ndarray, "n 3 3"], Float[np.ndarray, " n"], Float[np.ndarray, "n 2"]]:
     """Rotation, scale and shift with image = scale * (rotation @ point)[:2] + shift, in the least-squares sense.
 
@@ -29,23 +26,17 @@ def orthographic_pose(
     return np.concatenate([rows, third[:, None]], axis=1), stretch.mean(axis=1), affine[..., 3]
 
 
-def initial_unknowns(
-    problem: FitProblem, observations: Observations, weights: Float[np.ndarray, " l"], focal: float
-) -> Unknowns:
-    """Unknowns for the mean neutral face, turned and placed as the detections say.
-
-    Args:
-        weights: of the landmarks.
-        focal: in image widths.
-    """
+def initial_unknowns(problem: FitProblem, observations: Observations) -> Unknowns:
+    """Unknowns for the mean neutral face, turned and placed as the detections say."""
     n, width = len(observations), observations.size[1]
     like = problem.points
     neutral = problem.model(like.new_zeros(N_SHAPE), like.new_zeros(1, N_EXPRESSION), like.new_zeros(1, 15))
     template = neutral[0, :N_LANDMARKS].double().numpy()
     centre = problem.centre.double().numpy()
     image = (observations.landmarks - centre) / width * [1.0, -1.0]
-    rotation, scale, shift = orthographic_pose(template, image, weights)
-    body = np.stack([_mean_rotation(rotation[observations.video == v]) for v in range(observations.n_videos)])
+    rotation, scale, shift = orthographic_pose(template, image, problem.landmark_weight)
+    n_videos = observations.video.max() + 1
+    body = np.stack([_mean_rotation(rotation[observations.video == v]) for v in range(n_videos)])
     of_frame = body[observations.video]
     neck = of_frame.transpose(0, 2, 1) @ rotation
     joints = problem.model.joint_base.double().numpy()
@@ -54,18 +45,15 @@ def initial_unknowns(
     offset = rotation @ pivot - of_frame @ (pivot - root) - root
     position = np.concatenate([shift + offset[:, :2] * scale[:, None], -np.log(scale)[:, None]], axis=1)
 
-    def tensor(array):
-        return torch.as_tensor(np.asarray(array)).to(like)
-
     return Unknowns(
         shape=like.new_zeros(N_SHAPE),
         expression=like.new_zeros(n, N_EXPRESSION),
-        rotation=tensor(Rotation.from_matrix(body).as_rotvec()),
-        neck=tensor(Rotation.from_matrix(neck).as_rotvec()),
+        rotation=like.new_tensor(Rotation.from_matrix(body).as_rotvec()),
+        neck=like.new_tensor(Rotation.from_matrix(neck).as_rotvec()),
         jaw=like.new_zeros(n, 3),
         gaze=like.new_zeros(n, 2, 2),
-        image_position=tensor(position),
-        log_focal=tensor(np.log(focal)),
+        image_position=like.new_tensor(position),
+        log_focal=like.new_tensor(problem.prior_log_focal),
         depth_offset=like.new_zeros(0),
     )
 

@@ -38,7 +38,6 @@ class LandmarkModel:
         offsets = assets.shapedirs[..., columns] * HEAD_SCALE
         template = assets.v_template * HEAD_SCALE
         basis = np.concatenate([offsets, assets.posedirs * HEAD_SCALE], axis=-1)
-        regressor = assets.joint_regressor
 
         def tensor(array):
             return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype)
@@ -50,24 +49,15 @@ class LandmarkModel:
             share = weights * assets.weights[index, joint]  # [landmarks, k]
             moved = np.flatnonzero(share.sum(axis=1) > 1e-6)
             share, vertices = share[moved], index[moved]
-            base = np.einsum("lk,lkx->lx", share, template[vertices])
+            base = np.einsum("lk,lkx->lx", share, template[vertices]).reshape(-1)
             directions = np.einsum("lk,lkxc->clx", share, basis[vertices])
-            self.shares.append(
-                JointShare(
-                    torch.as_tensor(moved),
-                    tensor(share.sum(axis=1)),
-                    tensor(base.reshape(-1)),
-                    *map(tensor, np.split(directions.reshape(len(directions), -1), [N_SHAPE])),
-                )
-            )
-        self.joint_base = tensor(regressor @ template)
-        self.joint_basis = tensor(np.einsum("jv,vxc->cjx", regressor, offsets))
+            bases = np.split(directions.reshape(len(directions), -1), [N_SHAPE])
+            self.shares.append(JointShare(torch.as_tensor(moved), *map(tensor, (share.sum(axis=1), base, *bases))))
+        self.joint_base = tensor(assets.joint_regressor @ template)
+        self.joint_basis = tensor(np.einsum("jv,vxc->cjx", assets.joint_regressor, offsets))
 
     def __call__(
-        self,
-        shape: Float[Tensor, "100"],
-        expression: Float[Tensor, "n 50"],
-        pose: Float[Tensor, "n 15"],
+        self, shape: Float[Tensor, "100"], expression: Float[Tensor, "n 50"], pose: Float[Tensor, "n 15"]
     ) -> Float[Tensor, "n l 3"]:
         """All landmarks, then the two pupils, of n frames of one subject."""
         n = len(expression)
@@ -98,10 +88,10 @@ class LandmarkModel:
 
 def _landmark_weights(assets: HeadAssets, embedding: LandmarkEmbedding) -> tuple[np.ndarray, np.ndarray]:
     """Vertex indices and weights, each [468 + 2, k], of the landmarks and pupils."""
-    pupil_index, pupil_weight = pupil_weights(assets)
-    missing = max(pupil_index.shape[1] - 3, 0)
-    index = np.pad(assets.faces[embedding.faces], ((0, 0), (0, missing)))
-    weight = np.pad(embedding.barycentric, ((0, 0), (0, missing)))
-    missing = index.shape[1] - pupil_index.shape[1]
-    index = np.concatenate([index, np.pad(pupil_index, ((0, 0), (0, missing)))])
-    return index, np.concatenate([weight, np.pad(pupil_weight, ((0, 0), (0, missing)))])
+    index, weight = zip((assets.faces[embedding.faces], embedding.barycentric), pupil_weights(assets), strict=True)
+    k = max(part.shape[1] for part in index)
+
+    def joined(parts: tuple[np.ndarray, ...]) -> np.ndarray:
+        return np.concatenate([np.pad(part, ((0, 0), (0, k - part.shape[1]))) for part in parts])
+
+    return joined(index), joined(weight)

@@ -32,7 +32,7 @@ class FaceLandmarks:
     is the model's confidence that there is a face.
     """
 
-    points: Float[np.ndarray, "468 2"]
+    points: Points
     irises: Float[np.ndarray, "2 5 2"]
     score: float
 
@@ -75,7 +75,7 @@ def region_of_detection(detection: Detection) -> Region:
     return Region(centre, FACE_MARGIN * float(extent.max()), _angle(right_eye, left_eye))
 
 
-def region_of_points(points: Float[np.ndarray, "468 2"]) -> Region:
+def region_of_points(points: Points) -> Region:
     """The square around known landmarks, turned with the outer corners of the eyes."""
     angle = _angle(points[RIGHT_EYE_CORNERS[0]], points[LEFT_EYE_CORNERS[0]])
     cos, sin = np.cos(angle), np.sin(angle)
@@ -97,7 +97,7 @@ class FaceLandmarker:
         self._detector = FaceDetector(asset_path("face_detector"))
         self._landmarks = AttentionMesh(asset_path("face_landmark_with_attention"))
         self._iris = TfliteModel(asset_path("iris_landmark"))
-        self._last: Float[np.ndarray, "468 2"] | None = None
+        self._last: Points | None = None
 
     def reset(self) -> None:
         """Forget where the face was: the next image has nothing to do with the last."""
@@ -105,22 +105,15 @@ class FaceLandmarker:
 
     def detect(self, rgb: Image) -> FaceLandmarks | None:
         """Landmarks of an image, or None where no face is found."""
-        found = None
-        if self._last is not None:
-            found = self._in_region(rgb, region_of_points(self._last))
-        if found is None:
-            found = self._from_scratch(rgb)
+        found = None if self._last is None else self._in_region(rgb, region_of_points(self._last))
+        found = found or self._from_scratch(rgb)
         self._last = None if found is None else found[0]
         if found is None:
             return None
         points, score = found
-        irises = np.stack(
-            [
-                self._iris_points(rgb, points, RIGHT_EYE_CORNERS, mirrored=False),
-                self._iris_points(rgb, points, LEFT_EYE_CORNERS, mirrored=True),
-            ]
-        )
-        return FaceLandmarks(points, irises, score)
+        right = self._iris_points(rgb, points, RIGHT_EYE_CORNERS, mirrored=False)
+        left = self._iris_points(rgb, points, LEFT_EYE_CORNERS, mirrored=True)
+        return FaceLandmarks(points, np.stack([right, left]), score)
 
     def _from_scratch(self, rgb: Image) -> tuple[Points, float] | None:
         detection = self._detector.detect(rgb)
@@ -128,8 +121,7 @@ class FaceLandmarker:
             return None
         found = self._in_region(rgb, region_of_detection(detection))
         for _ in range(N_REFINEMENTS):
-            if found is not None:
-                found = self._in_region(rgb, region_of_points(found[0]))
+            found = found and self._in_region(rgb, region_of_points(found[0]))
         return found
 
     def _in_region(self, rgb: Image, region: Region) -> tuple[Points, float] | None:

@@ -1,5 +1,7 @@
 """How much of each pixel belongs to the person."""
 
+import functools
+
 import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -49,11 +51,7 @@ class Matting:
 
 def guided_filter(guide: Float[np.ndarray, "h w"], values: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
     """Values smoothed by local linear functions of a guide image."""
-
-    def mean(image: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "h w"]:
-        side = 2 * REFINE_RADIUS + 1
-        return cv2.boxFilter(image, -1, (side, side))
-
+    mean = functools.partial(cv2.boxFilter, ddepth=-1, ksize=(2 * REFINE_RADIUS + 1,) * 2)
     mean_guide, mean_values = mean(guide), mean(values)
     covariance = mean(guide * values) - mean_guide * mean_values
     variance = mean(guide * guide) - mean_guide**2

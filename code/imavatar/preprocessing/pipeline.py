@@ -1,30 +1,28 @@
 """From videos of a person to the folders that training reads: decode, analyse, fit, write, and report."""
 
 import contextlib
-import logging
+import json
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from imavatar.data.workplace import alone, subject_lock
+from imavatar.data.workplace import alone, subject_lock, write_errors
 from imavatar.errors import DataError
+from imavatar.files.atomic import write_text
 from imavatar.head.assets import load_head
-from imavatar.preprocessing.detectors import landmarker, observe
-from imavatar.preprocessing.feature_tracks import FeatureTracker, skull_tracker
+from imavatar.preprocessing.detectors import head_landmarks, landmarker, observe
+from imavatar.preprocessing.feature_tracks import skull_tracker
 from imavatar.preprocessing.fit_problem import Observations
-from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames, Crop, analyse_video
-from imavatar.preprocessing.frame_cache import FrameCache
-from imavatar.preprocessing.head_landmarks import head_landmarks
+from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames, Crop, FrameCache, analyse_video
 from imavatar.preprocessing.matting import Matting
 from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.recording_files import write_overlay, write_recordings
 from imavatar.preprocessing.replacement import discard_new, finish_replacements, new_folder, replace_folder
-from imavatar.preprocessing.report import PreprocessReport, describe_request, existing_report
+from imavatar.preprocessing.report import REPORT_NAME, PreprocessReport, describe_request, existing_report
 from imavatar.preprocessing.tracking import MAX_ERROR, TrackingResult, check_fit, fit_head
-
-logger = logging.getLogger(__name__)
 
 
 def preprocess(options: PreprocessOptions) -> PreprocessReport:
@@ -41,45 +39,30 @@ def preprocess(options: PreprocessOptions) -> PreprocessReport:
     options.check()
     target = options.target
     request = describe_request(options)
-    done = _done(target, request, options.overwrite)
-    if done is None:
-        with alone(subject_lock(options.out, options.subject), f"the preprocessing of {options.subject}"):
-            _tidy(target)
-            # Another process may just have made it, or have been killed while it replaced it.
-            done = _done(target, request, options.overwrite)
-            if done is None:
-                done = _make(options, request)
-    return done
-
-
-def _done(target: Path, request: dict, overwrite: bool) -> PreprocessReport | None:
-    done = existing_report(target, request, overwrite)
-    if done is not None:
-        logger.info("%s: already made from the same videos with the same options", target)
-    return done
-
-
-def _tidy(target: Path) -> None:
-    try:
-        finish_replacements(target)
-    except OSError as error:
-        raise DataError(f"{target}: cannot be put in order after a killed process ({error})") from error
+    if done := existing_report(target, request, options.overwrite):
+        return done
+    with alone(subject_lock(options.out, options.subject), f"the preprocessing of {options.subject}"):
+        try:
+            finish_replacements(target)
+        except OSError as error:
+            raise DataError(f"{target}: cannot be put in order after a killed process ({error})") from error
+        # Another process may just have made it, or have been killed while it replaced it.
+        return existing_report(target, request, options.overwrite) or _make(options, request)
 
 
 def _make(options: PreprocessOptions, request: dict) -> PreprocessReport:
     """Make the subject's folder; what was there is replaced at the end."""
     started = time.monotonic()
-    try:
+    with write_errors(options.out, "choose another folder with --out"):
         partial = new_folder(options.target)
-    except OSError as error:
-        raise DataError(
-            f"{options.out}: cannot be written ({error.strerror}); choose another folder with --out"
-        ) from error
     try:
         report = _preprocess_into(partial, options)
-        report = report.finished(request, time.monotonic() - started)
-        report.save(partial)
-        _replace(partial, options.target)
+        report = replace(report, request=request, seconds=round(time.monotonic() - started, 1))
+        write_text(partial / REPORT_NAME, json.dumps(asdict(report), indent=1))
+        try:
+            replace_folder(partial, options.target)
+        except OSError as error:
+            raise DataError(f"{options.target}: cannot be replaced ({error.strerror})") from error
     finally:
         discard_new(partial)
     return report
@@ -96,14 +79,20 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
         for index, path in enumerate(options.videos):
             cache = stack.enter_context(FrameCache(folder / f"frames-{index}.raw", options.size))
             detector.reset()
-            videos.append(analyse_video(path, cache, detector, matting, crop=crop, fps=options.fps))
+            videos.append(analyse_video(path, cache, detector.detect, matting, crop=crop, fps=options.fps))
         observations = _observations(videos)
         # The fit sees the written images; the option is in pixels of the video.
         focal = options.focal * videos[0].scale if options.focal else None
-        features = _skull_tracker(videos, observations)
+        frames = CachedFrames(videos)
+        features = skull_tracker(
+            lambda index: cv2.cvtColor(frames[index].image, cv2.COLOR_RGB2GRAY),
+            lambda index: frames[index].semantic,
+            observations.landmarks,
+            observations.video,
+        )
         result = fit_head(observations, assets, embedding, focal=focal, features=features)
         check_fit(result, observations)
-        _check_valid(videos, result)
+        _check_valid(videos, observations, result)
         n_written = write_recordings(folder / options.subject, videos, observations, result)
         write_overlay(folder / "overlay.mp4", videos, observations, result, assets, options.fps)
     return PreprocessReport.of(videos, observations, result, n_written, options.focal is None)
@@ -127,32 +116,12 @@ def _observations(videos: list[AnalysedVideo]) -> Observations:
     )
 
 
-def _skull_tracker(videos: list[AnalysedVideo], observations: Observations) -> FeatureTracker:
-    """A tracker of features of the skull in the cached frames."""
-    frames = CachedFrames(videos)
-    return skull_tracker(
-        lambda index: cv2.cvtColor(frames[index].image, cv2.COLOR_RGB2GRAY),
-        lambda index: frames[index].semantic,
-        observations.landmarks,
-        observations.video,
-    )
-
-
-def _check_valid(videos: list[AnalysedVideo], result: TrackingResult) -> None:
+def _check_valid(videos: list[AnalysedVideo], observations: Observations, result: TrackingResult) -> None:
     """Raise where a good part of a recording could not be fitted."""
-    start = 0
-    for video in videos:
-        valid = result.valid[start : start + len(video.time)]
-        start += len(video.time)
+    for k, video in enumerate(videos):
+        valid = result.valid[observations.video == k]
         if valid.mean() < 0.5:
             raise DataError(
                 f"{video.path}: the fit is off by more than {100 * MAX_ERROR:.0f} % of the face's height in "
                 f"{(~valid).sum()} of {len(valid)} frames; try --crop x,y,side or --focal PX"
             )
-
-
-def _replace(partial: Path, target: Path) -> None:
-    try:
-        replace_folder(partial, target)
-    except OSError as error:
-        raise DataError(f"{target}: cannot be replaced ({error.strerror})") from error

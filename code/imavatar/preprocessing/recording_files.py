@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int, UInt8
 
 from imavatar.anatomy import HEAD_SCALE
+from imavatar.data.drawing import draw_mesh
 from imavatar.data.subject_writer import SubjectWriter, TrackedFrame
 from imavatar.data.video_file import write_video
 from imavatar.head.assets import HeadAssets
@@ -15,13 +17,16 @@ from imavatar.head.flame import Flame
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames
 from imavatar.preprocessing.landmarks import PIXEL_CENTRE
-from imavatar.preprocessing.overlay import overlay_frame
 from imavatar.preprocessing.tracking import TrackingResult
 from imavatar.progress import track
 from imavatar.types import HeadParameters
 
 TEST_SHARE = 0.2
 """The last part of a single video, kept for evaluation."""
+DETECTED = np.array([255, 40, 40])
+FITTED = np.array([40, 230, 40])
+MESH_SIZE = 256
+"""Pixels at most at which the mesh is rasterised."""
 
 
 def plan_sub_dirs(
@@ -30,10 +35,7 @@ def plan_sub_dirs(
     """Names of the folders and the indices of the frames that go into each, in order.
 
     Of one video the first part becomes `train` and the last TEST_SHARE `test`; of several each becomes its own folder.
-
-    Args:
-        video_of_frame: of each frame the index of its video.
-        valid: which frames are written.
+    Frames that are not valid are left out.
     """
     index = np.flatnonzero(valid)
     if len(videos) == 1:
@@ -43,14 +45,9 @@ def plan_sub_dirs(
 
 
 def file_intrinsics(focal: float, observations: Observations) -> Float[np.ndarray, " 4"]:
-    """fx, fy, cx, cy in units of the image size, for pixels at integer coordinates; fx is negative.
-
-    Args:
-        focal: in pixels of the observed images.
-    """
-    size = observations.size[1]
+    """fx (negative), fy, cx, cy in units of the image size, for pixels at integer coordinates; `focal` is in pixels."""
     cx, cy = observations.centre
-    return np.array([-focal, focal, cx - PIXEL_CENTRE, cy - PIXEL_CENTRE]) / size
+    return np.array([-focal, focal, cx - PIXEL_CENTRE, cy - PIXEL_CENTRE]) / observations.size[1]
 
 
 def to_file_range(points: Float[np.ndarray, "k 2"], size: int) -> Float[np.ndarray, "k 2"]:
@@ -102,10 +99,7 @@ def write_overlay(
     assets: HeadAssets,
     fps: float | None,
 ) -> None:
-    """A video of all fitted frames with mesh and landmarks drawn over them.
-
-    Args:
-        fps: frames a second; None: 25.
+    """A video of all fitted frames with mesh and landmarks drawn over them; where `fps` is None, 25 a second.
 
     Raises:
         DataError: it cannot be written.
@@ -115,14 +109,11 @@ def write_overlay(
         cached = CachedFrames(videos)
         flame = Flame(assets, torch.as_tensor(result.shape))
         for index, video in enumerate(track(observations.video, "frames of the overlay drawn")):
-            head = HeadParameters(
-                torch.as_tensor(result.expression[index : index + 1]),
-                torch.as_tensor(result.pose[index : index + 1]),
-            )
+            row = slice(index, index + 1)
+            head = HeadParameters(torch.as_tensor(result.expression[row]), torch.as_tensor(result.pose[row]))
             with torch.no_grad():
                 vertices = flame.vertices(head)[0].double().numpy() + result.translation[index]
-            name = videos[video].path.stem
-            label = f"{name} {observations.time[index]}: {100 * result.relative_error[index]:.1f} %"
+            label = f"{videos[video].path.stem} {observations.time[index]}: {100 * result.relative_error[index]:.1f} %"
             yield overlay_frame(
                 cached[index].image,
                 vertices / HEAD_SCALE,
@@ -134,3 +125,46 @@ def write_overlay(
             )
 
     write_video(path, frames(), fps=fps or 25.0)
+
+
+def overlay_frame(
+    image: UInt8[np.ndarray, "h w 3"],
+    camera_vertices: Float[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+    intrinsics: tuple[float, float, float],
+    detected: Float[np.ndarray, "d 2"],
+    fitted: Float[np.ndarray, "l 2"],
+    label: str,
+) -> UInt8[np.ndarray, "h w2 3"]:
+    """The image, and beside it the same with mesh, detections (red), fitted landmarks (green) and a label.
+
+    Args:
+        camera_vertices: posed vertices in the camera's frame, looking along -z with y up.
+        intrinsics: focal length and principal point in continuous pixels of the image.
+        detected, fitted: continuous pixels.
+    """
+    focal, *centre = intrinsics
+    depth = np.maximum(-camera_vertices[:, 2:], 1e-6)
+    pixels = np.array(centre) + focal * camera_vertices[:, :2] * [1, -1] / depth - 0.5
+    drawn = draw_mesh(image, camera_vertices, pixels, faces, largest=MESH_SIZE, cull=True)
+    draw_points(drawn, detected, DETECTED)
+    draw_points(drawn, fitted, FITTED)
+    picture = np.concatenate([image, drawn], axis=1)
+    scale = max(image.shape[0] / 1000, 0.35)
+    for shift, tint in ((1, (0, 0, 0)), (0, (255, 255, 255))):
+        place = (8 + shift, round(35 * scale) + 4 + shift)
+        cv2.putText(picture, label, place, cv2.FONT_HERSHEY_SIMPLEX, scale, tint, 1, cv2.LINE_AA)
+    return picture
+
+
+def draw_points(
+    image: UInt8[np.ndarray, "h w 3"], points: Float[np.ndarray, "n 2"], colour: Int[np.ndarray, "3"]
+) -> None:
+    """Small squares at continuous pixels, drawn into the image; points outside are left out."""
+    height, width = image.shape[:2]
+    reach = np.arange(2 if max(height, width) >= 384 else 1)
+    du, dv = (grid.ravel() for grid in np.meshgrid(reach, reach))
+    u = np.floor(points[:, :1]).astype(int) + du
+    v = np.floor(points[:, 1:]).astype(int) + dv
+    inside = (u >= 0) & (u < width) & (v >= 0) & (v < height)
+    image[v[inside], u[inside]] = colour

@@ -1,19 +1,20 @@
 """What preprocessing did: written beside the recordings, and compared with the next request."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field, replace
+import logging
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from imavatar.data.subject import read_json
+from imavatar.assets.wholeness import sha256_of_file
+from imavatar.data.json_values import read_json
 from imavatar.errors import DataError
-from imavatar.files.atomic import write_text
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo
 from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.tracking import TrackingResult
+
+logger = logging.getLogger(__name__)
 
 REPORT_NAME = "report.json"
 FORMAT = 4
@@ -55,8 +56,7 @@ class PreprocessReport:
             for number in video.without_face
         ]
         for index in np.flatnonzero(~result.valid):
-            share = 100 * result.relative_error[index]
-            reason = f"landmark error {share:.1f} % of the face's height"
+            reason = f"landmark error {100 * result.relative_error[index]:.1f} % of the face's height"
             name = videos[observations.video[index]].path.name
             left_out.append({"video": name, "frame": int(observations.time[index]), "reason": reason})
         return cls(
@@ -70,18 +70,9 @@ class PreprocessReport:
             focal_estimated=focal_estimated,
         )
 
-    def finished(self, request: dict, seconds: float) -> "PreprocessReport":
-        """The same with what was asked for and how long it took."""
-        return replace(self, request=request, seconds=round(seconds, 1))
-
-    def save(self, folder: Path) -> None:
-        """Write the report into a folder."""
-        write_text(folder / REPORT_NAME, json.dumps(asdict(self), indent=1))
-
     def summary(self) -> str:
         """A few lines for the terminal."""
-        share = 100 * self.frames_tracked / max(self.frames_read, 1)
-        errors = self.errors
+        errors, share = self.errors, 100 * self.frames_tracked / max(self.frames_read, 1)
         lines = [
             f"tracked {self.frames_tracked} of {self.frames_read} frames ({share:.1f} %)",
             f"landmark error {errors['error_px']:.2f} px, {100 * errors['error_share']:.2f} % of the face's height "
@@ -124,28 +115,20 @@ def existing_report(target: Path, request: dict, overwrite: bool) -> PreprocessR
     if path.is_file():
         tree = read_json(path)
         if isinstance(tree, dict) and tree.get("request") == request:
-            return _parse_report(tree, path)
+            logger.info("%s: already made from the same videos with the same options", target)
+            try:
+                return PreprocessReport(**tree)
+            except TypeError as error:
+                raise DataError(f"{path}: is not a report of this version ({error}); use --overwrite") from error
     raise DataError(
         f"{target}: exists already, made from another video, with other options or by another version; "
         "choose another --subject or --out, or replace it with --overwrite"
     )
 
 
-def _parse_report(tree: dict, path: Path) -> PreprocessReport:
-    """A report from its JSON tree."""
-    try:
-        return PreprocessReport(**tree)
-    except TypeError as error:
-        raise DataError(f"{path}: is not a report of this version ({error}); use --overwrite") from error
-
-
 def _fingerprint(path: Path) -> dict:
     """A video's name, size and content hash."""
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
+        return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of_file(path)}
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    return {"name": path.name, "bytes": path.stat().st_size, "sha256": digest.hexdigest()}

@@ -10,33 +10,21 @@ import cv2
 import numpy as np
 from jaxtyping import Bool, Float, Real, UInt8
 
-from imavatar.head.mesh_points import (
-    FACE_OVAL,
-    LEFT_BROW,
-    LEFT_EYE,
-    LIPS_INNER,
-    LOWER_LIP_INNER,
-    LOWER_LIP_OUTER,
-    RIGHT_BROW,
-    RIGHT_EYE,
-    UPPER_LIP_INNER,
-    UPPER_LIP_OUTER,
-)
-from imavatar.preprocessing.landmarks import FaceLandmarks
+from imavatar.anatomy import ParsingLabel
+from imavatar.head import mesh_points
+from imavatar.preprocessing.landmarks import FaceLandmarks, Image
 from imavatar.preprocessing.matting import PERSON_ALPHA
 
-Image: TypeAlias = UInt8[np.ndarray, "h w 3"]
 Mask: TypeAlias = Bool[np.ndarray, "h w"]
 
-SKIN, MOUTH, UPPER_LIP, LOWER_LIP, NECK, CLOTH, HAIR = 1, 11, 12, 13, 14, 16, 17
 LOOPS = (
-    (2, LEFT_BROW),
-    (3, RIGHT_BROW),
-    (4, LEFT_EYE),
-    (5, RIGHT_EYE),
-    (UPPER_LIP, (*UPPER_LIP_OUTER, *reversed(UPPER_LIP_INNER))),
-    (LOWER_LIP, (*LOWER_LIP_OUTER, *reversed(LOWER_LIP_INNER))),
-    (MOUTH, LIPS_INNER),
+    (ParsingLabel.LEFT_BROW, mesh_points.LEFT_BROW),
+    (ParsingLabel.RIGHT_BROW, mesh_points.RIGHT_BROW),
+    (ParsingLabel.LEFT_EYE, mesh_points.LEFT_EYE),
+    (ParsingLabel.RIGHT_EYE, mesh_points.RIGHT_EYE),
+    (ParsingLabel.UPPER_LIP, (*mesh_points.UPPER_LIP_OUTER, *reversed(mesh_points.UPPER_LIP_INNER))),
+    (ParsingLabel.LOWER_LIP, (*mesh_points.LOWER_LIP_OUTER, *reversed(mesh_points.LOWER_LIP_INNER))),
+    (ParsingLabel.MOUTH_INTERIOR, mesh_points.LIPS_INNER),
 )
 """Labels and closed loops of landmarks, painted in this order."""
 
@@ -54,30 +42,24 @@ FOREHEAD_DISTANCE = 1.5
 
 
 def label_semantics(
-    alpha: Float[np.ndarray, "h w"],
-    face: FaceLandmarks,
-    rgb: Image | None = None,
+    alpha: Float[np.ndarray, "h w"], face: FaceLandmarks, rgb: Image | None = None
 ) -> UInt8[np.ndarray, "h w"]:
-    """Face-parsing labels of the person's pixels; 0 elsewhere.
-
-    Args:
-        rgb: the image; without it the skin of the neck is told by place alone.
-    """
+    """Face-parsing labels of the person's pixels; 0 elsewhere. Without `rgb` the neck's skin is told by place alone."""
     height, width = alpha.shape
     labels = np.zeros((height, width), dtype=np.uint8)
     person = alpha > PERSON_ALPHA
     rows = np.arange(height)[:, None]
     chin, top = face.points[CHIN], face.points[FOREHEAD]
     size = float(np.linalg.norm(chin - top))
-    labels[person] = HAIR
-    labels[person & (rows > chin[1])] = CLOTH
-    outline = fill(face.points[list(FACE_OVAL)], height, width)
+    labels[person] = ParsingLabel.HAIR
+    labels[person & (rows > chin[1])] = ParsingLabel.CLOTH
+    outline = fill(face.points[list(mesh_points.FACE_OVAL)], height, width)
     neck = _neck(face, outline, size, rgb)
-    labels[person & neck] = NECK
-    labels[person & outline] = SKIN
+    labels[person & neck] = ParsingLabel.NECK
+    labels[person & outline] = ParsingLabel.SKIN
     if rgb is not None:
-        labels[_hanging_hair(labels, rgb)] = HAIR
-        labels[person & _forehead(face, outline, size, rgb)] = SKIN
+        labels[_hanging_hair(labels, rgb)] = ParsingLabel.HAIR
+        labels[person & _forehead(face, outline, size, rgb)] = ParsingLabel.SKIN
     for label, loop in LOOPS:
         labels[person & fill(face.points[list(loop)], height, width)] = label
     return labels
@@ -95,7 +77,7 @@ def _neck(face: FaceLandmarks, outline: Mask, size: float, rgb: Image | None) ->
     """Below the jaw, within the face's width, not farther than a neck; where it looks like skin."""
     height, width = outline.shape
     columns, rows = np.arange(width)[None, :], np.arange(height)[:, None]
-    jaw = face.points[list(FACE_OVAL)]
+    jaw = face.points[list(mesh_points.FACE_OVAL)]
     chin = face.points[CHIN]
     low, high = jaw[:, 0].min(), jaw[:, 0].max()
     middle = (jaw[:, 1].min() + chin[1]) / 2
@@ -123,13 +105,13 @@ def _forehead(face: FaceLandmarks, outline: Mask, size: float, rgb: Image) -> Ma
 
 def _hanging_hair(labels: UInt8[np.ndarray, "h w"], rgb: Image) -> Mask:
     """Below the chin: what looks like the hair above it and hangs together with that."""
-    hair = labels == HAIR
-    similar = hair | ((labels == CLOTH) & _looks_like(rgb, hair, HAIR_DISTANCE))
+    hair = labels == ParsingLabel.HAIR
+    similar = hair | ((labels == ParsingLabel.CLOTH) & _looks_like(rgb, hair, HAIR_DISTANCE))
     opened = cv2.morphologyEx(similar.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))
     opened = cv2.morphologyEx(opened, cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
     _, part = cv2.connectedComponents(opened)
     joined = np.unique(part[hair & (opened == 1)])
-    return (labels == CLOTH) & np.isin(part, joined[joined > 0])
+    return (labels == ParsingLabel.CLOTH) & np.isin(part, joined[joined > 0])
 
 
 def _looks_like(rgb: Image, sample: Mask, distance: float = SKIN_DISTANCE) -> Mask:

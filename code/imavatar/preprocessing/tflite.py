@@ -1,7 +1,6 @@
 """TensorFlow Lite models on LiteRT."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -9,21 +8,31 @@ from jaxtyping import Float
 from imavatar.errors import AssetError
 from imavatar.paths import command
 
+N_THREADS = 2
+NO_LITERT = "the face models need LiteRT, which is not installed; run: pip install -e .[preprocess]"
+FETCH_AGAIN = f"delete it and run: {command('fetch_assets')}"
+
 
 class TfliteModel:
     """One model of any number of inputs and outputs; their leading dimensions of one are left out.
 
-    Args:
-        path: of the file that the model is from.
-        content: what to read instead of the file, which is then named in messages only.
+    It is in the file, or with `content` in these bytes: the file is then named in messages only.
 
     Raises:
         AssetError: LiteRT is not installed, or this is not a model.
     """
 
-    def __init__(self, path: Path, content: bytes | None = None, *, n_threads: int = 2):
+    def __init__(self, path: Path, content: bytes | None = None):
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise AssetError(NO_LITERT) from error
         source = {"model_path": str(path)} if content is None else {"model_content": content}
-        self._interpreter = _load(path, n_threads, **source)
+        try:
+            self._interpreter = Interpreter(num_threads=N_THREADS, **source)
+            self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise AssetError(f"{path} is not a model that LiteRT can read; {FETCH_AGAIN}") from error
         self._inputs = self._interpreter.get_input_details()
         self._outputs = self._interpreter.get_output_details()
 
@@ -38,21 +47,3 @@ class TfliteModel:
             self._interpreter.set_tensor(tensor["index"], value[None].astype(np.float32))
         self._interpreter.invoke()
         return [self._interpreter.get_tensor(output["index"])[0].copy() for output in self._outputs]
-
-
-def _load(path: Path, n_threads: int, **source: str | bytes) -> Any:
-    """An interpreter that is ready to run."""
-    try:
-        from ai_edge_litert.interpreter import Interpreter
-    except ImportError as error:
-        raise AssetError(
-            "the face models need LiteRT, which is not installed; run: pip install -e .[preprocess]"
-        ) from error
-    try:
-        interpreter = Interpreter(num_threads=n_threads, **source)
-        interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise AssetError(
-            f"{path} is not a model that LiteRT can read; delete it and run: {command('fetch_assets')}"
-        ) from error
-    return interpreter

@@ -14,8 +14,7 @@ from imavatar.errors import DataError
 from imavatar.head.assets import OPEN_HEAD_FILE, load_head
 from imavatar.head.landmarks import embedding_path, load_embedding
 from imavatar.preprocessing.detectors import landmarker, observe
-from imavatar.preprocessing.feature_tracks import FeatureTracker, skull_tracker
-from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.feature_tracks import skull_tracker
 from imavatar.preprocessing.frame_analysis import MIN_FRAMES
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.recording_files import file_intrinsics, tracked_frame
@@ -78,19 +77,21 @@ def _track(folder: Path, sub_dirs: list[str], json_name: str, head_path: Path) -
         raise DataError(f"{folder}: a face was found in {len(shown)} of {len(frames)} frames; {MIN_FRAMES} are needed")
     height, width = read_grey(frames[0][1].mask_path, "mask").shape
     observations = observe(faces, [frames[k][0] for k in shown], shown, (height, width))
-    features = _skull_tracker([frames[k][1] for k in shown], observations)
+    records = [frames[k][1] for k in shown]
+    features = skull_tracker(
+        lambda index: read_grey(records[index].image_path, "image"),
+        lambda index: read_grey(records[index].semantic_path, "semantic map"),
+        observations.landmarks,
+        observations.video,
+    )
     result = fit_head(observations, assets, embedding, features=features)
     check_fit(result, observations)
     written = {}
     for number, sub_dir in enumerate(sub_dirs):
         rows = np.flatnonzero((observations.video == number) & result.valid).tolist()
-        if len(rows) == 0:
+        if not rows:
             raise DataError(f"{folder / sub_dir}: no frame could be fitted")
-        names = [frames[shown[row]][1].name for row in rows]
-        entries = [
-            frame_entry(name, tracked_frame(int(row), observations, result))
-            for name, row in zip(names, rows, strict=True)
-        ]
+        entries = [frame_entry(records[row].name, tracked_frame(row, observations, result)) for row in rows]
         intrinsics = file_intrinsics(result.focal, observations)
         write_recording(folder / sub_dir / json_name, entries, intrinsics, result.shape)
         written[sub_dir] = len(rows)
@@ -123,13 +124,3 @@ def _detect(frames: list[tuple[int, FrameRecord]]) -> tuple[list[int], list[Face
             shown.append(k)
             faces.append(found)
     return shown, faces
-
-
-def _skull_tracker(records: list[FrameRecord], observations: Observations) -> FeatureTracker:
-    """A tracker of features of the skull in the recordings' images."""
-    return skull_tracker(
-        lambda index: read_grey(records[index].image_path, "image"),
-        lambda index: read_grey(records[index].semantic_path, "semantic map"),
-        observations.landmarks,
-        observations.video,
-    )

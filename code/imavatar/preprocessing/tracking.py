@@ -2,7 +2,7 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,7 @@ from imavatar.head.landmarks import N_LANDMARKS, LandmarkEmbedding
 from imavatar.head.mesh_points import FACE_OVAL, IBUG_FROM_MESH
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
-from imavatar.preprocessing.fit_problem import FitProblem, FitWeights, Observations, Unknowns
+from imavatar.preprocessing.fit_problem import FitProblem, Observations, Unknowns
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.progress import progress_bar
@@ -92,7 +92,6 @@ def fit_head(
     embedding: LandmarkEmbedding,
     *,
     focal: float | None = None,
-    weights: FitWeights | None = None,
     features: FeatureTracker | None = None,
 ) -> TrackingResult:
     """Fit the head model to the detections of one subject, all frames of all recordings at once.
@@ -101,22 +100,16 @@ def fit_head(
         focal: focal length in pixels of the observed images; estimated where it is None.
         features: follows features of the skull through the frames; without it landmarks alone place the head.
     """
-    weights = weights or FitWeights()
-    width = observations.size[1]
-    start = DEFAULT_FOCAL if focal is None else focal / width
-    landmark_weight = np.ones(N_LANDMARKS)
-    landmark_weight[list(FACE_OVAL)] = weights.oval
-    model = LandmarkModel(assets, embedding)
-    problem = FitProblem(model, observations, landmark_weight, start, weights)
-    unknowns = initial_unknowns(problem, observations, landmark_weight, start)
-    fixed = set() if focal is None else {"log_focal"}
-    everything = [name for name in LEARNING_RATES if name not in fixed]
+    start = DEFAULT_FOCAL if focal is None else focal / observations.size[1]
+    problem = FitProblem(LandmarkModel(assets, embedding), observations, start)
+    unknowns = initial_unknowns(problem, observations)
+    everything = [name for name in LEARNING_RATES if focal is None or name != "log_focal"]
     tracks = None if features is None else features.follow()
-    rounds = [ALL_STEPS] if tracks is None or not len(tracks) else [ALL_STEPS] + [LOOP_STEPS] * LOOP_CLOSURES
+    rounds = [ALL_STEPS] + [LOOP_STEPS] * LOOP_CLOSURES if tracks else [ALL_STEPS]
     with _one_thread(), progress_bar("steps of the head's fit", RIGID_STEPS + sum(rounds)) as bar:
         unknowns = _minimise(problem, unknowns, RIGID, RIGID_STEPS, bar.update)
         for number, steps in enumerate(rounds):
-            if len(rounds) > 1:
+            if tracks:
                 seen = tracks if number == 0 else _close_loops(features, tracks, problem, unknowns)
                 problem.tracks = FeatureReprojection(seen, problem.points)
                 if number == 0:
@@ -131,7 +124,7 @@ def _close_loops(
 ) -> FeatureTracks:
     """The tracks with sightings where the fit so far expects them."""
     head = problem.head_motion(unknowns)
-    focal = unknowns.log_focal.exp() * problem.width
+    focal = problem.focal(unknowns)
 
     def predict(frame: int, rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k 2"]:
         track = torch.as_tensor(rows)
@@ -154,9 +147,8 @@ def check_fit(result: TrackingResult, observations: Observations) -> None:
     error, height = float(result.error.mean()), float(result.face_height.mean())
     if not np.isfinite(error) or error > MAX_ERROR * height:
         raise DataError(
-            f"the head model does not fit the face: mean landmark error {error:.1f} pixels, "
-            f"{100 * error / height:.1f} % of the face's height of {height:.0f} pixels; "
-            f"at most {100 * MAX_ERROR:.0f} % is accepted. {advice}"
+            f"the head model does not fit the face: mean landmark error {error:.1f} pixels, {100 * error / height:.1f} "
+            f"% of the face's height of {height:.0f} pixels; at most {100 * MAX_ERROR:.0f} % is accepted. {advice}"
         )
     rows, columns = observations.size
     centre = result.landmarks.mean(axis=1)
@@ -180,17 +172,9 @@ def _one_thread() -> Iterator[None]:
 
 
 def _minimise(
-    problem: FitProblem,
-    unknowns: Unknowns,
-    names: tuple[str, ...] | list[str],
-    steps: int,
-    stepped: Callable[[], object],
+    problem: FitProblem, unknowns: Unknowns, names: Sequence[str], steps: int, stepped: Callable[[], object]
 ) -> Unknowns:
-    """Adam with a learning rate that falls to a tenth; only the named unknowns move.
-
-    Args:
-        stepped: called after every step.
-    """
+    """Adam with a learning rate that falls to a tenth; only the named unknowns move."""
     moving = {n: getattr(unknowns, n).detach().clone().requires_grad_(True) for n in names}
     unknowns = replace(unknowns, **moving)
     optimiser = torch.optim.Adam([{"params": [moving[n]], "lr": LEARNING_RATES[n]} for n in names])
@@ -206,17 +190,16 @@ def _minimise(
     return replace(unknowns, **{name: value.detach() for name, value in moving.items()})
 
 
+@torch.no_grad()
 def _result(problem: FitProblem, unknowns: Unknowns, observations: Observations) -> TrackingResult:
     """The optimised unknowns as arrays."""
-    with torch.no_grad():
-        projected = problem.project(unknowns).double().numpy()
-        pose, translation = unknowns.pose(problem.video), unknowns.translation()
+    projected = problem.project(unknowns).double().numpy()
     landmarks = projected[:, :N_LANDMARKS]
     return TrackingResult(
         shape=unknowns.shape.numpy(),
         expression=unknowns.expression.numpy(),
-        pose=pose.numpy(),
-        translation=translation.numpy(),
+        pose=unknowns.pose(problem.video).numpy(),
+        translation=unknowns.translation().numpy(),
         focal=float(unknowns.log_focal.exp()) * observations.size[1],
         landmarks=landmarks,
         keypoints=np.concatenate([landmarks[:, list(IBUG_FROM_MESH)], projected[:, N_LANDMARKS:]], axis=1),

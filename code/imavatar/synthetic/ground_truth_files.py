@@ -11,9 +11,8 @@ import numpy as np
 import torch
 
 from imavatar.anatomy import HEAD_SCALE, Joint, pose_slice
-from imavatar.data.array_file import write_arrays
 from imavatar.errors import DataError
-from imavatar.files.atomic import write_text
+from imavatar.files.atomic import write_arrays, write_text
 from imavatar.head.assets import HeadAssets
 from imavatar.synthetic.makehuman_person import vertex_error
 from imavatar.synthetic.people import Person

@@ -10,8 +10,8 @@ from imavatar import build
 from imavatar.anatomy import Joint, SemanticClass, pose_slice
 from imavatar.baselines.names import IMAVATAR
 from imavatar.config import Config, load_config
+from imavatar.data.images import N_CLASSES
 from imavatar.data.sampling import generator_for, sample_pixels
-from imavatar.data.semantics import N_CLASSES
 from imavatar.errors import ConfigError
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
@@ -19,6 +19,7 @@ from imavatar.numerics.rasterize import rasterize
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.camera import project, view_depth
 from imavatar.training.frame_parameters import FrameParameters, OptimisedInputs
+from imavatar.training.learning_rates import parameter_groups
 from imavatar.training.objective import Objective
 from imavatar.training.step import Run
 from imavatar.training.warm_start import warm_start
@@ -171,7 +172,7 @@ def _moving_vertices(flame: Flame) -> Tensor:
 
 
 def _run(config: Config, avatar: Avatar, flame: Flame, frames: FrameParameters) -> Run:
-    groups = build.build_parameter_groups(config, avatar)
+    groups = parameter_groups(avatar, config.train.learning_rate, config.train.learning_rates)
     rate = config.train.learning_rate_cam
     return Run(
         avatar=avatar,

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
+from imavatar.data.ground_truth import NORMALS, read_normals
 from imavatar.data.images import read_colour, read_grey
-from imavatar.data.normals import NORMALS, decode_normals, read_normals_file
 from imavatar.rendering.image_export import normal_bytes
 from imavatar_lab.reproduce.figures import Grid
 from imavatar_lab.reproduce.plan import EXTRAPOLATION, INTERPOLATION, METHODS, VIEWS, Budget, Paths
@@ -39,7 +39,7 @@ class Pictures:
         path = self.recordings / sequence / NORMALS / f"{frame}.png"
         if not path.is_file():
             return None
-        normals = torch.from_numpy(decode_normals(read_normals_file(path)))
+        normals = torch.from_numpy(read_normals(path))
         return normal_bytes(normals, (normals.norm(dim=-1) > 0).float())
 
     def rendered(self, method: str, kind: str, sequence: str, frame: str) -> Image | None:

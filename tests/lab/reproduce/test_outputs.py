@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from imavatar.data.normals import NORMALS, encode_normals, write_normals_file
+from imavatar.data.ground_truth import NORMALS, write_normals
 from imavatar.errors import ImavatarError
 from imavatar.evaluation.protocols import PROTOCOLS as EVALUATED
 from imavatar.evaluation.scoring import FrameScores
@@ -40,7 +40,7 @@ def paths(tmp_path) -> Paths:
                 cv2.imwrite(str(recording / "mask" / f"{k}.png"), np.full((SIZE, SIZE), 255, np.uint8))
                 normals = np.zeros((SIZE, SIZE, 3), np.float32)
                 normals[..., 2] = 1
-                write_normals_file(recording / NORMALS / f"{k}.png", encode_normals(normals))
+                write_normals(recording / NORMALS / f"{k}.png", normals)
             for m, method in enumerate(("imavatar", "c_net")):
                 folder = paths.run(subject, method) / "eval" / sequence / f"epoch_{SMALL.epochs}"
                 for kind in ("rgb", "normal"):

@@ -11,8 +11,8 @@ import pytest
 
 from imavatar.errors import AssetError
 from imavatar.head.mesh_points import IBUG_FROM_MESH
-from imavatar.preprocessing import face_alignment_backend
-from imavatar.preprocessing.face_alignment_backend import WEIGHT_FILES, FaceAlignmentLandmarker
+from imavatar.preprocessing import detectors
+from imavatar.preprocessing.detectors import WEIGHT_FILES, FaceAlignmentLandmarker
 from imavatar.preprocessing.landmarks import FaceLandmarks
 
 
@@ -36,7 +36,7 @@ def package(network) -> types.ModuleType:
 
 @pytest.fixture(autouse=True)
 def mesh(monkeypatch):
-    monkeypatch.setattr(face_alignment_backend, "FaceLandmarker", Mesh)
+    monkeypatch.setattr(detectors, "FaceLandmarker", Mesh)
 
 
 def test_the_inner_points_are_the_networks_and_the_others_the_meshs(monkeypatch):
