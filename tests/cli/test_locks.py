@@ -37,6 +37,6 @@ def test_a_head_is_built_by_one_process_while_nothing_is_fetched(tmp_path, capsy
         (tmp_path / "open_head.npz").touch()
         assert "fetch_assets (process" in message_of("build_head", [], capsys)
         # Nothing is left to be built, and no lock needed.
-        (tmp_path / "open_head.landmarks_with_attention.npz").touch()
+        (tmp_path / "open_head.face_landmarker.npz").touch()
         imavatar.cli.build_head_main([])
     assert "landmarks: " in capsys.readouterr().out

@@ -63,7 +63,7 @@ def test_a_saved_embedding_reads_back_the_same(tmp_path, assets, embedding):
     found = load_embedding(path, assets)
     np.testing.assert_array_equal(found.faces, embedding.faces)
     np.testing.assert_array_equal(found.barycentric, embedding.barycentric)
-    assert [p.name for p in tmp_path.iterdir()] == ["some_head.landmarks_with_attention.npz"]
+    assert [p.name for p in tmp_path.iterdir()] == ["some_head.face_landmarker.npz"]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_saved_embedding_reads_back_the_same(tmp_path, assets, embedding):
     ],
 )
 def test_a_broken_embedding_is_refused_with_what_is_wrong(tmp_path, assets, embedding, change, message):
-    path = tmp_path / "head.landmarks_with_attention.npz"
+    path = tmp_path / "head.face_landmarker.npz"
     save_embedding(path, embedding, assets)
     with np.load(path) as arrays:
         content = dict(arrays)
@@ -85,7 +85,7 @@ def test_a_broken_embedding_is_refused_with_what_is_wrong(tmp_path, assets, embe
 
 
 def test_a_missing_a_cut_and_a_foreign_file_are_refused(tmp_path, assets, embedding):
-    path = tmp_path / "head.landmarks_with_attention.npz"
+    path = tmp_path / "head.face_landmarker.npz"
     with pytest.raises(AssetError, match="build_head"):
         load_embedding(path)
     save_embedding(path, embedding, assets)

