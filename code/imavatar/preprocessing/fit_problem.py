@@ -1,7 +1,7 @@
 """What the tracker minimises: unknowns of all frames of a subject, their projection, and the terms of the loss."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 from imavatar.anatomy import Joint
 from imavatar.head.landmarks import N_LANDMARKS
 from imavatar.head.mesh_points import FACE_OVAL
+from imavatar.preprocessing.eye_mouth_terms import EyeMouthTerms
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection, distances, to_pixels
 from imavatar.preprocessing.landmark_model import LandmarkModel
 
@@ -54,6 +55,7 @@ class Observations:
 class Unknowns:
     """What is optimised.
 
+    `lids` is how far the right and the left lid are closed, from 0 to 1, besides what `expression` does.
     `rotation` turns the whole body once per recording; the head moves by `neck`. `image_position` holds the head's
     position in the image (units of its width, y up) and the logarithm of the model units that the image's width covers
     at its depth: a change of the focal length then leaves the head where it appears and as large as it appears.
@@ -61,6 +63,7 @@ class Unknowns:
 
     shape: Float[Tensor, "100"]
     expression: Float[Tensor, "n 50"]
+    lids: Float[Tensor, "n 2"]
     rotation: Float[Tensor, "videos 3"]
     neck: Float[Tensor, "n 3"]
     jaw: Float[Tensor, "n 3"]
@@ -95,9 +98,14 @@ class FitWeights:
     jaw_closed: float = 20.0
     gaze: float = 0.3
     gaze_apart: float = 30.0
+    lids: float = 0.02
+    lid_aperture: float = 0.3
+    lip_aperture: float = 0.3
+    iris_place: float = 0.3
     smooth_expression: float = 0.02
-    smooth_rotation: float = 100.0
-    smooth_jaw: float = 20.0
+    smooth_rotation: float = 10.0
+    smooth_jaw: float = 2.0
+    smooth_gaze: float = 1.0
     smooth_translation: float = 500.0
     still_translation: float = 1.0
     tracks: float = 1.0
@@ -121,6 +129,9 @@ class FitProblem:
         self.centre, self.face_height = tensor(observations.centre), tensor(observations.face_height)
         self.points = tensor(np.concatenate([observations.landmarks, observations.irises], axis=1))
         self.point_weight = tensor(np.concatenate([landmark, iris], axis=1))
+        self.eyes_and_mouth = EyeMouthTerms(
+            self.points, tensor(observations.iris_weight), RESIDUAL_UNIT * self.face_height
+        )
         self.video = torch.as_tensor(observations.video)
         self.triples = torch.as_tensor(_consecutive_triples(observations))
         self.prior_log_focal = float(np.log(prior_focal))
@@ -130,28 +141,44 @@ class FitProblem:
         """Focal length, pixels."""
         return unknowns.log_focal.exp() * self.width
 
+    def expression(self, unknowns: Unknowns) -> Float[Tensor, "n 50"]:
+        """Coefficients of the frames' expressions, the lids among them."""
+        return unknowns.expression + unknowns.lids @ self.model.lid_units
+
     def project(self, unknowns: Unknowns) -> Float[Tensor, "n 470 2"]:
         """Landmarks and pupils in continuous pixels."""
-        points = self.model(unknowns.shape, unknowns.expression, unknowns.pose(self.video))
+        points = self.model(unknowns.shape, self.expression(unknowns), unknowns.pose(self.video))
         points = points + unknowns.translation()[:, None]
         return to_pixels(points, self.focal(unknowns), self.centre)
 
     def residuals(self, unknowns: Unknowns) -> Float[Tensor, "n 470"]:
         """Distances from the detections in hundredths of the face's height."""
-        return distances(self.project(unknowns), self.points) / (RESIDUAL_UNIT * self.face_height)[:, None]
+        return self._residuals(self.project(unknowns))
+
+    def _residuals(self, projected: Float[Tensor, "n 470 2"]) -> Float[Tensor, "n 470"]:
+        return distances(projected, self.points) / (RESIDUAL_UNIT * self.face_height)[:, None]
 
     def loss(self, unknowns: Unknowns) -> Tensor:
         """Robust data term, priors and smoothness."""
-        distance = self.residuals(unknowns)
+        projected = self.project(unknowns)
+        distance = self._residuals(projected)
         robust = (1 + distance.square()).sqrt() - 1
         data = (self.point_weight * robust).sum() / self.point_weight.sum()
-        loss = data + self._priors(unknowns) + self._smoothness(unknowns)
+        loss = data + self._details(projected) + self._priors(unknowns) + self._smoothness(unknowns)
         return loss if self.tracks is None else loss + self._track_loss(unknowns)
+
+    def _details(self, projected: Float[Tensor, "n 470 2"]) -> Tensor:
+        w, terms = self.weights, self.eyes_and_mouth
+        return (
+            w.lid_aperture * terms.lids(projected)
+            + w.lip_aperture * terms.lips(projected)
+            + w.iris_place * terms.irises(projected)
+        )
 
     def head_motion(self, unknowns: Unknowns) -> Float[Tensor, "n 3 4"]:
         """From the head at rest to the camera."""
         pose = unknowns.pose(self.video)
-        motion = self.model.joint_motion(unknowns.shape, unknowns.expression, pose)[1][:, Joint.NECK, :3]
+        motion = self.model.joint_motion(unknowns.shape, self.expression(unknowns), pose)[1][:, Joint.NECK, :3]
         return torch.cat([motion[..., :3], motion[..., 3:] + unknowns.translation()[..., None]], dim=-1)
 
     def _track_loss(self, unknowns: Unknowns) -> Tensor:
@@ -170,6 +197,7 @@ class FitProblem:
         return (
             w.shape * unknowns.shape.square().mean()
             + w.expression * unknowns.expression.square().mean()
+            + w.lids * unknowns.lids.square().mean()
             + w.focal * focal.square() * RESIDUAL_UNIT
             + w.jaw_sideways * jaw[:, 1:].square().mean()
             + w.jaw_closed * torch.relu(-jaw[:, 0]).square().mean()
@@ -177,8 +205,15 @@ class FitProblem:
             + w.gaze_apart * (gaze[:, 0] - gaze[:, 1]).square().mean()
         )
 
+    def _seen_translation(self, unknowns: Unknowns) -> Float[Tensor, "n 3"]:
+        """The heads' translation by a camera of the prior's focal length: how much it shakes tells nothing of another
+        focal length, by which all depths would be multiplied.
+        """
+        like_prior = replace(unknowns, log_focal=unknowns.log_focal.new_tensor(self.prior_log_focal))
+        return like_prior.translation()
+
     def _smoothness(self, unknowns: Unknowns) -> Tensor:
-        w, translation = self.weights, unknowns.translation()
+        w, translation = self.weights, self._seen_translation(unknowns)
         shake = torch.zeros_like(translation).index_add(0, self.video, translation)
         count = torch.bincount(self.video, minlength=len(translation)).clamp(min=1)
         mean = (shake / count[:, None])[self.video]
@@ -187,7 +222,7 @@ class FitProblem:
             (w.smooth_expression, unknowns.expression),
             (w.smooth_rotation, unknowns.neck),
             (w.smooth_jaw, unknowns.jaw),
-            (w.smooth_rotation * 0.1, unknowns.gaze.flatten(start_dim=1)),
+            (w.smooth_gaze, unknowns.gaze.flatten(start_dim=1)),
             (w.smooth_translation, translation),
         ):
             before, now, after = values[self.triples].unbind(dim=1)

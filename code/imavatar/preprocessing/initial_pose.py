@@ -48,6 +48,7 @@ def initial_unknowns(problem: FitProblem, observations: Observations) -> Unknown
     return Unknowns(
         shape=like.new_zeros(N_SHAPE),
         expression=like.new_zeros(n, N_EXPRESSION),
+        lids=like.new_zeros(n, 2),
         rotation=like.new_tensor(Rotation.from_matrix(body).as_rotvec()),
         neck=like.new_tensor(Rotation.from_matrix(neck).as_rotvec()),
         jaw=like.new_zeros(n, 3),

@@ -12,6 +12,7 @@ from imavatar.head.assets import HeadAssets
 from imavatar.head.landmarks import LandmarkEmbedding, pupil_weights
 from imavatar.numerics.rotations import axis_angle_to_matrix
 from imavatar.numerics.skinning import kinematic_transforms
+from imavatar.preprocessing.lid_units import lid_units
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class LandmarkModel:
             directions = np.einsum("lk,lkxc->clx", share, basis[vertices])
             bases = np.split(directions.reshape(len(directions), -1), [N_SHAPE])
             self.shares.append(JointShare(torch.as_tensor(moved), *map(tensor, (share.sum(axis=1), base, *bases))))
+        self.lid_units = tensor(lid_units(assets, embedding))
         self.joint_base = tensor(assets.joint_regressor @ template)
         self.joint_basis = tensor(np.einsum("jv,vxc->cjx", assets.joint_regressor, offsets))
 

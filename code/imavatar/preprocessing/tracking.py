@@ -34,6 +34,7 @@ LOOP_CLOSURES, LOOP_STEPS = 2, 120
 LEARNING_RATES = {
     "shape": 0.05,
     "expression": 0.05,
+    "lids": 0.03,
     "rotation": 0.005,
     "neck": 0.005,
     "jaw": 0.01,
@@ -197,7 +198,7 @@ def _result(problem: FitProblem, unknowns: Unknowns, observations: Observations)
     landmarks = projected[:, :N_LANDMARKS]
     return TrackingResult(
         shape=unknowns.shape.numpy(),
-        expression=unknowns.expression.numpy(),
+        expression=problem.expression(unknowns).numpy(),
         pose=unknowns.pose(problem.video).numpy(),
         translation=unknowns.translation().numpy(),
         focal=float(unknowns.log_focal.exp()) * observations.size[1],
