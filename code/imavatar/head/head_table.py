@@ -49,10 +49,7 @@ class HeadTable:
             array = _dense(self.entries[key], shape)
         except WrongArrayError as error:
             raise self.error(key, str(error)) from error
-        fits = array.ndim == len(shape) and all(
-            size is None or size == found for size, found in zip(shape, array.shape, strict=True)
-        )
-        if not fits:
+        if array.ndim != len(shape) or any(size not in (None, n) for size, n in zip(shape, array.shape, strict=True)):
             raise self.error(key, f"has the shape {shape_text(array.shape)}, expected {shape_text(shape)}")
         return array
 
@@ -76,9 +73,6 @@ class HeadTable:
 
     def whole_numbers(self, key: str, shape: Shape, limits: tuple[int, int], noun: str) -> Int[np.ndarray, "..."]:
         """An entry of whole numbers within limits, both included, as int64; they may be stored as floats.
-
-        Args:
-            noun: what they number, for the message.
 
         Raises:
             AssetError: as `array`, or with anything else than such numbers.

@@ -138,8 +138,9 @@ def _in_modules(modules: tuple[str, ...], **stand_ins: type[StandIn]) -> dict[tu
     return {(module, name): stand_in for module in modules for name, stand_in in stand_ins.items()}
 
 
-def _sparse(layout: str, stand_in: type[StandIn]) -> dict[tuple[str, str], type[StandIn]]:
+def _sparse(stand_in: type[SparseMatrix]) -> dict[tuple[str, str], type[StandIn]]:
     """Both classes of a layout, where the versions of scipy have had them."""
+    layout = stand_in.layout
     modules = ("scipy.sparse", f"scipy.sparse.{layout}", f"scipy.sparse._{layout}")
     return _in_modules(modules, **{f"{layout}_matrix": stand_in, f"{layout}_array": stand_in})
 
@@ -148,9 +149,9 @@ STAND_INS: dict[tuple[str, str], type[StandIn]] = {
     **_in_modules(("numpy.core.multiarray", "numpy._core.multiarray"), _reconstruct=RebuiltArray, scalar=Scalar),
     **_in_modules(("numpy.core.numeric", "numpy._core.numeric"), _frombuffer=BufferArray),
     **_in_modules(("numpy",), ndarray=ArrayClass, dtype=ItemType),
-    **_sparse("csc", CscMatrix),
-    **_sparse("csr", CsrMatrix),
-    **_sparse("coo", CooMatrix),
+    **_sparse(CscMatrix),
+    **_sparse(CsrMatrix),
+    **_sparse(CooMatrix),
     **_in_modules(("chumpy", "chumpy.ch"), Ch=ChumpyArray),
     **_in_modules(("_codecs",), encode=EncodedText),
     **_in_modules(("copyreg", "copy_reg"), _reconstructor=Reconstructor),

@@ -24,6 +24,7 @@ ITEM_STATE_VERSION = 3
 SIZE_OF_NUMBERS = (-1, -1)
 """How a dtype of numbers gives its size and its alignment: by its name alone."""
 TEXT_FLAGS = 8
+NEVER_WRITTEN = "is an array in a form that numpy never wrote"
 CHARACTER_SIZE = 4
 
 
@@ -36,7 +37,9 @@ def array_of(value: Any) -> np.ndarray:
     if isinstance(value, np.ndarray):
         return value
     if isinstance(value, ChumpyArray):
-        value = _content(value)
+        if not isinstance(value.state, dict) or "x" not in value.state:
+            raise WrongArrayError("is a chumpy expression, expected an array")
+        value = value.state["x"]
     if isinstance(value, RebuiltArray):
         return _rebuilt(value)
     if isinstance(value, BufferArray):
@@ -47,19 +50,16 @@ def array_of(value: Any) -> np.ndarray:
     raise WrongArrayError(f"is {described(value)}, expected an array")
 
 
-def _content(value: ChumpyArray) -> Any:
-    if not isinstance(value.state, dict) or "x" not in value.state:
-        raise WrongArrayError("is a chumpy expression, expected an array")
-    return value.state["x"]
-
-
 def _rebuilt(value: RebuiltArray) -> np.ndarray:
     if value.arguments[:1] != (ArrayClass,):
         raise WrongArrayError("is an array of another class than numpy's own")
     version, shape, dtype, fortran, data = _parts(value.state, 5)
     if version != STATE_VERSION:
-        raise WrongArrayError("is an array in a form that numpy never wrote")
-    return array_from_bytes(_item_type(dtype), shape, _bytes_of(data), fortran=_flag(fortran))
+        raise WrongArrayError(NEVER_WRITTEN)
+    dtype, data = _item_type(dtype), _bytes_of(data)
+    if type(fortran) not in (bool, int):
+        raise WrongArrayError(NEVER_WRITTEN)
+    return array_from_bytes(dtype, shape, data, fortran=bool(fortran))
 
 
 def _from_buffer(value: BufferArray) -> np.ndarray:
@@ -93,14 +93,8 @@ def _item_type(value: Any) -> np.dtype:
 
 def _parts(value: Any, n: int) -> tuple:
     if not isinstance(value, tuple) or len(value) != n:
-        raise WrongArrayError("is an array in a form that numpy never wrote")
+        raise WrongArrayError(NEVER_WRITTEN)
     return value
-
-
-def _flag(value: Any) -> bool:
-    if type(value) not in (bool, int):
-        raise WrongArrayError("is an array in a form that numpy never wrote")
-    return bool(value)
 
 
 def _bytes_of(value: Any) -> bytes | bytearray:

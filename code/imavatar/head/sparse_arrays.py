@@ -32,9 +32,9 @@ def dense_from_sparse(matrix: SparseMatrix, shape: tuple[int, int]) -> np.ndarra
     if matrix.layout == "coo":
         return _from_coordinates(state, data, shape)
     indices, starts = _part(state, "indices", "iu"), _part(state, "indptr", "iu")
-    by_column = matrix.layout == "csc"
-    _check_starts(starts, n=shape[1] if by_column else shape[0], n_indices=len(indices))
-    _check_indices("indices", indices, n=shape[0] if by_column else shape[1], n_values=len(data))
+    n_starts, n = reversed(shape) if matrix.layout == "csc" else shape
+    _check_starts(starts, n=n_starts, n_indices=len(indices))
+    _check_indices("indices", indices, n=n, n_values=len(data))
     built = COMPRESSED[matrix.layout]((data, indices.astype(np.int64), starts.astype(np.int64)), shape=shape)
     built.check_format(full_check=True)
     return built.toarray()
@@ -78,9 +78,9 @@ def _check_starts(starts: np.ndarray, n: int, n_indices: int) -> None:
         raise WrongArrayError(
             f"is a sparse matrix whose indptr goes from {starts[0]} to {starts[-1]}, expected 0 to {n_indices}"
         )
-    if (starts[1:] < starts[:-1]).any():
-        place = int(np.argmax(starts[1:] < starts[:-1]))
-        raise WrongArrayError(f"is a sparse matrix whose indptr decreases after {starts[place]}")
+    decreasing = starts[:-1][starts[1:] < starts[:-1]]
+    if len(decreasing):
+        raise WrongArrayError(f"is a sparse matrix whose indptr decreases after {decreasing[0]}")
 
 
 def _check_indices(name: str, indices: np.ndarray, n: int, n_values: int) -> None:
