@@ -30,9 +30,7 @@ def eyeball_mesh(
 
 
 def eye_colour(
-    polar: Float[np.ndarray, " v"],
-    azimuth: Float[np.ndarray, " v"],
-    iris: tuple[float, float, float],
+    polar: Float[np.ndarray, " v"], azimuth: Float[np.ndarray, " v"], iris: tuple[float, float, float]
 ) -> Float[np.ndarray, "v 3"]:
     """Linear RGB of an eyeball's surface: white, reddish at the back, with iris, limbus and pupil."""
     white = np.tile([0.74, 0.71, 0.68], (len(polar), 1))

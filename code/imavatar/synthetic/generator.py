@@ -14,11 +14,10 @@ from imavatar.head.assets import find_head, load_head
 from imavatar.progress import progress_bar
 from imavatar.synthetic import sequences as motions
 from imavatar.synthetic.ground_truth_files import FIT_FILE, write_fit, write_truth
-from imavatar.synthetic.manifest import has_manifest, write_manifest
 from imavatar.synthetic.people import Person, SyntheticAssets, make_person, make_studio
 from imavatar.synthetic.recording import SequenceSpec, is_finished, record
 from imavatar.synthetic.renderer import VECTORISED, fastest_variant
-from imavatar.synthetic.settings import SubjectSettings
+from imavatar.synthetic.settings import SubjectSettings, has_manifest, write_manifest
 from imavatar.synthetic.studio import FrameSpec
 from imavatar.types import HeadParameters
 

@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 from jaxtyping import Float, Int
+from trimesh.util import append_faces
 
 from imavatar.synthetic.mesh_tools import unit
 
@@ -31,28 +32,18 @@ def glasses_mesh(
     x = np.abs(eyes[:, 0]).mean()
     front = depth + IN_FRONT
     around = np.linspace(0, 2 * np.pi, N_AROUND, endpoint=False)
-    curves, closed = [], []
+    tubes = []
     for side in (-1, 1):
         rim = np.stack([side * x + RIM[0] * np.cos(around), height + RIM[1] * np.sin(around)], axis=1)
-        curves.append(np.concatenate([rim, np.full((N_AROUND, 1), front)], axis=1))
-        closed.append(True)
+        tubes.append(_tube(np.concatenate([rim, np.full((N_AROUND, 1), front)], axis=1), closed=True))
         hinge = [side * (x + RIM[0]), height + EAR[0], front]
         wide = [side * (half_width + BESIDE_HEAD), height + EAR[0], front - 0.02]
         ear = [side * (half_width + BESIDE_HEAD), height + EAR[0], depth + EAR[1]]
-        curves.append(_polyline(np.array([hinge, wide, ear])))
-        closed.append(False)
-    inner = x - RIM[0]
+        tubes.append(_tube(_polyline(np.array([hinge, wide, ear])), closed=False))
     arch = np.linspace(-1, 1, N_ALONG)
-    bridge = np.stack([inner * arch, height + 0.004 + 0.003 * (1 - arch**2), front + 0.003 * (1 - arch**2)], axis=1)
-    curves.append(bridge)
-    closed.append(False)
-    vertices, faces, count = [], [], 0
-    for curve, whole in zip(curves, closed, strict=True):
-        points, triangles = _tube(curve, whole)
-        vertices.append(points)
-        faces.append(triangles + count)
-        count += len(points)
-    return np.concatenate(vertices), np.concatenate(faces)
+    rise = 0.003 * (1 - arch**2)
+    bridge = np.stack([(x - RIM[0]) * arch, height + 0.004 + rise, front + rise], axis=1)
+    return append_faces(*zip(*tubes, _tube(bridge, closed=False), strict=True))
 
 
 def _polyline(corners: Float[np.ndarray, "k 3"]) -> Float[np.ndarray, "n 3"]:

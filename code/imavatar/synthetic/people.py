@@ -105,7 +105,7 @@ def make_person(settings: SubjectSettings, assets: SyntheticAssets) -> Person:
     units = load_expression_units(makehuman, mesh)
     generator = np.random.default_rng([*settings.seeds, 0])
     if settings.person is None:
-        return _open_head(assets.head, mesh, units, generator, strands=settings.hair == "strands")
+        return _open_head(assets.head, mesh, units, generator, N_STRANDS if settings.hair == "strands" else 0)
     years = float(generator.uniform(YOUNGEST, OLDEST))
     raw = make_raw_person(assets.head, mesh, load_face_space(makehuman, mesh), units, generator, years)
     return Person(
@@ -137,14 +137,9 @@ def _open_head(
     mesh: HeadMesh,
     units: dict[str, Float[np.ndarray, "s 3"]],
     generator: np.random.Generator,
-    *,
-    strands: bool,
+    n_strands: int,
 ) -> Person:
-    """An open head of a random shape.
-
-    Args:
-        units: offsets of all face units, decimetres.
-    """
+    """An open head of a random shape."""
     shape = generator.normal(0, SHAPE_DEVIATION, N_SHAPE).clip(-MAX_SHAPE, MAX_SHAPE).astype(np.float32)
     offsets = np.stack([METRES_PER_DECIMETRE * offset[: mesh.n_vertices] for offset in units.values()])
     coefficients = HeadCoefficients(shape, expression_of_units(offsets, head))
@@ -152,7 +147,7 @@ def _open_head(
         RawPerson(head, tuple(units)),
         coefficients,
         coefficients,
-        Appearance(n_strands=N_STRANDS if strands else 0),
+        Appearance(n_strands=n_strands),
         _before_eyes(head, head.v_template),
     )
 

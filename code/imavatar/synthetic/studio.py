@@ -10,11 +10,9 @@ from imavatar.anatomy import HEAD_SCALE, ParsingLabel
 from imavatar.data.ground_truth import GroundTruth
 from imavatar.head.landmarks import LandmarkEmbedding, flame_keypoints
 from imavatar.synthetic.renderer import render
-from imavatar.synthetic.strand_cover import strand_cover
 from imavatar.synthetic.studio_camera import StudioCamera
-from imavatar.synthetic.surfaces import Curves
 from imavatar.synthetic.synthetic_subject import SyntheticSubject
-from imavatar.synthetic.visible_surface import VisibleSurface, visible_surface
+from imavatar.synthetic.visible_surface import VisibleSurface, strand_cover, visible_surface
 from imavatar.types import HeadParameters
 
 MASKED = 127
@@ -74,8 +72,7 @@ class Studio:
 
     def camera_for(self, frame: FrameSpec) -> StudioCamera:
         """The camera, turned as the frame asks."""
-        yaw, pitch = frame.view
-        return replace(self.camera, yaw=yaw, pitch=pitch)
+        return replace(self.camera, yaw=frame.view[0], pitch=frame.view[1])
 
     def render(self, frame: FrameSpec, variant: str | None = None) -> RenderedFrame:
         """One frame; `variant` as in `renderer.render`."""
@@ -91,9 +88,9 @@ class Studio:
             variant=variant,
         )
         seen = visible_surface(subject, surfaces, camera)
-        cover = strand_cover(curves, camera, seen.depth)
-        labels = _with_strands(seen, mask, _hair_cover(curves, camera, seen))
-        exact = ~np.isin(labels, INEXACT) & ~cover
+        hair = [strands for strands in curves if strands.label is ParsingLabel.HAIR]
+        labels = _with_strands(seen, mask, strand_cover(hair, camera, seen.depth))
+        exact = ~np.isin(labels, INEXACT) & ~strand_cover(curves, camera, seen.depth)
         depth = np.where(np.isfinite(seen.depth), seen.depth / HEAD_SCALE, 0)
         return RenderedFrame(image, mask, labels, GroundTruth(seen.normals, depth, exact))
 
@@ -107,10 +104,6 @@ class Studio:
         in_file = [2 * pixels / camera.size - 1 for pixels in (face, ends)]
         bbox = np.concatenate([in_file[0].min(axis=0), in_file[0].max(axis=0)])
         return Landmarks(in_file[1], bbox, face, points[0].double().numpy())
-
-
-def _hair_cover(curves: list[Curves], camera: StudioCamera, seen: VisibleSurface) -> Bool[np.ndarray, "h w"]:
-    return strand_cover([strands for strands in curves if strands.label is ParsingLabel.HAIR], camera, seen.depth)
 
 
 def _with_strands(
