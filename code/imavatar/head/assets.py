@@ -189,7 +189,7 @@ def _check_parents(table: HeadTable) -> None:
 
 
 def _face_part(table: HeadTable, n_faces: int, part_names: tuple[str, ...]) -> Int[np.ndarray, " f"] | None:
-    if table.has("face_part") != bool(part_names):
+    if (table.entries.get("face_part") is not None) != bool(part_names):
         given, missing = ("part_names", "face_part") if part_names else ("face_part", "part_names")
         raise table.error(given, f"is given, but not {missing}; expected both or neither")
     if not part_names:

@@ -12,7 +12,6 @@ from imavatar.anatomy import (
     N_EXPRESSION,
     N_JOINTS,
     N_SHAPE_COLUMNS,
-    POSE_FEATURE_SIZE,
     POSE_SIZE,
     Joint,
     pose_slice,
@@ -31,7 +30,7 @@ class Flame(nn.Module):
     is folded into `v_template`.
 
     Args:
-        shape_params: [s] shape coefficients, s at most 300.
+        shape_params: shape coefficients, at most 300.
         n_expression: expression components that are used.
         ghost_bone: put the identity before the joints' transforms, so that shoulders can stay.
     """
@@ -66,15 +65,10 @@ class Flame(nn.Module):
         self.register_buffer("faces_tensor", torch.as_tensor(assets.faces).long())
         self.register_buffer("v_template", template + shape_columns @ shape_params)
         self.register_buffer("shapedirs", torch.cat([shape_columns, expression_columns], dim=-1))
-        self.register_buffer("posedirs", posedirs.permute(2, 0, 1).reshape(POSE_FEATURE_SIZE, -1))
+        self.register_buffer("posedirs", posedirs.permute(2, 0, 1).flatten(start_dim=1))
         self.register_buffer("J_regressor", torch.as_tensor(assets.joint_regressor).to(dtype))
         self.register_buffer("parents", torch.tensor(JOINT_PARENTS))
         self.register_buffer("lbs_weights", torch.as_tensor(assets.weights).to(dtype))
-
-    @property
-    def n_bones(self) -> int:
-        """Joints, and the ghost bone where used."""
-        return N_JOINTS + int(self.ghost_bone)
 
     @property
     def expression_dirs(self) -> Float[Tensor, "v 3 e"]:

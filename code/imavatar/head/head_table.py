@@ -11,9 +11,8 @@ from jaxtyping import Float, Int
 from imavatar.errors import AssetError
 from imavatar.head.array_bytes import WrongArrayError, shape_text
 from imavatar.head.pickle_stand_ins import SparseMatrix
-from imavatar.head.pickled_arrays import array_of
+from imavatar.head.pickled_arrays import array_of, dense_from_sparse
 from imavatar.head.restricted_pickle import described
-from imavatar.head.sparse_arrays import dense_from_sparse
 
 MOST_LISTED = 40
 MOST_CHARACTERS = 60
@@ -31,10 +30,6 @@ class HeadTable:
     def error(self, key: str, problem: str) -> AssetError:
         """The error that an entry is not what it should be."""
         return AssetError(f"{self.path}: {shown(key)} {problem}")
-
-    def has(self, key: str) -> bool:
-        """Whether there is such an entry."""
-        return self.entries.get(key) is not None
 
     def array(self, key: str, shape: Shape) -> np.ndarray:
         """An entry of a shape, in which None is any size.

@@ -20,6 +20,7 @@ from imavatar.head.npz_arrays import read_npz_arrays
 from imavatar.paths import command
 
 N_LANDMARKS = 468
+N_CLAY_VIEWS, N_PAINTED_VIEWS = 8, 24
 PUPIL_DEPTH = 0.0005
 """Eyeball vertices within this distance (metres) of the foremost one make up the pupil point."""
 
@@ -125,7 +126,7 @@ def flame_keypoints(
 
 
 def compute_embedding(
-    assets: HeadAssets, detect: Detector, *, views: Iterable[HeadView] | None = None, n_views: int = 24, seed: int = 0
+    assets: HeadAssets, detect: Detector, *, views: Iterable[HeadView] | None = None
 ) -> LandmarkEmbedding:
     """Find the landmarks of any head model in FLAME's layout by showing pictures of it to a detector.
 
@@ -138,9 +139,9 @@ def compute_embedding(
     """
     if views is not None:
         return LandmarkEmbedding(*cast_landmarks(assets, detect, views))
-    clay = painted_views(assets, default_poses(max(n_views // 3, 4), seed), Paint())
+    clay = painted_views(assets, default_poses(N_CLAY_VIEWS, seed=0), Paint())
     first = LandmarkEmbedding(*cast_landmarks(assets, detect, clay))
-    painted = painted_views(assets, default_poses(n_views, seed + 1), _paint_from(first, assets))
+    painted = painted_views(assets, default_poses(N_PAINTED_VIEWS, seed=1), _paint_from(first, assets))
     return LandmarkEmbedding(*cast_landmarks(assets, detect, painted))
 
 

@@ -143,8 +143,11 @@ def _coefficients(
 ) -> dict[str, Float[np.ndarray, " 50"]]:
     """Coefficients of the first 50 components that come closest to combinations of units, by the mixes' names."""
     inverse = np.linalg.pinv(columns[..., :50].reshape(-1, 50))
-    mixed = {name: sum(amount * offsets[unit] for unit, amount in mix.items()) for name, mix in mixes.items()}
-    return {name: (inverse @ offset.ravel()).astype(np.float32) for name, offset in mixed.items()}
+    named = {}
+    for name, mix in mixes.items():
+        offset = sum((amount * offsets[unit] for unit, amount in mix.items()), np.zeros(columns.shape[:2]))
+        named[name] = (inverse @ offset.ravel()).astype(np.float32)
+    return named
 
 
 def _regions(makehuman: MakeHuman, mesh: HeadMesh) -> dict[str, np.ndarray]:
