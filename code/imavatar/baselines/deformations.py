@@ -6,20 +6,35 @@ expression and pose (`ConditionedFlame`).
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from imavatar.anatomy import POSE_FEATURE_SIZE
-from imavatar.baselines.conditioning import condition_size
 from imavatar.baselines.head_space import head_transform
 from imavatar.fields.deformer import FieldsNetwork
 from imavatar.fields.encoding import encode, encoded_size
 from imavatar.fields.mlp import LayerStack, initialise_hidden, softplus
+from imavatar.head.flame import Flame
 from imavatar.numerics.linalg import inverse_3x3, matvec, transform_points
 from imavatar.numerics.skinning import blend_transforms
-from imavatar.types import DeformationFields, PosedHead
+from imavatar.types import DeformationFields, HeadParameters, PosedHead
+
+
+def condition_size(n_expression: int) -> int:
+    """Numbers of an expression and of the pose feature."""
+    return n_expression + POSE_FEATURE_SIZE
+
+
+class ConditionedFlame(Flame):
+    """A `Flame` whose frames have expression and pose feature (docs/method.md, section 1) after their latent code."""
+
+    def forward(self, head: HeadParameters, latent: Float[Tensor, "b l"] | None = None) -> PosedHead:
+        """As `Flame.forward`."""
+        posed = super().forward(head, latent)
+        return replace(posed, latent=torch.cat([posed.latent, posed.expression, posed.pose_feature], dim=-1))
 
 
 class WithoutFields:
@@ -38,15 +53,12 @@ class WithoutFields:
 class StillWarp(WithoutFields, nn.Module):
     """C-Net's: head space is canonical space; what moves is the conditioned geometry."""
 
+    effective_parameters: tuple[Tensor, ...] = ()
+
     def __init__(self, canonical: PosedHead, widths: Sequence[int] = (), *, n_expression: int = 50, **options: object):
         super().__init__()
         self.n_expression = n_expression
         self.n_bones = canonical.bone_transforms.shape[1]
-
-    @property
-    def effective_parameters(self) -> list[Tensor]:
-        """None."""
-        return []
 
     def forward(self, x_h: Float[Tensor, "n 3"], head: PosedHead) -> Float[Tensor, "n 3"]:
         """The points themselves."""
