@@ -99,10 +99,8 @@ def _render_subject(folder: Path, settings: SubjectSettings, assets: SyntheticAs
 def _specification(folder: Path, sequence: motions.Sequence, person: Person, first_seed: int) -> SequenceSpec:
     """Frames of the head that is rendered; the file has the expressions of the closest open head."""
     motion = sequence.motion
-    expression, pose = (
-        torch.tensor(values, dtype=torch.float32)
-        for values in (person.rendered.expression(motion.amplitudes), motion.pose)
-    )
+    rendered = person.rendered.expression(motion.amplitudes)
+    expression, pose = (torch.tensor(values, dtype=torch.float32) for values in (rendered, motion.pose))
     frames = tuple(
         FrameSpec(k, HeadParameters(expression[k : k + 1], pose[k : k + 1]), first_seed + k, (float(yaw), float(pitch)))
         for k, (yaw, pitch) in enumerate(sequence.view)

@@ -52,25 +52,13 @@ def fastest_variant() -> str:
     """
     if importlib.util.find_spec("mitsuba") is None:
         raise ImavatarError("rendering a synthetic subject needs Mitsuba; install it with: pip install -e .[synthetic]")
-    variant = VECTORISED if _llvm_works() else SCALAR
+    try:
+        subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS, check=True)
+        variant = VECTORISED
+    except (OSError, subprocess.SubprocessError):
+        variant = SCALAR
     logger.info("Mitsuba renders with %s", variant)
     return variant
-
-
-def _mitsuba(variant: str) -> ModuleType:
-    import mitsuba
-
-    if mitsuba.variant() != variant:
-        mitsuba.set_variant(variant)
-    return mitsuba
-
-
-def _llvm_works() -> bool:
-    try:
-        probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return probe.returncode == 0
 
 
 def render(
@@ -89,7 +77,11 @@ def render(
         samples: light paths a pixel.
         variant: of Mitsuba; the fastest one without it. SCALAR is slow and works everywhere.
     """
-    mi = _mitsuba(variant or fastest_variant())
+    variant = variant or fastest_variant()
+    import mitsuba as mi
+
+    if mi.variant() != variant:
+        mi.set_variant(variant)
     scene = {
         "type": "scene",
         "integrator": {"type": "path", "max_depth": MAX_DEPTH, "hide_emitters": True},

@@ -13,8 +13,7 @@ from imavatar.head.makehuman import MakeHuman
 from imavatar.numerics.mesh import vertex_normals
 from imavatar.synthetic.appearance import Appearance, Hair
 from imavatar.synthetic.clothing import Shell, cloth_shell, hair_shell
-from imavatar.synthetic.eyes import eye_colour, eyeball_mesh
-from imavatar.synthetic.glasses import glasses_mesh
+from imavatar.synthetic.eyes import eye_colour, eyeball_mesh, glasses_mesh
 from imavatar.synthetic.makehuman_uv import corner_uv, face_textures, torso_below
 from imavatar.synthetic.mesh_tools import subdivide_with_uv, unit
 from imavatar.synthetic.skin_material import EYES_IN_PAINT_SPACE, SkinPaint
