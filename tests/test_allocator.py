@@ -20,6 +20,7 @@ def test_large_arrays_are_not_mapped_anew_again_and_again():
             torch.ones(10_000_000)
         return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-    faults(2)
+    # As many as the heap takes until it has room for one wherever it begins.
+    faults(20)
     # Ten arrays of 40 MB have 100,000 pages.
     assert faults(10) < 20_000

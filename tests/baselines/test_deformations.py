@@ -4,9 +4,8 @@ import torch
 
 from imavatar.anatomy import N_JOINTS, Joint
 from imavatar.baselines.deformations import DisplacementWarp, MorphWarp, StillWarp
-from imavatar.baselines.head_space import WarpedField
-from imavatar.baselines.rigid import RigidMotion, head_transform
-from imavatar.baselines.skinning_only import SkinningDeformer
+from imavatar.baselines.head_space import RigidMotion, WarpedField, head_transform
+from imavatar.baselines.methods import SkinningDeformer
 from imavatar.types import DeformationFields
 from oracles_fields import N_EXPRESSION, built, canonical_head, conditioned, disturb, points, posed_head, tiny_geometry
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from imavatar.baselines.conditioning import condition_size
+from imavatar.baselines.deformations import condition_size
 from imavatar.baselines.methods import METHODS
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.correspondence import CorrespondenceSettings

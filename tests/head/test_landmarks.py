@@ -9,20 +9,8 @@ from scipy.spatial import cKDTree
 
 from imavatar.errors import AssetError
 from imavatar.head.landmark_casting import closest_barycentric, robust_mean, snap
-from imavatar.head.landmark_views import (
-    Paint,
-    default_poses,
-    outer_faces,
-    painted_views,
-    points_in_polygon,
-)
-from imavatar.head.landmarks import (
-    compute_embedding,
-    embedding_path,
-    flame_keypoints,
-    load_embedding,
-    save_embedding,
-)
+from imavatar.head.landmark_views import Paint, default_poses, outer_faces, painted_views, points_in_polygon
+from imavatar.head.landmarks import compute_embedding, embedding_path, flame_keypoints, load_embedding, save_embedding
 from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 
 

@@ -7,8 +7,8 @@ from scipy.interpolate import BSpline
 
 from imavatar.anatomy import HEAD_SCALE
 from imavatar.synthetic.appearance import KINDS, Hair, random_appearance
-from imavatar.synthetic.glasses import IN_FRONT, RIM, TUBE, glasses_mesh
-from imavatar.synthetic.strand_cover import bspline_points, strand_cover
+from imavatar.synthetic.eyes import IN_FRONT, RIM, TUBE, glasses_mesh
+from imavatar.synthetic.studio import bspline_points, strand_cover
 from imavatar.synthetic.studio_camera import StudioCamera
 from imavatar.synthetic.surfaces import Curves
 

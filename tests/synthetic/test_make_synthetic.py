@@ -13,9 +13,15 @@ from imavatar.data.workplace import subject_lock
 from imavatar.errors import BusyError, DataError
 from imavatar.files.locks import locked
 from imavatar.synthetic.generator import make_synthetic
-from imavatar.synthetic.manifest import MANIFEST, fingerprint, has_manifest, write_manifest
 from imavatar.synthetic.sequences import STRONG_MOTION, TEST, TRAIN, VIEWS
-from imavatar.synthetic.settings import SubjectSettings, random_people
+from imavatar.synthetic.settings import (
+    MANIFEST,
+    SubjectSettings,
+    fingerprint,
+    has_manifest,
+    random_people,
+    write_manifest,
+)
 from oracles_ellipsoid_head import ellipsoid_head
 from requires_mitsuba import requires_mitsuba
 

@@ -4,12 +4,58 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from imavatar.baselines.rigid import RigidMotion
+from imavatar.anatomy import N_JOINTS, Joint
 from imavatar.fields.functions import Deformation
 from imavatar.fields.geometry import Geometry
+from imavatar.numerics.linalg import transform_points
 from imavatar.rendering.avatar import Avatar
 from imavatar.rendering.shading import SurfaceGeometry
 from imavatar.types import DeformationFields, PosedHead
+
+
+def head_transform(head: PosedHead) -> Float[Tensor, "4 4"]:
+    """From head space to deformed space: the transform of the neck's joint, which carries the head (one row)."""
+    return head.bone_transforms[0, -N_JOINTS + Joint.NECK]
+
+
+class RigidMotion:
+    """x_h -> x_d = T x_h, with what surface searches ask of a deformation; it has no network.
+
+    `transforms` and `canonical_transforms` make every bone's rigid guess the exact solution.
+    """
+
+    def __init__(self, head: PosedHead):
+        self.transform = head_transform(head)
+        self.transforms = self.transform.expand_as(head.bone_transforms[0])
+        self.canonical_transforms = torch.eye(4).to(self.transform).expand_as(self.transforms)
+
+    @property
+    def deformer(self) -> "RigidMotion":
+        """What `features` are asked of."""
+        return self
+
+    def features(self, x: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n 0"], Float[Tensor, "n 0"]]:
+        """Nothing: the motion is the same everywhere."""
+        return x.new_zeros(len(x), 0), x.new_zeros(len(x), 0)
+
+    def from_features(self, x: Float[Tensor, "n 3"], hidden: Tensor, weights: Tensor) -> Float[Tensor, "n 3"]:
+        """As `__call__`."""
+        return self(x)
+
+    def __call__(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3"]:
+        return transform_points(self.transform.to(x), x)
+
+    def blended_rotation(self, x: Float[Tensor, "n 3"]) -> Float[Tensor, "n 3 3"]:
+        """The rotation, for each point."""
+        return self.transform[:3, :3].to(x).expand(len(x), 3, 3)
+
+    def with_jacobian(self, x: Float[Tensor, "n 3"]) -> tuple[Float[Tensor, "n 3"], Float[Tensor, "n 3 3"]]:
+        """Deformed points and the rotation."""
+        return self(x), self.blended_rotation(x)
+
+    def evaluate(self, x: Float[Tensor, "n 3"]) -> Deformation:
+        """Deformed points, the rotation, and no features."""
+        return Deformation(self(x), self.blended_rotation(x), *self.features(x))
 
 
 class WarpedField:

@@ -1,15 +1,25 @@
 """The methods by name, as `model.method` has them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from imavatar.baselines.deformations import DisplacementWarp, MorphWarp, StillWarp
 from imavatar.baselines.head_space import HeadSpaceAvatar
 from imavatar.baselines.names import IMAVATAR
-from imavatar.baselines.skinning_only import SkinningDeformer
 from imavatar.fields.deformer import Deformer
 from imavatar.rendering.avatar import Avatar
+from imavatar.types import PosedHead
+
+
+class SkinningDeformer(Deformer):
+    """Fwd-Skin's: a `Deformer` without blendshapes and pose correctives, which are zero and stay so."""
+
+    def __init__(self, canonical: PosedHead, widths: Sequence[int] = (128,) * 4, **options: Any):
+        super().__init__(canonical, widths, **options)
+        self.blendshapes.requires_grad_(False)
 
 
 @dataclass(frozen=True)

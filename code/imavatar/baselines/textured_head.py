@@ -95,8 +95,7 @@ def _spread(colours: Float[Tensor, "w 3"], known: Tensor, faces: Int[Tensor, "f 
     """Colours where they are known; elsewhere means of neighbours, again and again."""
     mean = colours[known].mean(dim=0)
     result = torch.where(known[:, None], colours, mean)
-    edges = torch.cat([faces[:, [0, 1]], faces[:, [1, 2]], faces[:, [2, 0]]])
-    edges = torch.cat([edges, edges.flip(1)])
+    edges = torch.cat([faces[:, ends] for ends in ([0, 1], [1, 2], [2, 0], [1, 0], [2, 1], [0, 2])])
     count = colours.new_zeros(len(colours)).index_add(0, edges[:, 0], colours.new_ones(len(edges))).clamp(min=1)
     for _ in range(FILL_STEPS):
         around = torch.zeros_like(result).index_add(0, edges[:, 0], result[edges[:, 1]]) / count[:, None]

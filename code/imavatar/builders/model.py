@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from imavatar.baselines.conditioning import ConditionedFlame, condition_size
+from imavatar.baselines.deformations import ConditionedFlame, condition_size
 from imavatar.baselines.methods import METHODS
 from imavatar.baselines.names import IMAVATAR, TEXTURED_HEAD
 from imavatar.baselines.textured_head import TexturedHead, TexturedHeadRenderer

@@ -12,6 +12,8 @@ MOST_BYTES = 2**31
 """Of a head model's file and of all arrays in it; the open head has some 70 MB."""
 MOST_DIMENSIONS = 8
 LARGEST_SIZE = 2**48
+MOST_SHOWN = 200
+"""Characters of a message's part that comes from a file."""
 LAST_CHARACTER = 0x10FFFF
 SURROGATES = (0xD800, 0xDFFF)
 
@@ -24,7 +26,6 @@ def item_type(code: str, byte_order: str) -> np.dtype:
     """The dtype of a code such as f8 or U5, from the list that head models need.
 
     Args:
-        code: kind and size.
         byte_order: `<`, `>`, or `|` where the items have one byte.
 
     Raises:
@@ -42,25 +43,34 @@ def array_from_bytes(dtype: np.dtype, shape: Any, data: bytes | bytearray, *, fo
     """The array of a shape, in this machine's byte order; it is writable and has memory of its own.
 
     Args:
-        dtype: one of `item_type`.
         shape: as the file declares it; any value.
         fortran: the first index changes fastest.
 
     Raises:
         WrongArrayError: the shape is none, or another number of bytes belongs to it.
     """
-    check_shape(shape)
-    expected = math.prod(shape) * dtype.itemsize
-    if expected != len(data):
-        raise WrongArrayError(
-            f"declares the shape {shape_text(shape)} of {dtype}, {expected} bytes, but holds {len(data)} bytes"
-        )
-    if expected == 0:
+    check_size(dtype, shape, len(data))
+    if not data:
         return np.zeros(shape, dtype.newbyteorder("="))
     flat = np.frombuffer(data, dtype)
     if dtype.kind == "U":
-        _check_characters(flat.view(f"{dtype.str[0]}u4"))
+        codes = flat.view(f"{dtype.str[0]}u4")
+        if ((codes > LAST_CHARACTER) | ((codes >= SURROGATES[0]) & (codes <= SURROGATES[1]))).any():
+            raise WrongArrayError("holds text with characters that do not exist")
     return flat.reshape(shape, order="F" if fortran else "C").astype(dtype.newbyteorder("="))
+
+
+def check_size(dtype: np.dtype, shape: Any, held: int) -> None:
+    """Compare what an array declares with the number of bytes that it holds.
+
+    Raises:
+        WrongArrayError: as `check_shape`, or they differ.
+    """
+    expected = math.prod(check_shape(shape)) * dtype.itemsize
+    if expected != held:
+        raise WrongArrayError(
+            f"declares the shape {shape_text(shape)} of {dtype}, {expected} bytes, but holds {held} bytes"
+        )
 
 
 def check_shape(shape: Any) -> tuple[int, ...]:
@@ -79,13 +89,11 @@ def check_shape(shape: Any) -> tuple[int, ...]:
     return shape
 
 
+def said(error: Exception) -> str:
+    """What an error that a file has led to says, cut, or its kind where it says nothing."""
+    return str(error)[:MOST_SHOWN] or type(error).__name__
+
+
 def shape_text(shape: tuple[int | None, ...]) -> str:
     """A shape for messages, such as 5x3; `any` for an open size."""
     return "x".join("any" if size is None else str(size) for size in shape) or "one number"
-
-
-def _check_characters(codes: np.ndarray) -> None:
-    first, last = SURROGATES
-    wrong = (codes > LAST_CHARACTER) | ((codes >= first) & (codes <= last))
-    if wrong.any():
-        raise WrongArrayError("holds text with characters that do not exist")

@@ -12,8 +12,8 @@ from imavatar.errors import AssetError
 from imavatar.files.atomic import replacing
 from imavatar.head.head_table import HeadTable
 from imavatar.head.npz_arrays import read_npz_arrays
-from imavatar.head.plausible_head import check_plausible
 from imavatar.head.restricted_pickle import load_flame_pickle
+from imavatar.numerics.mesh import face_normals
 from imavatar.paths import assets_dir, command, flame_dir
 
 N_BLENDSHAPES = 400
@@ -21,12 +21,13 @@ MOST_COEFFICIENTS = 100
 """Expression columns of `shapedirs`; a named expression may give the first of them alone."""
 NO_PARENT = (-1, 2**32 - 1)
 """How files write the root's parent, with and without a sign."""
+WEIGHT_TOLERANCE = 0.01
+"""Of a vertex's skinning weights: how far below 0, and their sum from 1. Files round them at 1e-3 at worst."""
+SMALLEST_FACE = 1e-12
+"""A face with an area of less than this times the head's squared extent counts as degenerate."""
 OPEN_HEAD_FILE = "open_head.npz"
 MOUTH_PARTS = ("teeth_up", "teeth_lo", "tongue")
-NAMED_HEADS = {
-    "flame2020": Path("FLAME2020") / "generic_model.pkl",
-    "flame2023": Path("FLAME2023") / "flame2023.pkl",
-}
+NAMED_HEADS = {"flame2020": Path("FLAME2020") / "generic_model.pkl", "flame2023": Path("FLAME2023") / "flame2023.pkl"}
 """Where licensed models are looked for below the project's `flame` folder."""
 
 
@@ -52,11 +53,6 @@ class HeadAssets:
     regions: dict[str, np.ndarray] = field(default_factory=dict)
     named_expressions: dict[str, np.ndarray] = field(default_factory=dict)
     face_units: dict[str, np.ndarray] = field(default_factory=dict)
-
-    @property
-    def parents(self) -> tuple[int, ...]:
-        """Parent of each joint, -1 for the root: the same tree in all models of this layout."""
-        return JOINT_PARENTS
 
     def part_faces(self, part: str) -> Int[np.ndarray, "k 3"]:
         """Faces of a named part."""
@@ -125,9 +121,8 @@ def save_head(path: Path, head: HeadAssets) -> None:
     }
     if head.face_part is not None:
         content["face_part"] = head.face_part.astype(np.int8)
-    content |= {f"region_{key}": value for key, value in head.regions.items()}
-    content |= {f"expression_{key}": value for key, value in head.named_expressions.items()}
-    content |= {f"unit_{key}": value for key, value in head.face_units.items()}
+    named = {"region": head.regions, "expression": head.named_expressions, "unit": head.face_units}
+    content |= {f"{kind}_{key}": value for kind, values in named.items() for key, value in values.items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **content)
@@ -139,11 +134,14 @@ def _from_table(table: HeadTable) -> HeadAssets:
     if n_vertices == 0:
         raise table.error("v_template", "has no vertices, expected a head's surface")
     _check_parents(table)
-    faces = _faces(table, n_vertices)
+    faces = table.whole_numbers("f", (None, 3), (0, n_vertices - 1), "vertex")
+    if len(faces) == 0:
+        raise table.error("f", f"has no faces, expected faces of vertices 0 to {n_vertices - 1}")
     shapedirs = table.floats("shapedirs", (n_vertices, 3, N_BLENDSHAPES))
     weights = table.floats("weights", (n_vertices, N_JOINTS))
-    check_plausible(table.path, v_template, faces, weights)
+    _check_plausible(table.path, v_template, faces, weights)
     part_names = table.names("part_names")
+    regions = table.keys_after("region_").items()
     return HeadAssets(
         v_template=v_template,
         faces=faces,
@@ -154,12 +152,33 @@ def _from_table(table: HeadTable) -> HeadAssets:
         name=table.path.stem,
         face_part=_face_part(table, len(faces), part_names),
         part_names=part_names,
-        regions={
-            name: table.floats(key, (n_vertices,), kinds="fiub") for name, key in table.keys_after("region_").items()
-        },
+        regions={name: table.floats(key, (n_vertices,), kinds="fiub") for name, key in regions},
         named_expressions=_coefficients(table, "expression_"),
         face_units=_coefficients(table, "unit_"),
     )
+
+
+def _check_plausible(
+    path: Path, v_template: Float[np.ndarray, "v 3"], faces: Int[np.ndarray, "f 3"], weights: Float[np.ndarray, "v 5"]
+) -> None:
+    """Refuse heads that no face can have, which would otherwise show as an empty or torn image much later.
+
+    Raises:
+        AssetError: all vertices at one place, no face with an area, or weights that are negative or do not sum to 1.
+    """
+    vertices = v_template.astype(np.float64)
+    extent = np.ptp(vertices, axis=0).max()
+    if extent == 0:
+        raise AssetError(f"{path}: v_template has all {len(vertices)} vertices at one place, expected a head's surface")
+    if np.linalg.norm(face_normals(vertices, faces), axis=1).max() / 2 < SMALLEST_FACE * extent**2:
+        raise AssetError(f"{path}: f has {len(faces)} faces and none with an area, expected a head's surface")
+    sums = weights.sum(axis=1, dtype=np.float64)
+    off = int(np.argmax(np.abs(sums - 1)))
+    if abs(sums[off] - 1) > WEIGHT_TOLERANCE:
+        raise AssetError(f"{path}: weights of vertex {off} sum to {sums[off]:.4g}, expected 1")
+    lowest = int(np.argmin(weights.min(axis=1)))
+    if weights[lowest].min() < -WEIGHT_TOLERANCE:
+        raise AssetError(f"{path}: weights of vertex {lowest} has {weights[lowest].min():.4g}, expected 0 to 1")
 
 
 def _check_parents(table: HeadTable) -> None:
@@ -169,15 +188,8 @@ def _check_parents(table: HeadTable) -> None:
         raise table.error("kintree_table", f"has parents {parents}, expected {JOINT_PARENTS}")
 
 
-def _faces(table: HeadTable, n_vertices: int) -> Int[np.ndarray, "f 3"]:
-    faces = table.whole_numbers("f", (None, 3), (0, n_vertices - 1), "vertex")
-    if len(faces) == 0:
-        raise table.error("f", f"has no faces, expected faces of vertices 0 to {n_vertices - 1}")
-    return faces
-
-
 def _face_part(table: HeadTable, n_faces: int, part_names: tuple[str, ...]) -> Int[np.ndarray, " f"] | None:
-    if table.has("face_part") != bool(part_names):
+    if (table.entries.get("face_part") is not None) != bool(part_names):
         given, missing = ("part_names", "face_part") if part_names else ("face_part", "part_names")
         raise table.error(given, f"is given, but not {missing}; expected both or neither")
     if not part_names:

@@ -1,6 +1,7 @@
 """FLAME's forward pass, written from its equations: shape, expression, pose correctives, joints, skinning."""
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -11,7 +12,6 @@ from imavatar.anatomy import (
     N_EXPRESSION,
     N_JOINTS,
     N_SHAPE_COLUMNS,
-    POSE_FEATURE_SIZE,
     POSE_SIZE,
     Joint,
     pose_slice,
@@ -30,7 +30,7 @@ class Flame(nn.Module):
     is folded into `v_template`.
 
     Args:
-        shape_params: [s] shape coefficients, s at most 300.
+        shape_params: shape coefficients, at most 300.
         n_expression: expression components that are used.
         ghost_bone: put the identity before the joints' transforms, so that shoulders can stay.
     """
@@ -60,22 +60,15 @@ class Flame(nn.Module):
         expression_columns = shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + n_expression]
         template = torch.as_tensor(assets.v_template).to(dtype) * HEAD_SCALE
         posedirs = torch.as_tensor(assets.posedirs).to(dtype) * HEAD_SCALE
-        n_vertices = len(template)
         self.register_buffer("eye_pose", torch.zeros(1, 6, dtype=dtype))
         self.register_buffer("neck_pose", torch.zeros(1, 3, dtype=dtype))
         self.register_buffer("faces_tensor", torch.as_tensor(assets.faces).long())
         self.register_buffer("v_template", template + shape_columns @ shape_params)
         self.register_buffer("shapedirs", torch.cat([shape_columns, expression_columns], dim=-1))
-        flat = posedirs.permute(2, 0, 1).reshape(POSE_FEATURE_SIZE, 3 * n_vertices)
-        self.register_buffer("posedirs", flat)
+        self.register_buffer("posedirs", posedirs.permute(2, 0, 1).flatten(start_dim=1))
         self.register_buffer("J_regressor", torch.as_tensor(assets.joint_regressor).to(dtype))
         self.register_buffer("parents", torch.tensor(JOINT_PARENTS))
         self.register_buffer("lbs_weights", torch.as_tensor(assets.weights).to(dtype))
-
-    @property
-    def n_bones(self) -> int:
-        """Joints, and the ghost bone where used."""
-        return N_JOINTS + int(self.ghost_bone)
 
     @property
     def expression_dirs(self) -> Float[Tensor, "v 3 e"]:
@@ -88,19 +81,15 @@ class Flame(nn.Module):
         rotations = axis_angle_to_matrix(head.pose.unflatten(-1, (N_JOINTS, 3)))
         joints = self.J_regressor @ shaped
         transforms = kinematic_transforms(rotations, joints, JOINT_PARENTS)
+        identity = torch.eye(4, dtype=shaped.dtype, device=shaped.device)
         if self.ghost_bone:
-            ghost = torch.eye(4, dtype=shaped.dtype, device=shaped.device)
-            transforms = torch.cat([ghost.expand(len(head), 1, 4, 4), transforms], dim=1)
-        identity = torch.eye(3, dtype=shaped.dtype, device=shaped.device)
-        pose_feature = (rotations[:, 1:] - identity).flatten(start_dim=1)
-        if latent is None:
-            latent = shaped.new_zeros(len(head), 0)
+            transforms = torch.cat([identity.expand(len(head), 1, 4, 4), transforms], dim=1)
         return PosedHead(
             expression=head.expression,
             texture_condition=torch.cat([head.expression, head.rotation_vector(Joint.JAW)], dim=-1),
-            pose_feature=pose_feature,
+            pose_feature=(rotations[:, 1:] - identity[:3, :3]).flatten(start_dim=1),
             bone_transforms=transforms,
-            latent=latent,
+            latent=shaped.new_zeros(len(head), 0) if latent is None else latent,
         )
 
     def vertices(self, head: HeadParameters) -> Float[Tensor, "b v 3"]:
@@ -111,8 +100,7 @@ class Flame(nn.Module):
         """Vertices in frames that are posed already, model units."""
         correctives = (posed.pose_feature @ self.posedirs).unflatten(-1, (-1, 3))
         corrected = self._with_expression(posed.expression) + correctives
-        transforms = posed.bone_transforms[:, -N_JOINTS:]
-        blended = torch.einsum("vj,bjmn->bvmn", self.lbs_weights, transforms)
+        blended = torch.einsum("vj,bjmn->bvmn", self.lbs_weights, posed.bone_transforms[:, -N_JOINTS:])
         return transform_points(blended, corrected)
 
     @property
@@ -134,13 +122,9 @@ class Flame(nn.Module):
 
     def vertex_fields(self) -> DeformationFields:
         """Blendshapes, pose correctives and skinning weights of the vertices (ghost bone: 0)."""
-        n_vertices = len(self.v_template)
-        weights = self.lbs_weights
-        if self.ghost_bone:
-            weights = torch.cat([weights.new_zeros(n_vertices, 1), weights], dim=-1)
-        posedirs = self.posedirs.unflatten(-1, (n_vertices, 3)).transpose(0, 1)
+        weights = F.pad(self.lbs_weights, (int(self.ghost_bone), 0))
+        posedirs = self.posedirs.unflatten(-1, (-1, 3)).transpose(0, 1)
         return DeformationFields(self.expression_dirs, posedirs.contiguous(), weights)
 
     def _with_expression(self, expression: Float[Tensor, "b e"]) -> Float[Tensor, "b v 3"]:
-        offsets = torch.einsum("vke,be->bvk", self.expression_dirs, expression)
-        return self.v_template + offsets
+        return self.v_template + torch.einsum("vke,be->bvk", self.expression_dirs, expression)

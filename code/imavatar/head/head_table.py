@@ -11,9 +11,8 @@ from jaxtyping import Float, Int
 from imavatar.errors import AssetError
 from imavatar.head.array_bytes import WrongArrayError, shape_text
 from imavatar.head.pickle_stand_ins import SparseMatrix
-from imavatar.head.pickled_arrays import array_of
+from imavatar.head.pickled_arrays import array_of, dense_from_sparse
 from imavatar.head.restricted_pickle import described
-from imavatar.head.sparse_arrays import dense_from_sparse
 
 MOST_LISTED = 40
 MOST_CHARACTERS = 60
@@ -32,10 +31,6 @@ class HeadTable:
         """The error that an entry is not what it should be."""
         return AssetError(f"{self.path}: {shown(key)} {problem}")
 
-    def has(self, key: str) -> bool:
-        """Whether there is such an entry."""
-        return self.entries.get(key) is not None
-
     def array(self, key: str, shape: Shape) -> np.ndarray:
         """An entry of a shape, in which None is any size.
 
@@ -49,10 +44,7 @@ class HeadTable:
             array = _dense(self.entries[key], shape)
         except WrongArrayError as error:
             raise self.error(key, str(error)) from error
-        fits = array.ndim == len(shape) and all(
-            size is None or size == found for size, found in zip(shape, array.shape, strict=True)
-        )
-        if not fits:
+        if array.ndim != len(shape) or any(size not in (None, n) for size, n in zip(shape, array.shape, strict=True)):
             raise self.error(key, f"has the shape {shape_text(array.shape)}, expected {shape_text(shape)}")
         return array
 
@@ -76,9 +68,6 @@ class HeadTable:
 
     def whole_numbers(self, key: str, shape: Shape, limits: tuple[int, int], noun: str) -> Int[np.ndarray, "..."]:
         """An entry of whole numbers within limits, both included, as int64; they may be stored as floats.
-
-        Args:
-            noun: what they number, for the message.
 
         Raises:
             AssetError: as `array`, or with anything else than such numbers.

@@ -22,6 +22,9 @@ MAX_MISS = 6.0
 ROBUST_SCALE = 0.003
 """Scale of the Cauchy weights, metres: landmarks of single views stray by that much."""
 
+NEAREST_FACES = 24
+"""Faces of which the nearest point is taken from, by their centres."""
+
 NOSE_TIP, OVAL_SIDES = 1, (234, 454)
 """Landmarks: the tip of the nose, the outermost points of the subject's right and left."""
 
@@ -64,8 +67,7 @@ def robust_mean(
         distance = np.linalg.norm(points - mean, axis=-1)
         robust = weights / (1 + (distance / ROBUST_SCALE) ** 2)
         mean = (points * robust[..., None]).sum(axis=0) / robust.sum(axis=0)[:, None]
-    variance = (robust * distance**2).sum(axis=0) / robust.sum(axis=0)
-    return mean, np.sqrt(variance)
+    return mean, np.sqrt((robust * distance**2).sum(axis=0) / robust.sum(axis=0))
 
 
 def snap(
@@ -73,7 +75,6 @@ def snap(
     vertices: Float[np.ndarray, "v 3"],
     faces: Int[np.ndarray, "f 3"],
     allowed: Bool[np.ndarray, " f"],
-    neighbours: int = 24,
 ) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, "n 3"]]:
     """The nearest point of the allowed faces, as face and barycentric coordinates.
 
@@ -82,14 +83,12 @@ def snap(
     """
     rows = np.flatnonzero(allowed)
     triangles = vertices[faces[rows]].astype(np.float64)
-    tree = KDTree(triangles.mean(axis=1))
-    _, near = tree.query(points, k=min(neighbours, len(rows)))
+    _, near = KDTree(triangles.mean(axis=1)).query(points, k=min(NEAREST_FACES, len(rows)))
     near = near.reshape(len(points), -1)
     barycentric = closest_barycentric(points[:, None], triangles[near])
     distance = np.linalg.norm(np.einsum("nkc,nkcx->nkx", barycentric, triangles[near]) - points[:, None], axis=-1)
-    best = distance.argmin(axis=1)
-    index = np.arange(len(points))
-    return rows[near[index, best]], barycentric[index, best]
+    best = np.arange(len(points)), distance.argmin(axis=1)
+    return rows[near[best]], barycentric[best]
 
 
 def closest_barycentric(

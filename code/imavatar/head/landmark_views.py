@@ -15,7 +15,8 @@ from imavatar.numerics.mesh import vertex_normals
 from imavatar.numerics.rasterize import Raster, rasterize
 from imavatar.types import HeadParameters
 
-VIEW_SIZE = 288
+VIEW_SIZE, OUTER_SIZE = 288, 512
+"""Pixels along a picture's side: one for a detector, and one in which outer faces are looked for."""
 SUPERSAMPLING = 2
 """Pictures are rendered this many times larger and averaged: a detector is not used to jagged edges."""
 
@@ -45,7 +46,6 @@ class HeadView:
     raster: Raster
     facing: Float[np.ndarray, "h w"]
     """Cosine between the surface normal and the direction to the camera; 0 off the head."""
-    mouth_open: bool
 
 
 @dataclass(frozen=True)
@@ -75,28 +75,24 @@ def default_poses(n: int, seed: int) -> list[Pose]:
     generator = np.random.default_rng(seed)
     poses = []
     for index in range(n // 2):
-        yaw = 0.45 * (index % 4) / 3
-        jaw = (0.03, 0.16)[index % 2]
-        shape = generator.normal(size=100) * 0.6
-        expression = generator.normal(size=50) * 0.25
+        yaw, jaw = 0.45 * (index % 4) / 3, (0.03, 0.16)[index % 2]
+        shape, expression = generator.normal(size=100) * 0.6, generator.normal(size=50) * 0.25
         pitch = generator.uniform(-0.12, 0.12)
-        for side in (-1, 1):
-            poses.append(Pose(side * yaw, pitch, jaw, shape, expression, side * 0.4))
+        poses += [Pose(side * yaw, pitch, jaw, shape, expression, side * 0.4) for side in (-1, 1)]
     return poses
 
 
-def painted_views(assets: HeadAssets, poses: list[Pose], paint: Paint, size: int = VIEW_SIZE) -> Iterator[HeadView]:
+def painted_views(assets: HeadAssets, poses: list[Pose], paint: Paint) -> Iterator[HeadView]:
     """Render each pose with the built-in rasteriser: Lambert shading, painted eyes, lips and brows."""
     for pose in poses:
-        yield render_view(assets, _posed(assets, pose), paint, pose, size)
+        yield _render_view(assets, paint, pose)
 
 
-def render_view(assets: HeadAssets, vertices: np.ndarray, paint: Paint, pose: Pose, size: int) -> HeadView:
-    """One picture of posed vertices (metres), by a camera that looks at the face from 0.9 m."""
+def _render_view(assets: HeadAssets, paint: Paint, pose: Pose) -> HeadView:
+    """One picture of a posed head, by a camera that looks at the face from 0.9 m."""
     turn = Rotation.from_euler("xy", [pose.pitch, pose.yaw]).as_matrix()
-    face_centre = _face_centre(assets)
-    camera = (vertices - face_centre) @ turn.T - [0, 0, 0.9]
-    fine = size * SUPERSAMPLING
+    camera = (_posed(assets, pose) - _face_centre(assets)) @ turn.T - [0, 0, 0.9]
+    fine = VIEW_SIZE * SUPERSAMPLING
     focal = 3.4 * fine  # the face fills a good half of the picture
     pixels = fine / 2 + focal * camera[:, :2] * [1, -1] / -camera[:, 2:]
     raster = rasterize(pixels, -camera[:, 2], assets.faces, (fine, fine), cull=True)
@@ -104,13 +100,13 @@ def render_view(assets: HeadAssets, vertices: np.ndarray, paint: Paint, pose: Po
     position = raster.interpolate(assets.v_template, assets.faces)
     colour = _colours(assets, raster, position, paint) * _shading(normal, pose.light)[..., None]
     colour[~raster.covered] = WALL
-    coarse = colour.reshape(size, SUPERSAMPLING, size, SUPERSAMPLING, 3).mean(axis=(1, 3))
+    coarse = colour.reshape(VIEW_SIZE, SUPERSAMPLING, VIEW_SIZE, SUPERSAMPLING, 3).mean(axis=(1, 3))
     image = np.clip(255 * coarse ** (1 / 1.6), 0, 255).astype(np.uint8)
     direction = raster.interpolate(-camera / np.linalg.norm(camera, axis=1, keepdims=True), assets.faces)
     facing = np.clip((normal * direction).sum(axis=-1), 0, 1)
     pick = (slice(SUPERSAMPLING // 2, None, SUPERSAMPLING),) * 2
     small = Raster(raster.face[pick], raster.barycentric[pick], raster.depth[pick])
-    return HeadView(image, small, facing[pick], pose.jaw > 0.1)
+    return HeadView(image, small, facing[pick])
 
 
 def eyeball_faces(assets: HeadAssets) -> Bool[np.ndarray, " f"]:
@@ -126,16 +122,13 @@ def skin_faces(assets: HeadAssets) -> Bool[np.ndarray, " f"]:
     return ~eyeball_faces(assets)
 
 
-def outer_faces(assets: HeadAssets, size: int = 512) -> Bool[np.ndarray, " f"]:
+def outer_faces(assets: HeadAssets) -> Bool[np.ndarray, " f"]:
     """Faces of the skin that can be seen with the mouth closed: not those inside the mouth or behind the eyelids."""
-    seen = np.zeros(len(assets.faces), dtype=bool)
+    size, seen = OUTER_SIZE, np.zeros(len(assets.faces), dtype=bool)
     vertices = assets.v_template - _face_centre(assets)
     for pitch, yaw in ((0, 0), (0, 0.8), (0, -0.8)):
         turned = vertices @ Rotation.from_euler("xy", [pitch, yaw]).as_matrix().T
-        pixels = size / 2 + 3 * size * turned[:, :2] * [
-            1,
-            -1,
-        ]  # a third of a metre fills the picture
+        pixels = size / 2 + 3 * size * turned[:, :2] * [1, -1]  # a third of a metre fills the picture
         raster = rasterize(pixels, 1 - turned[:, 2], assets.faces, (size, size), perspective=False)
         seen |= np.bincount(raster.face[raster.covered], minlength=len(seen)) >= 2
     return skin_faces(assets) & seen
@@ -147,15 +140,17 @@ def points_in_polygon(points: Float[np.ndarray, "n 2"], polygon: Float[np.ndarra
     x, y = points.T
     for (x0, y0), (x1, y1) in zip(polygon, np.roll(polygon, -1, axis=0), strict=True):
         if y0 != y1:
-            crossing = (y0 > y) != (y1 > y)
-            inside ^= crossing & (x < x0 + (y - y0) / (y1 - y0) * (x1 - x0))
+            inside ^= ((y0 > y) != (y1 > y)) & (x < x0 + (y - y0) / (y1 - y0) * (x1 - x0))
     return inside
 
 
 def _face_centre(assets: HeadAssets) -> np.ndarray:
     """A point 2 cm below the middle of the eyes: about the middle of the face."""
-    joints = assets.joint_regressor @ assets.v_template
-    return joints[[Joint.LEFT_EYE, Joint.RIGHT_EYE]].mean(axis=0) - [0, 0.02, 0]
+    return _eye_centres(assets).mean(axis=0) - [0, 0.02, 0]
+
+
+def _eye_centres(assets: HeadAssets) -> Float[np.ndarray, "2 3"]:
+    return (assets.joint_regressor @ assets.v_template)[[Joint.LEFT_EYE, Joint.RIGHT_EYE]]
 
 
 def _posed(assets: HeadAssets, pose: Pose) -> np.ndarray:
@@ -182,18 +177,14 @@ def _colours(assets: HeadAssets, raster: Raster, position: np.ndarray, paint: Pa
     eyes = raster.covered & eyeball_faces(assets)[raster.face]
     colour[raster.covered & ~skin & ~eyes] = SCLERA * 0.9  # teeth
     front = skin & (position[..., 2] > _face_centre(assets)[2])
+    row, column = np.nonzero(front)
     for polygons, tint in ((paint.lips, LIPS), (paint.brows, HAIR)):
         for polygon in polygons:
-            inside = points_in_polygon(position[front][:, :2], polygon)
-            painted = colour[front]
-            painted[inside] = tint
-            colour[front] = painted
+            inside = points_in_polygon(position[row, column, :2], polygon)
+            colour[row[inside], column[inside]] = tint
     if paint.lips:
         _paint_cavity(colour, position, front, paint)
-    joints = assets.joint_regressor @ assets.v_template
-    ball = position[eyes]
-    centres = joints[[Joint.LEFT_EYE, Joint.RIGHT_EYE]]
-    radius = np.linalg.norm((ball[:, None] - centres)[..., :2], axis=-1).min(axis=1)
+    radius = np.linalg.norm((position[eyes][:, None] - _eye_centres(assets))[..., :2], axis=-1).min(axis=1)
     eye_colour = np.where((radius < IRIS_RADIUS)[:, None], IRIS, SCLERA)
     colour[eyes] = np.where((radius < PUPIL_RADIUS)[:, None], PUPIL, eye_colour)
     return colour

@@ -20,6 +20,7 @@ from imavatar.head.npz_arrays import read_npz_arrays
 from imavatar.paths import command
 
 N_LANDMARKS = 468
+N_CLAY_VIEWS, N_PAINTED_VIEWS = 8, 24
 PUPIL_DEPTH = 0.0005
 """Eyeball vertices within this distance (metres) of the foremost one make up the pupil point."""
 
@@ -51,13 +52,7 @@ def save_embedding(path: Path, embedding: LandmarkEmbedding, assets: HeadAssets)
     """Write an embedding; the file appears complete or not at all."""
     try:
         with replacing(path) as temporary, open(temporary, "wb") as file:
-            np.savez(
-                file,
-                faces=embedding.faces,
-                barycentric=embedding.barycentric,
-                spread=embedding.spread,
-                n_mesh_faces=len(assets.faces),
-            )
+            np.savez(file, **vars(embedding), n_mesh_faces=len(assets.faces))
     except OSError as error:
         raise AssetError(f"{path}: cannot be written ({error.strerror}).") from error
 
@@ -81,12 +76,7 @@ def load_embedding(path: Path, assets: HeadAssets | None = None) -> LandmarkEmbe
 
 def _check_embedding(path: Path, content: dict, assets: HeadAssets | None, hint: str) -> None:
     """Raise where the file's arrays are missing, misshapen, out of range, or of another head."""
-    shapes = {
-        "faces": (N_LANDMARKS,),
-        "barycentric": (N_LANDMARKS, 3),
-        "spread": (N_LANDMARKS,),
-        "n_mesh_faces": (),
-    }
+    shapes = {"faces": (N_LANDMARKS,), "barycentric": (N_LANDMARKS, 3), "spread": (N_LANDMARKS,), "n_mesh_faces": ()}
     for name, shape in shapes.items():
         found = content[name].shape if name in content else "nothing"
         if found != shape:
@@ -130,19 +120,13 @@ def flame_keypoints(
     """The 68 iBUG landmarks and the right and left pupil of posed meshes."""
     faces = torch.as_tensor(assets.faces, device=vertices.device)
     ibug = embedding.points(vertices, faces)[:, list(IBUG_FROM_MESH)]
-    index, weights = pupil_weights(assets)
-    weights = torch.as_tensor(weights).to(vertices)
-    pupils = torch.einsum("pk,bpkc->bpc", weights, vertices[:, torch.as_tensor(index)])
+    index, weights = map(torch.as_tensor, pupil_weights(assets))
+    pupils = torch.einsum("pk,bpkc->bpc", weights.to(vertices), vertices[:, index])
     return torch.cat([ibug, pupils], dim=1)
 
 
 def compute_embedding(
-    assets: HeadAssets,
-    detect: Detector,
-    *,
-    views: Iterable[HeadView] | None = None,
-    n_views: int = 24,
-    seed: int = 0,
+    assets: HeadAssets, detect: Detector, *, views: Iterable[HeadView] | None = None
 ) -> LandmarkEmbedding:
     """Find the landmarks of any head model in FLAME's layout by showing pictures of it to a detector.
 
@@ -155,11 +139,10 @@ def compute_embedding(
     """
     if views is not None:
         return LandmarkEmbedding(*cast_landmarks(assets, detect, views))
-    clay = painted_views(assets, default_poses(max(n_views // 3, 4), seed), Paint())
+    clay = painted_views(assets, default_poses(N_CLAY_VIEWS, seed=0), Paint())
     first = LandmarkEmbedding(*cast_landmarks(assets, detect, clay))
-    paint = _paint_from(first, assets)
-    views = painted_views(assets, default_poses(n_views, seed + 1), paint)
-    return LandmarkEmbedding(*cast_landmarks(assets, detect, views))
+    painted = painted_views(assets, default_poses(N_PAINTED_VIEWS, seed=1), _paint_from(first, assets))
+    return LandmarkEmbedding(*cast_landmarks(assets, detect, painted))
 
 
 def _paint_from(embedding: LandmarkEmbedding, assets: HeadAssets) -> Paint:

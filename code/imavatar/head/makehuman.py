@@ -66,17 +66,15 @@ class MakeHuman:
         vertices, uv, faces = [], [], {}
         group = ""
         for line in self.path("mpfb2", "3dobjs", "base.obj").read_text().splitlines():
-            words = line.split()
-            if not words:
-                continue
-            if words[0] == "v":
-                vertices.append([float(word) for word in words[1:4]])
-            elif words[0] == "vt":
-                uv.append([float(word) for word in words[1:3]])
-            elif words[0] == "g":
-                group = words[1]
-            elif words[0] == "f":
-                corners = [[int(n) - 1 for n in word.split("/")[:2]] for word in words[1:]]
+            kind, *words = line.split() or [""]
+            if kind == "v":
+                vertices.append([float(word) for word in words[:3]])
+            elif kind == "vt":
+                uv.append([float(word) for word in words[:2]])
+            elif kind == "g":
+                group = words[0]
+            elif kind == "f":
+                corners = [[int(n) - 1 for n in word.split("/")[:2]] for word in words]
                 corners += corners[-1:] * (4 - len(corners))
                 faces.setdefault(group, []).append(corners)
         quads = {name: np.array(corners) for name, corners in faces.items()}
@@ -90,8 +88,7 @@ class MakeHuman:
     def rig_parents(self) -> dict[str, str | None]:
         """Parent of each bone of the standard rig."""
         content = json.loads(self.path("mpfb2", "rigs", "standard", "rig.default.json").read_text())
-        bones = content.get("bones", content)
-        return {bone: entry["parent"] for bone, entry in bones.items()}
+        return {bone: entry["parent"] for bone, entry in content.get("bones", content).items()}
 
     def face_units(self) -> dict[str, Path]:
         """Files of the face units (a set of facial actions) by name."""

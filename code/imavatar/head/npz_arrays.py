@@ -1,21 +1,21 @@
 """Reads the arrays of an .npz file; each one's declared size is compared with the file's before memory is reserved."""
 
-import math
 import zipfile
 from pathlib import Path
 
 import numpy as np
 
 from imavatar.errors import AssetError
-from imavatar.head.array_bytes import MOST_BYTES, WrongArrayError, array_from_bytes, check_shape, item_type, shape_text
+from imavatar.head.array_bytes import MOST_BYTES, WrongArrayError, array_from_bytes, check_size, item_type, said
 
 ARRAY_ENDING = ".npy"
 ENCRYPTED = 0x1
 COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 LONGEST_HEADER = 1000
 """Characters; numpy's have about 100. It is parsed as Python's literals are, which nested ones overflow."""
+LONGEST_NAME = 200
+"""Characters of a member's name in a message."""
 HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-MOST_SHOWN = 200
 
 
 def read_npz_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -28,41 +28,28 @@ def read_npz_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with zipfile.ZipFile(path) as archive:
             members = [info for info in archive.infolist() if info.filename.endswith(ARRAY_ENDING)]
-            _check_members(members)
-            return {_key(info): _read(path, archive, info) for info in members}
+            size = sum(info.file_size for info in members)
+            if size > MOST_BYTES:
+                raise WrongArrayError(f"{size} bytes of arrays, expected at most {MOST_BYTES}")
+            if len({info.filename for info in members}) < len(members):
+                raise WrongArrayError("two arrays have the same name")
+            return {info.filename.removesuffix(ARRAY_ENDING): _read(path, archive, info) for info in members}
     except AssetError:
         raise
     except Exception as error:
         # What zipfile raises for a damaged archive depends on where the damage is.
-        raise AssetError(f"{path} cannot be read as an .npz file ({_said(error)}); make it anew") from error
-
-
-def _key(info: zipfile.ZipInfo) -> str:
-    return info.filename.removesuffix(ARRAY_ENDING)
-
-
-def _said(error: Exception) -> str:
-    return str(error)[:MOST_SHOWN] or type(error).__name__
-
-
-def _check_members(members: list[zipfile.ZipInfo]) -> None:
-    size = sum(info.file_size for info in members)
-    if size > MOST_BYTES:
-        raise WrongArrayError(f"{size} bytes of arrays, expected at most {MOST_BYTES}")
-    if len({info.filename for info in members}) < len(members):
-        raise WrongArrayError("two arrays have the same name")
+        raise AssetError(f"{path} cannot be read as an .npz file ({said(error)}); make it anew") from error
 
 
 def _read(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
+    where = f"{path}: {info.filename.removesuffix(ARRAY_ENDING)[:LONGEST_NAME]}"
     try:
         return _array(archive, info)
     except WrongArrayError as error:
-        raise AssetError(f"{path}: {_key(info)[:MOST_SHOWN]} {error}") from error
+        raise AssetError(f"{where} {error}") from error
     except Exception as error:
         # zipfile, zlib and numpy's parser of headers raise errors of many kinds for members that are damaged.
-        raise AssetError(
-            f"{path}: {_key(info)[:MOST_SHOWN]} cannot be read ({_said(error)}), expected an array; make the file anew"
-        ) from error
+        raise AssetError(f"{where} cannot be read ({said(error)}), expected an array; make the file anew") from error
 
 
 def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
@@ -78,11 +65,6 @@ def _array(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> np.ndarray:
         if declared.hasobject:
             raise WrongArrayError("holds objects, expected numbers")
         dtype = item_type(declared.str[1:], declared.str[0])
-        check_shape(shape)
-        size, held = math.prod(shape) * dtype.itemsize, info.file_size - stream.tell()
-        if size != held:
-            raise WrongArrayError(
-                f"declares the shape {shape_text(shape)} of {dtype}, {size} bytes, but holds {held} bytes"
-            )
+        check_size(dtype, shape, info.file_size - stream.tell())
         # to the end, where zipfile compares the checksum
         return array_from_bytes(dtype, shape, stream.read(), fortran=fortran)

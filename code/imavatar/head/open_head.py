@@ -1,7 +1,7 @@
 """Builds the open head: a head model in FLAME's layout from MakeHuman's CC0 assets, seeded."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
@@ -20,13 +20,7 @@ from imavatar.head.open_head_faces import (
     random_face,
 )
 from imavatar.head.open_head_mesh import HeadMesh, cut_head
-from imavatar.head.open_head_rig import (
-    gaze_correctives,
-    jaw_correctives,
-    jaw_hinge,
-    regress_joints,
-    rigid_fit,
-)
+from imavatar.head.open_head_rig import gaze_correctives, jaw_correctives, jaw_hinge, regress_joints, rigid_fit
 
 logger = logging.getLogger(__name__)
 
@@ -61,26 +55,27 @@ def build_open_head(makehuman_dir: Path, seed: int = 0) -> HeadAssets:
     shape_columns = _shape_basis(faces - template)
 
     units = load_expression_units(makehuman, mesh)
-    names = list(units)
-    offsets = np.stack([units[name][: mesh.n_vertices] for name in names]) * METRES_PER_DECIMETRE
-    amounts = np.stack([random_expression(names, random) for _ in range(N_EXPRESSIONS)])
+    offsets = np.stack([offset[: mesh.n_vertices] for offset in units.values()]) * METRES_PER_DECIMETRE
+    amounts = np.stack([random_expression(list(units), random) for _ in range(N_EXPRESSIONS)])
     expression_columns = _expression_basis(amounts, offsets)
 
-    jaw_open = mesh.offsets(makehuman.face_units()["jawOpen"]) * METRES_PER_DECIMETRE
+    files = makehuman.face_units()
+    jaw_open = mesh.offsets(files["jawOpen"]) * METRES_PER_DECIMETRE
     hinge, angle = jaw_hinge(mesh, samples.mean(axis=0), jaw_open)
     regressor = regress_joints(mesh, samples, hinge)
     joints = regressor @ template
     posedirs = jaw_correctives(mesh, template, joints, jaw_open[: mesh.n_vertices], angle)
     for side, part in (("Left", "eye_l"), ("Right", "eye_r")):
         looks = {
-            way: mesh.offsets(makehuman.face_units()[f"eyeLook{way}{side}"])[: mesh.n_vertices] * METRES_PER_DECIMETRE
+            way: mesh.offsets(files[f"eyeLook{way}{side}"])[: mesh.n_vertices] * METRES_PER_DECIMETRE
             for way in ("Up", "Down", "In", "Out")
         }
         posedirs += gaze_correctives(mesh, template, joints, part, looks)
     shapedirs = np.zeros((mesh.n_vertices, 3, N_BLENDSHAPES))
-    shapedirs[..., : shape_columns.shape[-1]] = shape_columns
-    end = N_SHAPE_COLUMNS + expression_columns.shape[-1]
-    shapedirs[..., N_SHAPE_COLUMNS:end] = expression_columns
+    for start, columns in ((0, shape_columns), (N_SHAPE_COLUMNS, expression_columns)):
+        shapedirs[..., start : start + columns.shape[-1]] = columns
+    by_name = dict(zip(units, offsets, strict=True))
+    single = {name: {name: 1.0} for name in units if not name.startswith(MAKEHUMAN_UNIT)}
     return HeadAssets(
         v_template=template.astype(np.float32),
         faces=mesh.faces.astype(np.int64),
@@ -92,23 +87,16 @@ def build_open_head(makehuman_dir: Path, seed: int = 0) -> HeadAssets:
         face_part=mesh.face_part,
         part_names=mesh.part_names,
         regions=_regions(makehuman, mesh),
-        named_expressions=_coefficients(NAMED_EXPRESSIONS, names, offsets, expression_columns),
-        face_units=_coefficients(
-            {name: {name: 1.0} for name in names if not name.startswith(MAKEHUMAN_UNIT)},
-            names,
-            offsets,
-            expression_columns,
-        ),
+        named_expressions=_coefficients(NAMED_EXPRESSIONS, by_name, expression_columns),
+        face_units=_coefficients(single, by_name, expression_columns),
     )
 
 
 def _align(mesh: HeadMesh, samples: Float[np.ndarray, "n s 3"]) -> Float[np.ndarray, "n s 3"]:
     """All faces rigidly aligned to their mean by the head above the neck."""
     weight = np.zeros(samples.shape[1])
-    weight[: mesh.n_vertices] = mesh.weights[:, 1:3].sum(axis=1)
-    weight[: mesh.n_vertices] *= mesh.base[: mesh.n_vertices, 1] > mesh.joints(mesh.base)[0, 1]
-    mean = samples.mean(axis=0)
-    aligned = samples
+    weight[: mesh.n_vertices] = mesh.above_neck()
+    aligned, mean = samples, samples.mean(axis=0)
     for _ in range(2):
         fits = [rigid_fit(sample, mean, weight) for sample in samples]
         aligned = np.stack([s @ rotation.T + shift for s, (rotation, shift) in zip(samples, fits, strict=True)])
@@ -150,18 +138,14 @@ def _expression_basis(
 
 def _coefficients(
     mixes: Mapping[str, Mapping[str, float]],
-    names: Sequence[str],
-    offsets: Float[np.ndarray, "u v 3"],
+    offsets: Mapping[str, Float[np.ndarray, "v 3"]],
     columns: Float[np.ndarray, "v 3 k"],
 ) -> dict[str, Float[np.ndarray, " 50"]]:
     """Coefficients of the first 50 components that come closest to combinations of units, by the mixes' names."""
-    basis = columns[..., :50].reshape(-1, 50)
-    inverse = np.linalg.pinv(basis)
+    inverse = np.linalg.pinv(columns[..., :50].reshape(-1, 50))
     named = {}
     for name, mix in mixes.items():
-        offset = np.zeros_like(offsets[0])
-        for unit, amount in mix.items():
-            offset = offset + amount * offsets[names.index(unit)]
+        offset = sum((amount * offsets[unit] for unit, amount in mix.items()), np.zeros(columns.shape[:2]))
         named[name] = (inverse @ offset.ravel()).astype(np.float32)
     return named
 
@@ -169,6 +153,7 @@ def _coefficients(
 def _regions(makehuman: MakeHuman, mesh: HeadMesh) -> dict[str, np.ndarray]:
     """Soft vertex masks, 0...1, looked up in MakeHuman's masks in texture space."""
     regions = {}
+    skin = np.isin(np.arange(mesh.n_vertices), mesh.part_vertices("skin"))
     for region, texture in REGION_TEXTURES.items():
         path = makehuman.texture(texture)
         image = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
@@ -177,8 +162,5 @@ def _regions(makehuman: MakeHuman, mesh: HeadMesh) -> dict[str, np.ndarray]:
         height, width = image.shape
         column = np.clip((mesh.vertex_uv[:, 0] * width).astype(int), 0, width - 1)
         row = np.clip(((1 - mesh.vertex_uv[:, 1]) * height).astype(int), 0, height - 1)
-        regions[region] = (image[row, column] / 255).astype(np.float32)
-        skin = np.zeros(mesh.n_vertices, dtype=bool)
-        skin[mesh.part_vertices("skin")] = True
-        regions[region][~skin] = 0
+        regions[region] = np.where(skin, image[row, column] / 255, 0).astype(np.float32)
     return regions

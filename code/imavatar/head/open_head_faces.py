@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,6 @@ from imavatar.head.open_head_mesh import HeadMesh
 GENDERS = ("female", "male")
 AGES = ("child", "young", "old")
 """The 'baby' targets are left out: they would spend the basis' first components on size."""
-AGE_ANCHORS = (0.0, 0.5, 1.0)
 MUSCLES = ("minmuscle", "averagemuscle", "maxmuscle")
 FATS = ("minweight", "averageweight", "maxweight")
 ORIGINS = ("african", "asian", "caucasian")
@@ -25,7 +25,8 @@ HEAD_FOLDER_SHARE = 0.5
 """Targets of the folder `head` (its scale and outline) at half strength: at full strength some
 heads of one standard deviation look odd."""
 
-LEFT_OUT_UNITS = ("jawOpen", "jawLeft", "jawRight", "mouthClose", "tongueOut")
+LEFT_OUT_UNITS = ("jawOpen", "jawLeft", "jawRight", "mouthClose", "tongueOut", "eyeLook")
+"""Beginnings of their names."""
 MAKEHUMAN_UNIT = "mh_"
 """Before the names of MakeHuman's own expression units, which the face units' names are not."""
 LEFT_OUT_EXPRESSIONS = ("mouth-open", "neck-platysma")
@@ -57,15 +58,11 @@ def load_face_space(makehuman: MakeHuman, mesh: HeadMesh) -> FaceSpace:
     for name in FACE_FOLDERS:
         strength = HEAD_FOLDER_SHARE if name == "head" else 1.0
         for category in index[name]["categories"]:
-            opposites = category.get("opposites")
-            if opposites is None:
-                continue
-            sides = []
+            opposites, sides = category.get("opposites", {}), []
             for side in ("left", "right", "unsided"):
-                names = [opposites[f"{sign}-{side}"] for sign in ("negative", "positive")]
+                names = [opposites.get(f"{sign}-{side}") for sign in ("negative", "positive")]
                 if all(names):
-                    paths = [folder / name / f"{target}.target.gz" for target in names]
-                    sides.append(tuple(mesh.offsets(path) for path in paths))
+                    sides.append(tuple(mesh.offsets(folder / name / f"{target}.target.gz") for target in names))
             if sides:
                 local.append((strength, sides))
     return FaceSpace(macro, local)
@@ -80,18 +77,18 @@ def random_face(
         years: 0 (a child) to 1 (old); drawn without it.
     """
     female = random.uniform()
-    gender: dict[str, float] = dict(zip(GENDERS, (female, 1 - female), strict=True))
     drawn = random.uniform(0.35, 1.0)
-    age: dict[str, float] = dict(zip(AGES, _hat_weights(drawn if years is None else years, AGE_ANCHORS), strict=True))
-    muscle: dict[str, float] = dict(zip(MUSCLES, _hat_weights(random.uniform(), (0, 0.5, 1)), strict=True))
-    fat: dict[str, float] = dict(zip(FATS, _hat_weights(random.beta(3, 3), (0, 0.5, 1)), strict=True))
-    origin: dict[str, float] = dict(zip(ORIGINS, random.dirichlet([0.6] * 3), strict=True))
+    share: dict[str, float] = {
+        "universal": 1.0,
+        **dict(zip(GENDERS, (female, 1 - female), strict=True)),
+        **_hat_weights(drawn if years is None else years, AGES),
+        **_hat_weights(random.uniform(), MUSCLES),
+        **_hat_weights(random.beta(3, 3), FATS),
+        **dict(zip(ORIGINS, random.dirichlet([0.6] * 3), strict=True)),
+    }
     face = mesh.base.copy()
     for key, offset in space.macro.items():
-        if key[0] == "universal":
-            weight = gender[key[1]] * age[key[2]] * muscle[key[3]] * fat[key[4]]
-        else:
-            weight = origin[key[0]] * gender[key[1]] * age[key[2]]
+        weight = math.prod(share[name] for name in key)
         if weight > 1e-6:
             face += weight * offset
     for strength, sides in space.local:
@@ -105,14 +102,10 @@ def random_face(
 
 def load_expression_units(makehuman: MakeHuman, mesh: HeadMesh) -> dict[str, np.ndarray]:
     """Offsets (decimetres) of all units an expression can have; jaw opening and gaze are joints' work."""
-    units = {}
-    for name, path in makehuman.face_units().items():
-        if name not in LEFT_OUT_UNITS and not name.startswith("eyeLook"):
-            units[name] = mesh.offsets(path)
-    for name, path in makehuman.expression_units().items():
-        if name not in LEFT_OUT_EXPRESSIONS:
-            units[f"{MAKEHUMAN_UNIT}{name}"] = mesh.offsets(path)
-    return units
+    units = {name: path for name, path in makehuman.face_units().items() if not name.startswith(LEFT_OUT_UNITS)}
+    own = makehuman.expression_units().items()
+    units |= {f"{MAKEHUMAN_UNIT}{name}": path for name, path in own if name not in LEFT_OUT_EXPRESSIONS}
+    return {name: mesh.offsets(path) for name, path in units.items()}
 
 
 def random_expression(names: list[str], random: np.random.Generator) -> Float[np.ndarray, " u"]:
@@ -132,7 +125,6 @@ def random_expression(names: list[str], random: np.random.Generator) -> Float[np
     return np.array([amounts[name] for name in names])
 
 
-def _hat_weights(x: float, anchors: Sequence[float]) -> Float[np.ndarray, " a"]:
-    """Linear interpolation weights of x between anchors."""
-    identity = np.eye(len(anchors))
-    return np.array([np.interp(x, anchors, row) for row in identity])
+def _hat_weights(x: float, names: Sequence[str]) -> dict[str, float]:
+    """Linear interpolation weights of x between three things, which are at 0, 0.5 and 1."""
+    return {name: np.interp(x, (0.0, 0.5, 1.0), row) for name, row in zip(names, np.eye(3), strict=True)}

@@ -66,6 +66,11 @@ class HeadMesh:
         cubes = vertices[..., self.n_vertices :, :]
         return cubes.reshape(*cubes.shape[:-2], len(JOINT_CUBES), -1, 3).mean(axis=-2)
 
+    def above_neck(self) -> Float[np.ndarray, " v"]:
+        """How much each vertex belongs to the head above the base of the neck, by which faces are aligned."""
+        inside = self.base[: self.n_vertices, 1] > self.joints(self.base)[0, 1]
+        return self.weights[:, Joint.NECK : Joint.JAW + 1].sum(axis=1) * inside
+
     def part_vertices(self, part: str) -> Int[np.ndarray, " k"]:
         """Vertices of a part."""
         return np.unique(self.faces[self.face_part == self.part_names.index(part)])
@@ -78,25 +83,20 @@ def cut_head(makehuman: MakeHuman) -> HeadMesh:
     skin = _grow(mesh.quads[BODY_GROUP], weights[:, Joint.NECK :].sum(axis=1) > 0.5)
     parts = {"skin": skin, **{part: mesh.quads[group] for part, group in PART_GROUPS.items()}}
     corners = np.concatenate(list(parts.values()))
-    part = np.repeat(np.arange(len(parts)), [len(quads) for quads in parts.values()])
+    part = np.tile(np.repeat(np.arange(len(parts)), [len(quads) for quads in parts.values()]), 2)
     triangles = np.concatenate([corners[:, [0, 1, 2]], corners[:, [0, 2, 3]]])
-    part = np.concatenate([part, part])
     proper = triangles[:, 2, 0] != triangles[:, 1, 0]
-    triangles, part = triangles[proper], part[proper]
-
-    used = np.unique(triangles[..., 0])
-    number = np.full(len(mesh.vertices), -1)
-    number[used] = np.arange(len(used))
+    used, number = np.unique(triangles[proper, :, 0], return_inverse=True)
     uv = np.zeros((len(used), 2))
-    uv[number[triangles[..., 0]].ravel()] = mesh.uv[triangles[..., 1].ravel()]
+    uv[number.ravel()] = mesh.uv[triangles[proper, :, 1].ravel()]
     cubes = np.concatenate([mesh.group_vertices(cube) for cube in JOINT_CUBES])
     source = np.concatenate([used, cubes])
     return HeadMesh(
         source=source,
         n_vertices=len(used),
         base=mesh.vertices[source],
-        faces=number[triangles[..., 0]],
-        face_part=part,
+        faces=number.reshape(-1, 3),
+        face_part=part[proper],
         part_names=tuple(parts),
         weights=weights[used],
         vertex_uv=uv,
@@ -121,11 +121,9 @@ def joint_weights(makehuman: MakeHuman, mesh: BaseMesh) -> Float[np.ndarray, "v 
 
 
 def _joints_of_bone(bone: str | None, parents: dict[str, str | None]) -> dict[Joint, float]:
-    while bone:
-        if bone in BONE_JOINTS:
-            return BONE_JOINTS[bone]
+    while bone and bone not in BONE_JOINTS:
         bone = parents[bone]
-    return {Joint.GLOBAL: 1.0}
+    return BONE_JOINTS[bone] if bone else {Joint.GLOBAL: 1.0}
 
 
 def _grow(quads: Int[np.ndarray, "q 4 2"], seed: Bool[np.ndarray, " v"]):

@@ -8,6 +8,7 @@ from scipy.optimize import nnls
 from scipy.spatial.transform import Rotation
 
 from imavatar.anatomy import N_JOINTS, POSE_FEATURE_SIZE, Joint
+from imavatar.head.assets import MOUTH_PARTS
 from imavatar.head.open_head_mesh import HeadMesh
 
 logger = logging.getLogger(__name__)
@@ -28,8 +29,7 @@ def rigid_fit(
     mean_source, mean_target = weight @ source, weight @ target
     covariance = ((source - mean_source) * weight[:, None]).T @ (target - mean_target)
     u, _, vt = np.linalg.svd(covariance)
-    proper = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-    rotation = vt.T @ proper @ u.T
+    rotation = vt.T @ np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ vt))]) @ u.T
     return rotation, mean_target - rotation @ mean_source
 
 
@@ -38,8 +38,7 @@ def jaw_hinge(
 ) -> tuple[Float[np.ndarray, " 3"], float]:
     """Where the jaw turns, and by how much in the artist's open mouth: the lower teeth move rigidly."""
     teeth = mesh.part_vertices("teeth_lo")
-    moved = mean[teeth] + jaw_open[teeth]
-    rotation, shift = rigid_fit(mean[teeth], moved, np.ones(len(teeth)))
+    rotation, shift = rigid_fit(mean[teeth], mean[teeth] + jaw_open[teeth], np.ones(len(teeth)))
     angle = float(np.linalg.norm(Rotation.from_matrix(rotation).as_rotvec()))
     fixed = np.linalg.lstsq((np.eye(3) - rotation)[1:, 1:], shift[1:], rcond=None)[0]
     logger.info("jaw: hinge at y %.4f z %.4f m, artist's opening %.3f rad", *fixed, angle)
@@ -92,11 +91,9 @@ def corrective(
     offset: Float[np.ndarray, "v 3"],
 ) -> Float[np.ndarray, "v 3"]:
     """Rest-pose offset c with skinning(template + c) = template + offset when one joint rotates."""
-    transforms = np.tile(np.eye(3), (N_JOINTS, 1, 1))
-    shifts = np.zeros((N_JOINTS, 3))
-    transforms[joint] = rotation
-    shifts[joint] = joints[joint] - rotation @ joints[joint]
-    blended = np.einsum("vj,jab->vab", mesh.weights, transforms)
+    rotations, shifts = np.tile(np.eye(3), (N_JOINTS, 1, 1)), np.zeros((N_JOINTS, 3))
+    rotations[joint], shifts[joint] = rotation, joints[joint] - rotation @ joints[joint]
+    blended = np.einsum("vj,jab->vab", mesh.weights, rotations)
     target = template + offset - mesh.weights @ shifts
     return np.linalg.solve(blended, target[..., None])[..., 0] - template
 
@@ -111,7 +108,7 @@ def jaw_correctives(
     """The rest of the artist's open mouth, linear in the sine of the jaw's angle about x."""
     rotation = Rotation.from_rotvec([angle, 0, 0]).as_matrix()
     offset = corrective(mesh, template, joints, Joint.JAW, rotation, jaw_open)
-    for part in ("teeth_up", "teeth_lo", "tongue"):
+    for part in MOUTH_PARTS:
         offset[mesh.part_vertices(part)] = 0
     return _linear_in_sine(offset / np.sin(angle), Joint.JAW, axis=0)
 
@@ -128,8 +125,7 @@ def gaze_correctives(
     eye = mesh.part_vertices(part)
     slopes = {}
     for way, offset in looks.items():
-        moved = template[eye] + offset[eye]
-        rotation, _ = rigid_fit(template[eye], moved, np.ones(len(eye)))
+        rotation, _ = rigid_fit(template[eye], template[eye] + offset[eye], np.ones(len(eye)))
         change = corrective(mesh, template, joints, joint, rotation, offset)
         change[eye] = 0
         axis = 0 if way in ("Up", "Down") else 1

@@ -1,6 +1,7 @@
 """Walks through a pickle's opcodes before anything is unpickled: no number in it may ask for more than it has."""
 
 import pickle
+import pickletools
 
 MOST_OPCODES = 1_000_000
 """A head model has a few thousand. Python's unpickler reserves memory for the largest number that a memo opcode
@@ -9,73 +10,21 @@ MOST_TUPLES = 20_000
 """Hashing a tuple recurses in C without a check: some hundred thousand within each other overflow the stack."""
 HIGHEST_PROTOCOL = 5
 
-NO_ARGUMENT = (
-    pickle.MARK,
-    pickle.STOP,
-    pickle.POP,
-    pickle.POP_MARK,
-    pickle.NONE,
-    pickle.NEWTRUE,
-    pickle.NEWFALSE,
-    pickle.REDUCE,
-    pickle.BUILD,
-    pickle.NEWOBJ,
-    pickle.STACK_GLOBAL,
-    pickle.MEMOIZE,
-    pickle.APPEND,
-    pickle.APPENDS,
-    pickle.LIST,
-    pickle.EMPTY_LIST,
-    pickle.DICT,
-    pickle.EMPTY_DICT,
-    pickle.SETITEM,
-    pickle.SETITEMS,
-    pickle.EMPTY_SET,
-    pickle.ADDITEMS,
-    pickle.FROZENSET,
-    pickle.TUPLE,
-    pickle.EMPTY_TUPLE,
-    pickle.TUPLE1,
-    pickle.TUPLE2,
-    pickle.TUPLE3,
+NEEDED = (
+    "MARK STOP POP POP_MARK NONE NEWTRUE NEWFALSE REDUCE BUILD NEWOBJ STACK_GLOBAL MEMOIZE PROTO FRAME "
+    "LIST EMPTY_LIST APPEND APPENDS DICT EMPTY_DICT SETITEM SETITEMS EMPTY_SET ADDITEMS FROZENSET "
+    "TUPLE EMPTY_TUPLE TUPLE1 TUPLE2 TUPLE3 GET BINGET LONG_BINGET PUT BINPUT LONG_BINPUT GLOBAL "
+    "INT BININT BININT1 BININT2 LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE "
+    "BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 BINUNICODE SHORT_BINUNICODE BINUNICODE8"
 )
-FIXED_SIZES = {
-    **dict.fromkeys(NO_ARGUMENT, 0),
-    pickle.PROTO: 1,
-    pickle.BININT: 4,
-    pickle.BININT1: 1,
-    pickle.BININT2: 2,
-    pickle.BINFLOAT: 8,
-    pickle.BINGET: 1,
-    pickle.LONG_BINGET: 4,
-    pickle.BINPUT: 1,
-    pickle.LONG_BINPUT: 4,
-    pickle.FRAME: 8,
-}
-"""Bytes of an opcode's argument."""
-LINES = {
-    pickle.INT: 1,
-    pickle.LONG: 1,
-    pickle.FLOAT: 1,
-    pickle.STRING: 1,
-    pickle.UNICODE: 1,
-    pickle.GET: 1,
-    pickle.PUT: 1,
-    pickle.GLOBAL: 2,
-}
-"""Lines of text that an opcode takes."""
+"""Opcodes of the pickles that numpy, scipy and chumpy write; all others are refused."""
+SIZES = {op.code.encode("latin1"): op.arg.n if op.arg else 0 for op in pickletools.opcodes if op.name in NEEDED.split()}
+"""Bytes of an opcode's argument, or the kind of argument that it is where they differ."""
 COUNT_SIZES = {
-    pickle.LONG1: 1,
-    pickle.LONG4: 4,
-    pickle.SHORT_BINSTRING: 1,
-    pickle.BINSTRING: 4,
-    pickle.SHORT_BINBYTES: 1,
-    pickle.BINBYTES: 4,
-    pickle.BINBYTES8: 8,
-    pickle.BYTEARRAY8: 8,
-    pickle.SHORT_BINUNICODE: 1,
-    pickle.BINUNICODE: 4,
-    pickle.BINUNICODE8: 8,
+    pickletools.TAKEN_FROM_ARGUMENT1: 1,
+    pickletools.TAKEN_FROM_ARGUMENT4: 4,
+    pickletools.TAKEN_FROM_ARGUMENT4U: 4,
+    pickletools.TAKEN_FROM_ARGUMENT8U: 8,
 }
 """Bytes of the number, low byte first, that says how many more bytes follow."""
 TUPLES = {pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3}
@@ -117,14 +66,15 @@ def _end(data: bytes, opcode: bytes, position: int) -> int:
     start = position + 1
     if not opcode:
         raise pickle.UnpicklingError("the file ends in the middle")
-    if opcode in FIXED_SIZES:
-        return start + FIXED_SIZES[opcode]
-    if opcode in COUNT_SIZES:
-        counted = start + COUNT_SIZES[opcode]
-        return counted + int.from_bytes(data[start:counted], "little")
-    if opcode not in LINES:
+    if opcode not in SIZES:
         raise RefusedError(f"the opcode {opcode!r}")
-    for _ in range(LINES[opcode]):
+    size = SIZES[opcode]
+    if size in COUNT_SIZES:
+        counted = start + COUNT_SIZES[size]
+        return counted + int.from_bytes(data[start:counted], "little")
+    if size != pickletools.UP_TO_NEWLINE:
+        return start + size
+    for _ in range(2 if opcode == pickle.GLOBAL else 1):  # a module and a name
         start = data.find(b"\n", start) + 1
         if start == 0:
             return len(data) + 1

@@ -16,6 +16,10 @@ class StandIn:
     arguments: tuple = ()
     state: Any = None
 
+    def __init_subclass__(cls, called: str = "") -> None:
+        """`called`: in the words of messages; as its base without it."""
+        cls.called = called or cls.called
+
     def __init__(self, *arguments: Any) -> None:
         self.arguments = arguments
 
@@ -23,40 +27,29 @@ class StandIn:
         self.state = state
 
 
-class ArrayClass(StandIn):
+class ArrayClass(StandIn, called="an array's class"):
     """`numpy.ndarray`, an argument of `_reconstruct`."""
 
-    called = "an array's class"
 
-
-class ItemType(StandIn):
+class ItemType(StandIn, called="a dtype"):
     """`numpy.dtype`."""
 
-    called = "a dtype"
 
-
-class RebuiltArray(StandIn):
+class RebuiltArray(StandIn, called="an array"):
     """`numpy.core.multiarray._reconstruct`: the array is in the state."""
 
-    called = "an array"
 
-
-class BufferArray(StandIn):
+class BufferArray(StandIn, called="an array"):
     """`numpy.core.numeric._frombuffer`, of protocol 5: the array is in the arguments."""
 
-    called = "an array"
 
-
-class Scalar(StandIn):
+class Scalar(StandIn, called="a number"):
     """`numpy.core.multiarray.scalar`: a number as its dtype and its bytes."""
 
-    called = "a number"
 
-
-class SparseMatrix(StandIn):
+class SparseMatrix(StandIn, called="a sparse matrix"):
     """A matrix of `scipy.sparse`: its arrays are in the state."""
 
-    called = "a sparse matrix"
     layout = ""
 
 
@@ -78,16 +71,12 @@ class CooMatrix(SparseMatrix):
     layout = "coo"
 
 
-class ChumpyArray(StandIn):
+class ChumpyArray(StandIn, called="a chumpy expression"):
     """`chumpy.Ch`, whose state holds the array as `x`."""
 
-    called = "a chumpy expression"
 
-
-class EncodedText(StandIn):
+class EncodedText(StandIn, called="bytes"):
     """`_codecs.encode`, by which Python 3 writes bytes in the protocols up to 2: a text of the characters 0 to 255."""
-
-    called = "bytes"
 
     def __init__(self, *arguments: Any) -> None:
         text, encoding = arguments if len(arguments) == 2 else (None, None)
@@ -96,10 +85,8 @@ class EncodedText(StandIn):
         super().__init__(*arguments)
 
 
-class EmptyBytes(StandIn):
+class EmptyBytes(StandIn, called="bytes"):
     """`bytes`, by which Python 3 writes no bytes in the protocols up to 2; a number would reserve as many bytes."""
-
-    called = "bytes"
 
     def __init__(self, *arguments: Any) -> None:
         if arguments:
@@ -122,24 +109,21 @@ class Reconstructor(StandIn):
         raise RefusedError("an object of another class than those of arrays")
 
 
-class OtherSet(StandIn):
+class OtherSet(StandIn, called="a set"):
     """`set`, which is in the state of chumpy's arrays and is not read."""
 
-    called = "a set"
 
-
-class OrderedTable(StandIn, dict):
+class OrderedTable(StandIn, dict, called="an ordered dictionary"):
     """`collections.OrderedDict`, filled by opcodes as a dict is."""
-
-    called = "an ordered dictionary"
 
 
 def _in_modules(modules: tuple[str, ...], **stand_ins: type[StandIn]) -> dict[tuple[str, str], type[StandIn]]:
     return {(module, name): stand_in for module in modules for name, stand_in in stand_ins.items()}
 
 
-def _sparse(layout: str, stand_in: type[StandIn]) -> dict[tuple[str, str], type[StandIn]]:
+def _sparse(stand_in: type[SparseMatrix]) -> dict[tuple[str, str], type[StandIn]]:
     """Both classes of a layout, where the versions of scipy have had them."""
+    layout = stand_in.layout
     modules = ("scipy.sparse", f"scipy.sparse.{layout}", f"scipy.sparse._{layout}")
     return _in_modules(modules, **{f"{layout}_matrix": stand_in, f"{layout}_array": stand_in})
 
@@ -148,9 +132,9 @@ STAND_INS: dict[tuple[str, str], type[StandIn]] = {
     **_in_modules(("numpy.core.multiarray", "numpy._core.multiarray"), _reconstruct=RebuiltArray, scalar=Scalar),
     **_in_modules(("numpy.core.numeric", "numpy._core.numeric"), _frombuffer=BufferArray),
     **_in_modules(("numpy",), ndarray=ArrayClass, dtype=ItemType),
-    **_sparse("csc", CscMatrix),
-    **_sparse("csr", CsrMatrix),
-    **_sparse("coo", CooMatrix),
+    **_sparse(CscMatrix),
+    **_sparse(CsrMatrix),
+    **_sparse(CooMatrix),
     **_in_modules(("chumpy", "chumpy.ch"), Ch=ChumpyArray),
     **_in_modules(("_codecs",), encode=EncodedText),
     **_in_modules(("copyreg", "copy_reg"), _reconstructor=Reconstructor),

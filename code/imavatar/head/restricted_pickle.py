@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from imavatar.errors import AssetError
-from imavatar.head.array_bytes import MOST_BYTES
+from imavatar.head.array_bytes import MOST_BYTES, MOST_SHOWN, said
 from imavatar.head.pickle_opcodes import RefusedError, check_opcodes
 from imavatar.head.pickle_stand_ins import STAND_INS, StandIn
 
 MOST_ENTRIES = 1000
 """A head model has some ten; each is bounded by the file's size, but a pickle may name the same bytes many times."""
-MOST_SHOWN = 200
-"""Characters of a message's part that comes from the file."""
 
 
 class RestrictedUnpickler(pickle.Unpickler):
@@ -46,8 +44,7 @@ def load_flame_pickle(path: Path) -> dict[str, Any]:
         ) from error
     except Exception as error:
         # A made-up pickle reaches most of the interpreter's errors, so that a list of them would never be complete.
-        said = str(error)[:MOST_SHOWN] or type(error).__name__
-        raise AssetError(f"{path} is not a readable pickle ({said}); download it again") from error
+        raise AssetError(f"{path} is not a readable pickle ({said(error)}); download it again") from error
     if not isinstance(table, dict):
         raise AssetError(f"{path} holds {described(table)}, expected a dictionary")
     odd = [key for key in table if type(key) is not str]

@@ -16,7 +16,6 @@ HEAD_TURNS = {"headpitch": 0, "headyaw": 1, "headroll": 2}
 COEFFICIENT = "expression_"
 MOST_DIGITS = 9
 
-
 JAW_SIDE = 0.07
 """Radians: MakeHuman's own unit moves the lower teeth as far to the side, 7 mm."""
 
@@ -38,11 +37,9 @@ JOINT_UNITS: dict[str, tuple[Joint, tuple[float, float, float]]] = {
 
 def joint_unit_poses() -> dict[str, Float[torch.Tensor, " 15"]]:
     """Poses of the units that turn a joint, at full strength."""
-    poses = {}
+    poses = {name: torch.zeros(POSE_SIZE) for name in JOINT_UNITS}
     for name, (joint, turn) in JOINT_UNITS.items():
-        pose = torch.zeros(POSE_SIZE)
-        pose[pose_slice(joint)] = torch.tensor(turn)
-        poses[name] = pose
+        poses[name][pose_slice(joint)] = torch.tensor(turn)
     return poses
 
 

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import Float
-from torch import Tensor
 
 from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
 from imavatar.data.subject import load_recording
@@ -34,10 +32,9 @@ def motion_from_json(path: Path, n_expression: int) -> HeadParameters:
             f"{path}: expression has {min(sizes)} values, but the avatar was trained with {n_expression}; "
             "use a motion that was tracked with the same head model"
         )
-    motion = HeadParameters(
-        expression=_rows([frame.expression[:n_expression] for frame in recording.frames]),
-        pose=_rows([frame.pose for frame in recording.frames]),
-    )
+    expression = np.stack([frame.expression[:n_expression] for frame in recording.frames])
+    pose = np.stack([frame.pose for frame in recording.frames])
+    motion = HeadParameters(*(torch.tensor(values, dtype=torch.float32) for values in (expression, pose)))
     check_plausible(str(path), motion)
     return motion
 
@@ -48,10 +45,7 @@ def check_plausible(source: str, motion: HeadParameters) -> None:
     Raises:
         DataError: one is not finite, or far out of the range; the message begins with `source`.
     """
-    for name, values, most in (
-        ("expression", motion.expression, MOST_EXPRESSION),
-        ("pose", motion.pose, MOST_RADIANS),
-    ):
+    for name, values, most in (("expression", motion.expression, MOST_EXPRESSION), ("pose", motion.pose, MOST_RADIANS)):
         wrong = (~(values.abs() <= most)).nonzero()
         if len(wrong) > 0:
             frame, index = wrong[0].tolist()
@@ -59,10 +53,6 @@ def check_plausible(source: str, motion: HeadParameters) -> None:
                 f"{source}: {name}[{index}] of frame {frame + 1} is {values[frame, index]:g}, expected a number from "
                 f"-{most} to {most}"
             )
-
-
-def _rows(values: list[Float[np.ndarray, " k"]]) -> Float[Tensor, "n k"]:
-    return torch.tensor(np.stack(values), dtype=torch.float32)
 
 
 def motion_from_frames(source: str, n_expression: int, n_frames: int) -> HeadParameters:
@@ -80,13 +70,13 @@ def motion_from_frames(source: str, n_expression: int, n_frames: int) -> HeadPar
     recording = motion_from_json(path, n_expression)
     start = _frame(named, recording, first)
     t = torch.linspace(0, 1, n_frames)
+    share = smoothstep(2 * torch.minimum(t, 1 - t))[:, None]
     if kind == INTERPOLATE:
         end = _frame(named, recording, last)
-        share = smoothstep(2 * torch.minimum(t, 1 - t))[:, None]
         return HeadParameters(
             (1 - share) * start.expression + share * end.expression, (1 - share) * start.pose + share * end.pose
         )
-    share = _factor(named, last) * smoothstep(2 * torch.minimum(t, 1 - t))[:, None]
+    share = _factor(named, last) * share
     pose = start.pose.expand(n_frames, -1).clone()
     jaw = pose_slice(Joint.JAW)
     pose[:, jaw] = share * start.pose[:, jaw]

@@ -1,8 +1,7 @@
 """The built-in motion: a sweep through expressions and poses."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import torch
@@ -26,10 +25,15 @@ MIXED_STRENGTH = 0.5
 MOST_NAMED = 8
 """More named expressions than this would make each too short to see; the first ones are shown."""
 
+RAMP = 0.35
+"""Share of a part in which a plateau is reached, and left."""
 X_AXIS, Y_AXIS = 0, 1
 
 Coefficients = Float[np.ndarray, " e"] | Float[Tensor, " e"]
-Part = Callable[[Float[Tensor, " n"]], HeadParameters]
+Turn = tuple[Joint, int, Float[Tensor, " n"]]
+"""A joint, an axis, and angles about it."""
+Part = Callable[[Float[Tensor, " n"]], tuple[Float[Tensor, "n e"] | float, list[Turn]]]
+"""Times in [0, 1] to coefficients and turns, which are zero at both ends."""
 
 
 def sweep_motion(
@@ -50,14 +54,10 @@ def sweep_motion(
     if n_frames < 1:
         raise ValueError(f"a motion has at least one frame, not {n_frames}")
     directions = _expression_directions(n_expression, named_expressions)
-    sweep = _Sweep(n_expression)
-    parts: list[Part] = [sweep.jaw]
-    two_sided = not named_expressions
-    parts += [lambda t, d=d: sweep.expression(t, d, two_sided) for d in directions]
-    parts += [sweep.head_turn, sweep.gaze]
-    generator = torch.Generator().manual_seed(seed)
-    mixture = _Mixture.drawn(directions, generator)
-    parts.append(lambda t: sweep.mixture(t, mixture))
+    strength = plateau if named_expressions else swing
+    parts: list[Part] = [_jaw]
+    parts += [lambda t, d=d: (strength(t)[:, None] * d, []) for d in directions]
+    parts += [_head_turn, _gaze, _mixture(directions, torch.Generator().manual_seed(seed))]
 
     time = torch.linspace(0, len(parts), n_frames)
     part_index = time.floor().long().clamp(max=len(parts) - 1)
@@ -65,8 +65,9 @@ def sweep_motion(
     pose = torch.zeros(n_frames, POSE_SIZE)
     for index, part in enumerate(parts):
         rows = part_index == index
-        moved = part(time[rows] - index)
-        expression[rows], pose[rows] = moved.expression, moved.pose
+        expression[rows], turns = part(time[rows] - index)
+        for joint, axis, angle in turns:
+            pose[rows, pose_slice(joint).start + axis] = angle
     return HeadParameters(expression, pose)
 
 
@@ -81,76 +82,38 @@ def _expression_directions(n_expression: int, named: Mapping[str, Coefficients] 
     return [torch.as_tensor(value, dtype=torch.float32)[:n_expression] for value in chosen]
 
 
-@dataclass(frozen=True)
-class _Mixture:
+def _jaw(t: Float[Tensor, " n"]) -> tuple[float, list[Turn]]:
+    """Opens twice."""
+    return 0.0, [(Joint.JAW, X_AXIS, JAW_ANGLE * (2 * math.pi * t).sin().square())]
+
+
+def _head_turn(t: Float[Tensor, " n"]) -> tuple[float, list[Turn]]:
+    """To one side and to the other, by the neck."""
+    return 0.0, [(Joint.NECK, Y_AXIS, HEAD_ANGLE * swing(t))]
+
+
+def _gaze(t: Float[Tensor, " n"]) -> tuple[float, list[Turn]]:
+    """Both eyes left and right, then up and down."""
+    yaw = GAZE_YAW * swing((2 * t).clamp(max=1))
+    pitch = GAZE_PITCH * swing((2 * t - 1).clamp(min=0))
+    return 0.0, [(eye, *turn) for eye in (Joint.LEFT_EYE, Joint.RIGHT_EYE) for turn in ((Y_AXIS, yaw), (X_AXIS, pitch))]
+
+
+def _mixture(directions: list[Float[Tensor, " e"]], generator: torch.Generator) -> Part:
     """Expressions that come and go with their own frequencies, while the jaw moves as in speech."""
+    order = torch.randperm(len(directions), generator=generator)[:N_MIXED]
+    mixed = torch.stack(directions)[order]
+    cycles = 0.5 + torch.rand(len(mixed), generator=generator)
+    phases = 2 * math.pi * torch.rand(len(mixed), generator=generator)
 
-    directions: Float[Tensor, "k e"]
-    cycles: Float[Tensor, " k"]
-    phases: Float[Tensor, " k"]
-
-    @classmethod
-    def drawn(cls, directions: list[Float[Tensor, " e"]], generator: torch.Generator):
-        order = torch.randperm(len(directions), generator=generator)[:N_MIXED]
-        stacked = torch.stack(directions)[order]
-        n = len(stacked)
-        cycles = 0.5 + torch.rand(n, generator=generator)
-        return cls(stacked, cycles, 2 * math.pi * torch.rand(n, generator=generator))
-
-    def weights(self, t: Float[Tensor, " n"]) -> Float[Tensor, "n k"]:
-        """Between 0 and MIXED_STRENGTH: several full expressions at once would be a grimace."""
-        angle = 2 * math.pi * self.cycles * t[:, None] + self.phases
-        return MIXED_STRENGTH * (0.5 + 0.5 * angle.sin())
-
-
-class _Sweep:
-    """The parts of the sweep: time in [0, 1] to head parameters, neutral at both ends."""
-
-    def __init__(self, n_expression: int):
-        self.n_expression = n_expression
-
-    def _head(
-        self,
-        t: Float[Tensor, " n"],
-        expression: Float[Tensor, "n e"] | None = None,
-        joints: Sequence[tuple[Joint, int, Float[Tensor, " n"]]] = (),
-    ) -> HeadParameters:
-        """Head parameters from coefficients and (joint, axis, angle) triples."""
-        pose = torch.zeros(len(t), POSE_SIZE)
-        for joint, axis, angle in joints:
-            pose[:, pose_slice(joint).start + axis] = angle
-        if expression is None:
-            expression = torch.zeros(len(t), self.n_expression)
-        return HeadParameters(expression, pose)
-
-    def jaw(self, t: Float[Tensor, " n"]) -> HeadParameters:
-        """Opens twice."""
-        angle = JAW_ANGLE * (2 * math.pi * t).sin().square()
-        return self._head(t, joints=[(Joint.JAW, X_AXIS, angle)])
-
-    def expression(self, t: Float[Tensor, " n"], direction: Float[Tensor, " e"], two_sided: bool) -> HeadParameters:
-        """Eases in, stays, eases out; or goes to both sides."""
-        strength = swing(t) if two_sided else plateau(t)
-        return self._head(t, strength[:, None] * direction)
-
-    def head_turn(self, t: Float[Tensor, " n"]) -> HeadParameters:
-        """To one side and to the other, by the neck."""
-        return self._head(t, joints=[(Joint.NECK, Y_AXIS, HEAD_ANGLE * swing(t))])
-
-    def gaze(self, t: Float[Tensor, " n"]) -> HeadParameters:
-        """Both eyes left and right, then up and down."""
-        yaw = GAZE_YAW * swing((2 * t).clamp(max=1))
-        pitch = GAZE_PITCH * swing((2 * t - 1).clamp(min=0))
-        eyes = (Joint.LEFT_EYE, Joint.RIGHT_EYE)
-        moves = [(eye, Y_AXIS, yaw) for eye in eyes] + [(eye, X_AXIS, pitch) for eye in eyes]
-        return self._head(t, joints=moves)
-
-    def mixture(self, t: Float[Tensor, " n"], mixture: _Mixture) -> HeadParameters:
-        """Blended expressions under a moving jaw."""
+    def part(t: Float[Tensor, " n"]) -> tuple[Float[Tensor, "n e"], list[Turn]]:
         envelope = plateau(t)
-        expression = envelope[:, None] * (mixture.weights(t) @ mixture.directions)
+        # At most MIXED_STRENGTH: several full expressions at once would be a grimace.
+        weights = MIXED_STRENGTH * (0.5 + 0.5 * (2 * math.pi * cycles * t[:, None] + phases).sin())
         angle = 0.5 * JAW_ANGLE * envelope * (3 * math.pi * t).sin().square()
-        return self._head(t, expression, [(Joint.JAW, X_AXIS, angle)])
+        return envelope[:, None] * (weights @ mixed), [(Joint.JAW, X_AXIS, angle)]
+
+    return part
 
 
 def smoothstep(t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
@@ -159,9 +122,9 @@ def smoothstep(t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     return t * t * (3 - 2 * t)
 
 
-def plateau(t: Float[Tensor, " n"], ramp: float = 0.35) -> Float[Tensor, " n"]:
+def plateau(t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:
     """Up to 1, stays, and back to 0 at t = 1."""
-    return smoothstep(t / ramp) * smoothstep((1 - t) / ramp)
+    return smoothstep(t / RAMP) * smoothstep((1 - t) / RAMP)
 
 
 def swing(t: Float[Tensor, " n"]) -> Float[Tensor, " n"]:

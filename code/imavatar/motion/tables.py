@@ -45,10 +45,10 @@ def motion_from_table(
         if direction is None:
             unknown.append(name)
             continue
+        _check_column(path, name, numbers)
         column = torch.tensor(numbers, dtype=torch.float32)[:, None]
         expression += column * direction.expression
         pose += column * direction.pose
-        _check_column(path, name, numbers)
         used.append(name)
     if not used:
         raise DataError(f"{path}: no column is known; found {shown(', '.join(names))}")

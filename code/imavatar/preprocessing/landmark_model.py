@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from imavatar.anatomy import HEAD_SCALE, N_EXPRESSION, N_JOINTS, N_SHAPE, N_SHAPE_COLUMNS
+from imavatar.anatomy import HEAD_SCALE, JOINT_PARENTS, N_EXPRESSION, N_JOINTS, N_SHAPE, N_SHAPE_COLUMNS
 from imavatar.head.assets import HeadAssets
 from imavatar.head.landmarks import LandmarkEmbedding, pupil_weights
 from imavatar.numerics.rotations import axis_angle_to_matrix
@@ -43,7 +43,7 @@ class LandmarkModel:
         def tensor(array):
             return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype)
 
-        self.parents = tuple(assets.parents)
+        self.parents = JOINT_PARENTS
         self.n_landmarks = len(index)
         self.shares = []
         for joint in range(N_JOINTS):

@@ -72,10 +72,10 @@ def random_appearance(index: int, age: float, generator: np.random.Generator) ->
     grey = np.clip((age - GREY_AGE) / (1 - GREY_AGE), 0, 1)
     cloth = colorsys.hsv_to_rgb(generator.uniform(), generator.uniform(0.2, 0.8), generator.uniform(0.06, 0.4))
     palette = Palette(
-        skin=_numbers(np.array(_between(SKINS, generator.uniform(0, len(SKINS) - 1)))),
-        hair=_numbers((1 - grey) * hair + grey * GREY),
+        skin=_between(SKINS, generator.uniform(0, len(SKINS) - 1)),
+        hair=tuple(((1 - grey) * hair + grey * GREY).tolist()),
         cloth=cloth,
-        iris=_numbers(np.array(IRISES[generator.integers(len(IRISES))]) * generator.uniform(0.8, 1.2)),
+        iris=tuple((np.array(IRISES[generator.integers(len(IRISES))]) * generator.uniform(0.8, 1.2)).tolist()),
     )
     light = Light(
         turn=generator.uniform(-1.2, 1.2), key=generator.uniform(0.6, 1.3), warmth=generator.uniform(0.92, 1.08)
@@ -83,12 +83,6 @@ def random_appearance(index: int, age: float, generator: np.random.Generator) ->
     return Appearance(palette=palette, n_strands=N_STRANDS[kind["hair"]], light=light, **kind)
 
 
-def _between(colours: tuple[tuple[float, ...], ...], place: float) -> np.ndarray:
+def _between(colours: tuple[tuple[float, ...], ...], place: float) -> tuple[float, ...]:
     """A colour of a scale, linear between its entries."""
-    table = np.array(colours)
-    return np.array([np.interp(place, np.arange(len(table)), channel) for channel in table.T])
-
-
-def _numbers(colour: np.ndarray) -> tuple[float, float, float]:
-    red, green, blue = (float(value) for value in colour)
-    return red, green, blue
+    return tuple(float(np.interp(place, range(len(colours)), channel)) for channel in zip(*colours, strict=True))

@@ -37,8 +37,7 @@ def hair_shell(
 ) -> tuple[Shell, Float[np.ndarray, "k 3"]]:
     """The hair over a fine mesh of the skin whose vertices lie at `place` in paint space; and where its own lie."""
     inside = paint.above_hairline(place, skin.uv)
-    near = (inside > -0.006)[skin.faces].any(axis=1)
-    mesh, kept = _restrict(skin, near)
+    mesh, kept = skin.keep_faces((inside > -0.006)[skin.faces].any(axis=1))
     place = place[kept]
     return Shell(mesh, _hair_offset(place, inside[kept], paint.seed), _hair_colour(place, paint)), place
 
@@ -46,8 +45,7 @@ def hair_shell(
 def cloth_shell(body: FineMesh, place: Float[np.ndarray, "m 3"], paint: SkinPaint) -> Shell:
     """A sweater over a fine mesh of neck and torso whose vertices lie at `place` in paint space."""
     inside = collar_height(place) - place[:, 1]
-    near = (inside > -0.012)[body.faces].any(axis=1)
-    mesh, kept = _restrict(body, near)
+    mesh, kept = body.keep_faces((inside > -0.012)[body.faces].any(axis=1))
     place, inside = place[kept], inside[kept]
     folds = 0.0025 * value_noise(place, paint.seed + 30, 30) * np.clip(inside / 0.03, 0, 1)
     offset = np.clip(RIM_SLOPE * inside, SUNK, 0.004)
@@ -66,11 +64,6 @@ def cloth_colour(place: Float[np.ndarray, "n 3"], paint: SkinPaint) -> Float[np.
     hem = np.exp(-(((inside - 0.008) / 0.0025) ** 2))
     knit = 0.10 * value_noise(place, paint.seed + 31, 300) + 0.08 * value_noise(place, paint.seed + 32, 60)
     return np.clip(np.array(paint.palette.cloth) * (1 + knit - 0.25 * hem)[:, None], 0.003, 1)
-
-
-def _restrict(mesh: FineMesh, keep: np.ndarray) -> tuple[FineMesh, np.ndarray]:
-    """Some faces of a mesh, and the vertices that they use."""
-    return mesh.keep_faces(keep), np.unique(mesh.faces[keep])
 
 
 def _strand_coordinates(place: np.ndarray, seed: int) -> np.ndarray:

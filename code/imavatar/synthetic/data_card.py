@@ -3,7 +3,7 @@
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,8 @@ from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
 from imavatar.synthetic.ground_truth_files import FIT_FILE, FOLDER, FRAMES
 from imavatar.synthetic.renderer import fastest_variant
-from imavatar.synthetic.sequences import (
-    EXTRAPOLATION,
-    JAW_LEVELS,
-    SHARES,
-    TRAIN,
-    UNIT_LEVELS,
-    UNSEEN_PAIRS,
-    VIEWS,
-)
-from imavatar.synthetic.settings import SubjectSettings
+from imavatar.synthetic.sequences import EXTRAPOLATION, JAW_LEVELS, SHARES, TRAIN, UNIT_LEVELS, UNSEEN_PAIRS, VIEWS
+from imavatar.synthetic.settings import SubjectSettings, writing
 
 SHEET, CARD, FACES = "contact_sheet.png", "DATA_CARD.md", "faces_found.json"
 TEXT = """# Synthetic heads with ground truth
@@ -77,17 +69,15 @@ PER_SEQUENCE = {TRAIN: 3, EXTRAPOLATION: 2, VIEWS: 2}
 
 def write_contact_sheet(out: Path, folders: list[Path], sequences: list[str]) -> Path:
     """A row a subject, evenly taken from its sequences; returns the file."""
-    rows = []
-    for folder in folders:
-        pictures = []
+
+    def pictures(folder: Path) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         for name in sequences:
-            n, wanted = len(_rows_of(folder / name)), PER_SEQUENCE.get(name, 1)
-            for k in (np.arange(wanted) + 0.5) / wanted * n:
-                pictures.append(read_colour(folder / name / "image" / f"{int(k) + 1}.png", "image"))
-        rows.append(np.hstack(pictures))
-    path = out / SHEET
-    write_png(path, np.vstack(rows))
-    return path
+            wanted = PER_SEQUENCE.get(name, 1)
+            for k in (np.arange(wanted) + 0.5) / wanted * len(_rows_of(folder / name)):
+                yield read_colour(folder / name / "image" / f"{int(k) + 1}.png", "image")
+
+    write_png(out / SHEET, np.vstack([np.hstack(list(pictures(folder))) for folder in folders]))
+    return out / SHEET
 
 
 def write_data_card(out: Path, folders: list[Path], settings: SubjectSettings) -> Path:
@@ -110,12 +100,9 @@ def write_data_card(out: Path, folders: list[Path], settings: SubjectSettings) -
         sequences="\n".join(_sequence_row(name, folders) for name in settings.frames),
         faces=_faces(folders, list(settings.frames)),
     )
-    path = out / CARD
-    try:
-        write_text(path, text)
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
-    return path
+    with writing(out / CARD):
+        write_text(out / CARD, text)
+    return out / CARD
 
 
 def count_faces(recording: Path, detect: Callable[[UInt8[np.ndarray, "h w 3"]], object | None]) -> tuple[int, int]:
@@ -159,16 +146,13 @@ def _rows_of(recording: Path) -> list[dict[str, str]]:
 
 def _subject_row(folder: Path, person: dict) -> str:
     look, errors = person["look"], person["error_mm"]
-    cells = [
-        folder.name,
-        f"{person['years']:.2f}",
-        look["hair"],
-        _yes(look["beard"]),
-        _yes(look["glasses"]),
-        _error(errors, TRAIN),
-        _error(errors, EXTRAPOLATION),
-    ]
-    return f"| {' | '.join(cells)} |"
+    worn = ("yes" if look[name] else "" for name in ("beard", "glasses"))
+    off = (
+        f"{errors[name]['mean']:.2f} / {errors[name]['percentile_95']:.2f}" if name in errors else ""
+        for name in (TRAIN, EXTRAPOLATION)
+    )
+    years = f"{person['years']:.2f}"
+    return f"| {' | '.join([folder.name, years, look['hair'], *worn, *off])} |"
 
 
 def _sequence_row(name: str, folders: list[Path]) -> str:
@@ -176,11 +160,3 @@ def _sequence_row(name: str, folders: list[Path]) -> str:
     parts = ", ".join(f"{part} {n}" for part, n in Counter(row["part"] for row in rows).items())
     means = (float(np.mean([float(row[key]) for row in rows])) for key in ("strength", "jaw", "unseen_pairs"))
     return f"| {name} | {len(rows)} | {parts} | {' | '.join(f'{mean:.2f}' for mean in means)} |"
-
-
-def _error(errors: dict, name: str) -> str:
-    return f"{errors[name]['mean']:.2f} / {errors[name]['percentile_95']:.2f}" if name in errors else ""
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else ""

@@ -70,8 +70,8 @@ def random_motion(
         strength: multiplies the largest amplitudes and angles; lids still close no further than they can.
     """
     amplitudes = np.zeros((n_frames, len(unit_names)))
-    own = sorted({without_side(name) for name in unit_names if name.startswith(OWN_UNITS)})
-    for gesture, frequency in (*GESTURES, *((name, OWN_FREQUENCY) for name in own)):
+    own = {without_side(name) for name in unit_names if name.startswith(OWN_UNITS)}
+    for gesture, frequency in (*GESTURES, *((name, OWN_FREQUENCY) for name in sorted(own))):
         members = [i for i, name in enumerate(unit_names) if without_side(name) == gesture]
         activity = strength * _pulses(n_frames, frequency, generator)
         if gesture in EYELID_GESTURES:
@@ -114,16 +114,14 @@ def _random_pose(n_frames: int, generator: np.random.Generator) -> Float[np.ndar
         return limit * _smooth_noise(n_frames, quickness, generator)
 
     pose = np.zeros((n_frames, POSE_SIZE))
-    neck = np.stack([wander(MAX_PITCH), wander(MAX_YAW), wander(MAX_ROLL)], axis=-1)
+    neck = np.stack([wander(limit) for limit in (MAX_PITCH, MAX_YAW, MAX_ROLL)], axis=-1)
     pose[:, pose_slice(Joint.NECK)] = neck
     pose[:, pose_slice(Joint.GLOBAL)] = np.stack([wander(MAX_GLOBAL) for _ in range(3)], axis=-1)
     opening = np.clip(0.4 + 0.75 * _smooth_noise(n_frames, 1.8, generator), 0, 1)
     pose[:, pose_slice(Joint.JAW)] = np.stack([MAX_JAW * opening, wander(0.03), np.zeros(n_frames)], axis=-1)
-    gaze = np.zeros((n_frames, 3))
-    gaze[:, 0] = wander(0.10) - GAZE_COUNTER_ROTATION * neck[:, 0]
-    gaze[:, 1] = wander(0.15) - GAZE_COUNTER_ROTATION * neck[:, 1]
+    gaze = np.stack([wander(0.10), wander(0.15)], axis=-1) - GAZE_COUNTER_ROTATION * neck[:, :2]
     for eye in (Joint.LEFT_EYE, Joint.RIGHT_EYE):
-        pose[:, pose_slice(eye)] = gaze
+        pose[:, pose_slice(eye)][:, :2] = gaze
     return pose
 
 

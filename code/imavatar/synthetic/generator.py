@@ -14,11 +14,10 @@ from imavatar.head.assets import find_head, load_head
 from imavatar.progress import progress_bar
 from imavatar.synthetic import sequences as motions
 from imavatar.synthetic.ground_truth_files import FIT_FILE, write_fit, write_truth
-from imavatar.synthetic.manifest import has_manifest, write_manifest
 from imavatar.synthetic.people import Person, SyntheticAssets, make_person, make_studio
 from imavatar.synthetic.recording import SequenceSpec, is_finished, record
 from imavatar.synthetic.renderer import VECTORISED, fastest_variant
-from imavatar.synthetic.settings import SubjectSettings
+from imavatar.synthetic.settings import SubjectSettings, has_manifest, write_manifest
 from imavatar.synthetic.studio import FrameSpec
 from imavatar.types import HeadParameters
 
@@ -100,10 +99,8 @@ def _render_subject(folder: Path, settings: SubjectSettings, assets: SyntheticAs
 def _specification(folder: Path, sequence: motions.Sequence, person: Person, first_seed: int) -> SequenceSpec:
     """Frames of the head that is rendered; the file has the expressions of the closest open head."""
     motion = sequence.motion
-    expression, pose = (
-        torch.tensor(values, dtype=torch.float32)
-        for values in (person.rendered.expression(motion.amplitudes), motion.pose)
-    )
+    rendered = person.rendered.expression(motion.amplitudes)
+    expression, pose = (torch.tensor(values, dtype=torch.float32) for values in (rendered, motion.pose))
     frames = tuple(
         FrameSpec(k, HeadParameters(expression[k : k + 1], pose[k : k + 1]), first_seed + k, (float(yaw), float(pitch)))
         for k, (yaw, pitch) in enumerate(sequence.view)

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 
 from imavatar.anatomy import HEAD_SCALE, Joint, pose_slice
-from imavatar.errors import DataError
 from imavatar.files.atomic import write_arrays, write_text
 from imavatar.head.assets import HeadAssets
 from imavatar.synthetic.makehuman_person import vertex_error
 from imavatar.synthetic.people import Person
 from imavatar.synthetic.recording import SequenceSpec
 from imavatar.synthetic.sequences import Sequence, pairs_together
+from imavatar.synthetic.settings import writing
 from imavatar.synthetic.studio import Studio
 
 FOLDER = Path("ground_truth")
@@ -50,7 +50,7 @@ def write_truth(spec: SequenceSpec, studio: Studio, sequence: Sequence) -> None:
         pairs_together(motion).tolist(),
         strict=True,
     )
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         write_arrays(
             folder / VERTICES, vertices=np.stack(vertices).astype(np.float32), faces=flame.faces_tensor.numpy()
@@ -61,12 +61,8 @@ def write_truth(spec: SequenceSpec, studio: Studio, sequence: Sequence) -> None:
             pixels=np.stack([found.pixels for found in landmarks]).astype(np.float32),
         )
         text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(["frame", "part", "level", "strength", "jaw", "unseen_pairs"])
-        writer.writerows(rows)
+        csv.writer(text).writerows([("frame", "part", "level", "strength", "jaw", "unseen_pairs"), *rows])
         write_text(folder / FRAMES, text.getvalue())
-    except OSError as error:
-        raise DataError(f"{folder}: cannot be written ({error.strerror})") from error
 
 
 def write_fit(path: Path, person: Person, head: HeadAssets, sequences: dict[str, Sequence]) -> None:
@@ -75,21 +71,16 @@ def write_fit(path: Path, person: Person, head: HeadAssets, sequences: dict[str,
     Raises:
         DataError: the file cannot be written.
     """
-    skin = np.unique(head.part_faces("skin"))
-    errors = {
-        name: vertex_error(person.raw, head, person.closest, sequence.motion.amplitudes)[:, skin]
-        for name, sequence in sequences.items()
-    }
+    skin, errors = np.unique(head.part_faces("skin")), {}
+    for name, sequence in sequences.items():
+        off = vertex_error(person.raw, head, person.closest, sequence.motion.amplitudes)[:, skin]
+        percentile = float(np.percentile(off, 95))
+        errors[name] = {"mean": float(off.mean()), "percentile_95": percentile, "largest": float(off.max())}
     content = {
         "years": person.years,
         "look": {**asdict(person.appearance), "hair": person.appearance.hair.value},
         "shape": person.closest.shape.tolist(),
-        "error_mm": {
-            name: {"mean": float(e.mean()), "percentile_95": float(np.percentile(e, 95)), "largest": float(e.max())}
-            for name, e in errors.items()
-        },
+        "error_mm": errors,
     }
-    try:
+    with writing(path):
         write_text(path, json.dumps(content, indent=1) + "\n")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be written ({error.strerror})") from error

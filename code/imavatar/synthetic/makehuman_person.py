@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from imavatar.anatomy import MM_PER_METRE, N_EXPRESSION, N_SHAPE, N_SHAPE_COLUMNS, Joint
+from imavatar.anatomy import MM_PER_METRE, N_EXPRESSION, N_SHAPE, N_SHAPE_COLUMNS
 from imavatar.head.assets import N_BLENDSHAPES, HeadAssets
 from imavatar.head.makehuman import METRES_PER_DECIMETRE
 from imavatar.head.open_head_faces import FaceSpace, random_face
@@ -51,6 +51,12 @@ class RawPerson:
         """Of `head`: its template as it is, and the amplitudes themselves."""
         return HeadCoefficients(np.zeros(0, dtype=np.float32), np.eye(len(self.unit_names)))
 
+    @property
+    def units(self) -> Float[np.ndarray, "u v 3"]:
+        """Displacements of the vertices by each unit, metres."""
+        columns = self.head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + len(self.unit_names)]
+        return np.moveaxis(columns, -1, 0)
+
 
 def make_raw_person(
     open_head: HeadAssets,
@@ -68,24 +74,19 @@ def make_raw_person(
         years: as in `random_face`.
     """
     face = random_face(mesh, space, generator, years)[: mesh.n_vertices] * METRES_PER_DECIMETRE
-    neck = float(mesh.joints(mesh.base)[0, 1])
-    weight = mesh.weights[:, Joint.NECK : Joint.JAW + 1].sum(axis=1) * (mesh.base[: mesh.n_vertices, 1] > neck)
-    rotation, shift = rigid_fit(face, open_head.v_template.astype(np.float64), weight)
+    rotation, shift = rigid_fit(face, open_head.v_template.astype(np.float64), mesh.above_neck())
     columns = np.zeros((mesh.n_vertices, 3, N_BLENDSHAPES), dtype=np.float32)
     for k, offset in enumerate(units.values()):
-        turned = METRES_PER_DECIMETRE * offset[: mesh.n_vertices] @ rotation.T
-        columns[..., N_SHAPE_COLUMNS + k] = turned
+        columns[..., N_SHAPE_COLUMNS + k] = METRES_PER_DECIMETRE * offset[: mesh.n_vertices] @ rotation.T
     template = (face @ rotation.T + shift).astype(np.float32)
     return RawPerson(replace(open_head, v_template=template, shapedirs=columns), tuple(units))
 
 
 def closest_head(person: RawPerson, open_head: HeadAssets) -> HeadCoefficients:
     """The open head nearest to a person: least squares over the vertices at rest, and over each unit's offsets."""
-    n_units = len(person.unit_names)
-    units = person.head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + n_units]
     deviation = (person.head.v_template - open_head.v_template).astype(np.float64)
     shape = _solve(open_head.shapedirs[..., :N_SHAPE], deviation[..., None])[:, 0]
-    return HeadCoefficients(shape, expression_of_units(np.moveaxis(units, -1, 0), open_head))
+    return HeadCoefficients(shape, expression_of_units(person.units, open_head))
 
 
 def expression_of_units(units: Float[np.ndarray, "u v 3"], open_head: HeadAssets) -> Float[np.ndarray, "u e"]:
@@ -98,11 +99,9 @@ def vertex_error(
     person: RawPerson, open_head: HeadAssets, closest: HeadCoefficients, amplitudes: Float[np.ndarray, "n u"]
 ) -> Float[np.ndarray, "n v"]:
     """Distances of the closest head's vertices from the person's, millimetres, joints at rest."""
-    n_units = len(person.unit_names)
-    units = person.head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + n_units].astype(np.float64)
     expression = open_head.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + N_EXPRESSION]
     at_rest = open_head.v_template + open_head.shapedirs[..., :N_SHAPE] @ closest.shape - person.head.v_template
-    per_unit = np.einsum("vce,ue->uvc", expression, closest.expression_of_unit) - np.moveaxis(units, -1, 0)
+    per_unit = np.einsum("vce,ue->uvc", expression, closest.expression_of_unit) - person.units.astype(np.float64)
     offset = at_rest + np.tensordot(amplitudes, per_unit, axes=1)
     return MM_PER_METRE * np.linalg.norm(offset, axis=-1)
 

@@ -1,5 +1,6 @@
 """How the open head lies on MakeHuman's base mesh: its texture coordinates, and the torso below its rim."""
 
+import itertools
 from dataclasses import dataclass
 
 import cv2
@@ -36,10 +37,11 @@ def corner_uv(
         vertex_ids: vertex of the base mesh of each vertex of the head.
     """
     quads = base.quads[BODY_GROUP]
-    table: dict[tuple[int, ...], int] = {}
-    for row, quad in enumerate(quads[..., 0].tolist()):
-        for left_out in range(4):
-            table[tuple(sorted(quad[:left_out] + quad[left_out + 1 :]))] = row
+    table = {
+        tuple(sorted(triangle)): row
+        for row, quad in enumerate(quads[..., 0].tolist())
+        for triangle in itertools.combinations(quad, 3)
+    }
     triangles = vertex_ids[faces]
     try:
         rows = np.array([table[tuple(sorted(triangle))] for triangle in triangles.tolist()])
@@ -84,13 +86,7 @@ def torso_below(base: BaseMesh, vertex_ids: Int[np.ndarray, " v"], template: Flo
 
 def face_textures(makehuman: MakeHuman) -> FaceTextures:
     """MakeHuman's masks of the parts of a face."""
-    images = {name: _read_mask(makehuman, name) for name in ("lips", "eyelids", "ears", "inside-mouth")}
-    return FaceTextures(
-        lips=images["lips"],
-        eyelids=images["eyelids"],
-        ears=images["ears"],
-        mouth=images["inside-mouth"],
-    )
+    return FaceTextures(*(_read_mask(makehuman, name) for name in ("lips", "eyelids", "ears", "inside-mouth")))
 
 
 def _read_mask(makehuman: MakeHuman, name: str) -> Float[np.ndarray, "h w"]:
@@ -98,5 +94,4 @@ def _read_mask(makehuman: MakeHuman, name: str) -> Float[np.ndarray, "h w"]:
     pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if pixels is None:
         raise AssetError(f"{path} is not a readable image; run: {command('fetch_assets')}")
-    size = (TEXTURE_SIZE, TEXTURE_SIZE)
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return cv2.resize(pixels, (TEXTURE_SIZE, TEXTURE_SIZE), interpolation=cv2.INTER_AREA).astype(np.float32) / 255

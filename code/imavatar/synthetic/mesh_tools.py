@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 NOISE_PERIOD = 32
 """Cells after which the noise repeats."""
@@ -25,10 +25,10 @@ class FineMesh:
         """Values at the coarse vertices, at the fine ones."""
         return np.einsum("mk,mkc->mc", self.weights, values[self.corners])
 
-    def keep_faces(self, keep: np.ndarray) -> "FineMesh":
-        """Only some of the faces, without the vertices that no longer belong to one."""
+    def keep_faces(self, keep: Bool[np.ndarray, " f"]) -> tuple["FineMesh", Int[np.ndarray, " k"]]:
+        """Only some of the faces, and which of the vertices belong to one: the others are left out."""
         used, faces = np.unique(self.faces[keep], return_inverse=True)
-        return FineMesh(self.corners[used], self.weights[used], self.uv[used], faces.reshape(-1, 3))
+        return FineMesh(self.corners[used], self.weights[used], self.uv[used], faces.reshape(-1, 3)), used
 
 
 def subdivide_with_uv(faces: Int[np.ndarray, "f 3"], corner_uv: Float[np.ndarray, "f 3 2"], parts: int) -> FineMesh:
@@ -47,11 +47,8 @@ def subdivide_with_uv(faces: Int[np.ndarray, "f 3"], corner_uv: Float[np.ndarray
 
 def _triangle_lattice(parts: int) -> tuple[np.ndarray, np.ndarray]:
     """Barycentric coordinates of a regular lattice on a triangle, and its small triangles."""
-    index, points = {}, []
-    for i in range(parts + 1):
-        for j in range(parts + 1 - i):
-            index[i, j] = len(points)
-            points.append((parts - i - j, i, j))
+    points = [(parts - i - j, i, j) for i in range(parts + 1) for j in range(parts + 1 - i)]
+    index = {(i, j): k for k, (_, i, j) in enumerate(points)}
     triangles = []
     for i in range(parts):
         for j in range(parts - i):
@@ -66,7 +63,7 @@ def _unify(corners: np.ndarray, weights: np.ndarray, parts: int) -> tuple[np.nda
     count = np.rint(weights * parts).astype(np.int64)
     vertex = np.where(count > 0, corners, -1)
     order = np.argsort(vertex, axis=1)
-    key = np.concatenate([np.take_along_axis(vertex, order, 1), np.take_along_axis(count, order, 1)], axis=1)
+    key = np.concatenate([np.take_along_axis(values, order, 1) for values in (vertex, count)], axis=1)
     _, first, index = np.unique(key, axis=0, return_index=True, return_inverse=True)
     return first, index.reshape(-1)
 

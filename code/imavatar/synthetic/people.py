@@ -76,14 +76,9 @@ class SyntheticAssets:
 
 @dataclass(frozen=True)
 class Person:
-    """One subject.
-
-    Args:
-        raw: the head that is rendered, and the names of the units that move it.
-        rendered: its coefficients.
-        closest: those of the open head that comes closest to it; of an open head its own.
-        camera_centre: what the middle of the image shows, metres.
-        years: age from 0 (child) to 1 (old); None: not known.
+    """One subject: `rendered` are the coefficients of `raw`, the head that is rendered, and `closest` those of the open
+    head that comes closest to it; of an open head its own. `camera_centre` (metres) is in the middle of the image,
+    `years` the age from 0 (child) to 1 (old); None: not known.
     """
 
     raw: RawPerson
@@ -100,12 +95,17 @@ class Person:
 
 
 def make_person(settings: SubjectSettings, assets: SyntheticAssets) -> Person:
-    """The person of these settings; the same for the same ones."""
+    """The person of these settings, an open head of a random shape or a random grown-up; the same for the same ones."""
     makehuman, mesh = assets.makehuman()
     units = load_expression_units(makehuman, mesh)
     generator = np.random.default_rng([*settings.seeds, 0])
     if settings.person is None:
-        return _open_head(assets.head, mesh, units, generator, strands=settings.hair == "strands")
+        shape = generator.normal(0, SHAPE_DEVIATION, N_SHAPE).clip(-MAX_SHAPE, MAX_SHAPE).astype(np.float32)
+        offsets = np.stack([METRES_PER_DECIMETRE * offset[: mesh.n_vertices] for offset in units.values()])
+        own = HeadCoefficients(shape, expression_of_units(offsets, assets.head))
+        look = Appearance(n_strands=N_STRANDS if settings.hair == "strands" else 0)
+        raw = RawPerson(assets.head, tuple(units))
+        return Person(raw, own, own, look, _before_eyes(assets.head, assets.head.v_template))
     years = float(generator.uniform(YOUNGEST, OLDEST))
     raw = make_raw_person(assets.head, mesh, load_face_space(makehuman, mesh), units, generator, years)
     return Person(
@@ -130,31 +130,6 @@ def make_studio(settings: SubjectSettings, person: Person, assets: SyntheticAsse
         appearance=person.appearance,
     )
     return Studio(subject, assets.embedding, StudioCamera(settings.size, person.camera_centre), settings.samples)
-
-
-def _open_head(
-    head: HeadAssets,
-    mesh: HeadMesh,
-    units: dict[str, Float[np.ndarray, "s 3"]],
-    generator: np.random.Generator,
-    *,
-    strands: bool,
-) -> Person:
-    """An open head of a random shape.
-
-    Args:
-        units: offsets of all face units, decimetres.
-    """
-    shape = generator.normal(0, SHAPE_DEVIATION, N_SHAPE).clip(-MAX_SHAPE, MAX_SHAPE).astype(np.float32)
-    offsets = np.stack([METRES_PER_DECIMETRE * offset[: mesh.n_vertices] for offset in units.values()])
-    coefficients = HeadCoefficients(shape, expression_of_units(offsets, head))
-    return Person(
-        RawPerson(head, tuple(units)),
-        coefficients,
-        coefficients,
-        Appearance(n_strands=N_STRANDS if strands else 0),
-        _before_eyes(head, head.v_template),
-    )
 
 
 def _before_eyes(head: HeadAssets, rest: Float[np.ndarray, "v 3"]) -> tuple[float, float, float]:

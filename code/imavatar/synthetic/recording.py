@@ -73,19 +73,9 @@ def _write(
     writer, size = SubjectWriter(spec.folder), studio.camera.size
     for k, frame in enumerate(spec.frames):
         content = next(rendered) if frame.index in made else _read(spec.folder, frame, size)
-        landmarks = studio.landmarks(frame)
-        name = writer.add_frame(
-            content.image,
-            content.mask,
-            content.labels,
-            TrackedFrame(
-                world_mat=studio.camera_for(frame).world_mat,
-                expression=spec.expression[k],
-                pose=spec.pose[k],
-                keypoints=landmarks.keypoints,
-                bbox=landmarks.bbox,
-            ),
-        )
+        landmarks, world_mat = studio.landmarks(frame), studio.camera_for(frame).world_mat
+        tracked = TrackedFrame(world_mat, spec.expression[k], spec.pose[k], landmarks.keypoints, landmarks.bbox)
+        name = writer.add_frame(content.image, content.mask, content.labels, tracked)
         write_ground_truth(spec.folder, name, content.truth)
         yield k + 1
     writer.finish(studio.camera.intrinsics, shape_params)
@@ -99,12 +89,12 @@ def _renderer(make_studio: Callable[[], Studio], fallback: bool) -> Callable[[Fr
 
 def _read(folder: Path, frame: FrameSpec, size: int) -> RenderedFrame | None:
     """A frame that an interrupted run has left, if it is complete."""
-    name = str(frame.index + 1)
+    file = f"{frame.index + 1}.png"
     try:
-        image = read_colour(folder / "image" / f"{name}.png", "image")
-        mask = read_grey(folder / "mask" / f"{name}.png", "mask")
-        labels = read_grey(folder / "semantic" / f"{name}.png", "semantic map")
-        truth = read_ground_truth(folder, name)
+        image = read_colour(folder / "image" / file, "image")
+        mask = read_grey(folder / "mask" / file, "mask")
+        labels = read_grey(folder / "semantic" / file, "semantic map")
+        truth = read_ground_truth(folder, str(frame.index + 1))
     except DataError:
         return None
     complete = image.shape[:2] == mask.shape == labels.shape == truth.depth.shape == (size, size)

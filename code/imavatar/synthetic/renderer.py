@@ -52,25 +52,13 @@ def fastest_variant() -> str:
     """
     if importlib.util.find_spec("mitsuba") is None:
         raise ImavatarError("rendering a synthetic subject needs Mitsuba; install it with: pip install -e .[synthetic]")
-    variant = VECTORISED if _llvm_works() else SCALAR
+    try:
+        subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS, check=True)
+        variant = VECTORISED
+    except (OSError, subprocess.SubprocessError):
+        variant = SCALAR
     logger.info("Mitsuba renders with %s", variant)
     return variant
-
-
-def _mitsuba(variant: str) -> ModuleType:
-    import mitsuba
-
-    if mitsuba.variant() != variant:
-        mitsuba.set_variant(variant)
-    return mitsuba
-
-
-def _llvm_works() -> bool:
-    try:
-        probe = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, timeout=PROBE_SECONDS, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return probe.returncode == 0
 
 
 def render(
@@ -89,47 +77,41 @@ def render(
         samples: light paths a pixel.
         variant: of Mitsuba; the fastest one without it. SCALAR is slow and works everywhere.
     """
-    mi = _mitsuba(variant or fastest_variant())
+    variant = variant or fastest_variant()
+    import mitsuba as mi
+
+    if mi.variant() != variant:
+        mi.set_variant(variant)
     scene = {
         "type": "scene",
         "integrator": {"type": "path", "max_depth": MAX_DEPTH, "hide_emitters": True},
         "sensor": _sensor(mi, camera),
         **_lights(mi, light),
+        **{surface.name: _mesh(mi, surface) for surface in surfaces},
+        **{strands.name: _strands(mi, strands) for strands in curves},
     }
-    for surface in surfaces:
-        scene[surface.name] = _mesh(mi, surface)
-    for strands in curves:
-        scene[strands.name] = _strands(mi, strands)
     pixels = np.array(mi.render(mi.load_dict(scene), spp=samples, seed=seed), dtype=np.float32)
     return _over_white(pixels)
 
 
-def _over_white(
-    pixels: Float[np.ndarray, "h w 4"],
-) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
+def _over_white(pixels: Float[np.ndarray, "h w 4"]) -> tuple[UInt8[np.ndarray, "h w 3"], UInt8[np.ndarray, "h w"]]:
     """Linear colours, multiplied by their alpha, as an sRGB image over white; and the alpha."""
     alpha = np.clip(pixels[..., 3:], 0, 1)
     linear = np.clip(pixels[..., :3] + (1 - alpha), 0, 1)
-    low = 12.92 * linear
     high = 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
-    colour = np.where(linear <= 0.0031308, low, high)
+    colour = np.where(linear <= 0.0031308, 12.92 * linear, high)
     return np.rint(255 * colour).astype(np.uint8), np.rint(255 * alpha[..., 0]).astype(np.uint8)
 
 
 def _sensor(mi: ModuleType, camera: StudioCamera) -> dict:
     centre, eye = ([HEAD_SCALE * float(value) for value in point] for point in (camera.centre, camera.position))
+    size = {"width": camera.size, "height": camera.size}
     return {
         "type": "perspective",
         "fov": camera.field_of_view,
         "to_world": mi.ScalarTransform4f().look_at(eye, centre, [0, 1, 0]),
         "sampler": {"type": "multijitter"},
-        "film": {
-            "type": "hdrfilm",
-            "width": camera.size,
-            "height": camera.size,
-            "pixel_format": "rgba",
-            "rfilter": {"type": "gaussian"},
-        },
+        "film": {"type": "hdrfilm", **size, "pixel_format": "rgba", "rfilter": {"type": "gaussian"}},
     }
 
 
@@ -158,37 +140,23 @@ def _lights(mi: ModuleType, light: Light) -> dict:
         "key": {
             "type": "rectangle",
             "to_world": transform.look_at(place, [0, 0, 0], [0, 1, 0]) @ transform.scale(HEAD_SCALE * 0.25),
-            "emitter": {
-                "type": "area",
-                "radiance": {"type": "rgb", "value": radiance},
-            },
+            "emitter": {"type": "area", "radiance": {"type": "rgb", "value": radiance}},
         },
     }
 
 
 def _mesh(mi: ModuleType, surface: Surface) -> Any:
-    material = mi.load_dict(
-        {
-            "type": "twosided",
-            "material": {
-                "type": "principled",
-                "base_color": {"type": "mesh_attribute", "name": "vertex_color"},
-                "roughness": surface.roughness,
-                "specular": surface.specular,
-                "sheen": surface.sheen,
-            },
-        }
-    )
+    material = {
+        "type": "principled",
+        "base_color": {"type": "mesh_attribute", "name": "vertex_color"},
+        "roughness": surface.roughness,
+        "specular": surface.specular,
+        "sheen": surface.sheen,
+    }
     properties = mi.Properties()
-    properties["bsdf"] = material
-    mesh = mi.Mesh(
-        surface.name,
-        len(surface.vertices),
-        len(surface.faces),
-        has_vertex_normals=True,
-        has_vertex_texcoords=False,
-        props=properties,
-    )
+    properties["bsdf"] = mi.load_dict({"type": "twosided", "material": material})
+    counts = len(surface.vertices), len(surface.faces)
+    mesh = mi.Mesh(surface.name, *counts, has_vertex_normals=True, has_vertex_texcoords=False, props=properties)
     mesh.add_attribute("vertex_color", 3, _flat(surface.colours))
     parameters = mi.traverse(mesh)
     parameters["vertex_positions"] = _flat(surface.vertices)
@@ -204,21 +172,12 @@ def _strands(mi: ModuleType, curves: Curves) -> Any:
     taper = curves.radius * np.linspace(1, 0.4, k)
     rows = np.concatenate([curves.points, np.broadcast_to(taper[None, :, None], (n, k, 1))], axis=-1)
     strand = "\n".join(["%.5f %.5f %.5f %.6f"] * k) + "\n\n"
+    colour = {"type": "rgb", "value": [float(value) for value in curves.colour]}
+    material = {"type": "principled", "base_color": colour, "roughness": 0.38, "specular": 0.6}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "strands.txt"
         path.write_text((strand * n) % tuple(rows.ravel()))
-        return mi.load_dict(
-            {
-                "type": "bsplinecurve",
-                "filename": str(path),
-                "material": {
-                    "type": "principled",
-                    "base_color": {"type": "rgb", "value": [float(value) for value in curves.colour]},
-                    "roughness": 0.38,
-                    "specular": 0.6,
-                },
-            }
-        )
+        return mi.load_dict({"type": "bsplinecurve", "filename": str(path), "material": material})
 
 
 def _flat(values: np.ndarray) -> np.ndarray:

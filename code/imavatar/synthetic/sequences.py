@@ -4,12 +4,12 @@ Training, validation and interpolation share one distribution: amplitudes up to 
 some pairs of units never together. Extrapolation grows beyond in steps, and has those pairs.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from imavatar.anatomy import POSE_SIZE, Joint, pose_slice
+from imavatar.anatomy import Joint, pose_slice
 from imavatar.synthetic.face_motion import EYELID_GESTURES, MAX_JAW, MAX_UNIT, Motion, random_motion, without_side
 
 TRAIN, TEST, STRONG_MOTION = "train", "test", "harder"
@@ -66,9 +66,8 @@ class Sequence:
 
     def rows(self, index: Int[np.ndarray, " k"]) -> "Sequence":
         """Some of the frames."""
-        motion = Motion(self.motion.unit_names, self.motion.amplitudes[index], self.motion.pose[index])
-        part = tuple(self.part[k] for k in index)
-        return Sequence(motion, part, self.level[index], self.view[index])
+        motion = replace(self.motion, amplitudes=self.motion.amplitudes[index], pose=self.motion.pose[index])
+        return Sequence(motion, tuple(self.part[k] for k in index), self.level[index], self.view[index])
 
 
 def open_head_sequences(
@@ -104,8 +103,7 @@ def benchmark_sequences(
         made[name] = make(unit_names, frames.get(name, N_FRAMES[name]), np.random.default_rng([*seeds, stream]))
     if VIEWS in frames:
         made[VIEWS] = _seen_around(made[INTERPOLATION], made[EXTRAPOLATION], frames[VIEWS])
-    order = [*(name for name in frames if name != VIEWS), *(name for name in frames if name == VIEWS)]
-    return {name: made[name] for name in order}
+    return {name: made[name] for name in sorted(frames, key=lambda name: name == VIEWS)}
 
 
 def _seen_around(first: Sequence, second: Sequence, n_frames: int) -> Sequence:
@@ -115,29 +113,25 @@ def _seen_around(first: Sequence, second: Sequence, n_frames: int) -> Sequence:
         sequence.rows(np.linspace(0, len(sequence) - 1, n).astype(int))
         for sequence, n in zip((first, second), counts, strict=True)
     ]
-    motion = Motion(
-        first.motion.unit_names,
-        np.concatenate([part.motion.amplitudes for part in parts]),
-        np.concatenate([part.motion.pose for part in parts]),
-    )
     level = np.concatenate([part.level for part in parts])
+    motion = _joined([part.motion for part in parts])
     return Sequence(motion, parts[0].part + parts[1].part, level, ring_of_angles(n_frames))
+
+
+def _joined(motions: list[Motion]) -> Motion:
+    """Motions of the same units, one after the other."""
+    amplitudes, pose = (np.concatenate([getattr(m, name) for m in motions]) for name in ("amplitudes", "pose"))
+    return Motion(motions[0].unit_names, amplitudes, pose)
 
 
 def in_distribution(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
     """Smooth motion, then speech, then poses that are held."""
     counts = [round(n_frames * share) for share in SHARES.values()]
     counts[0] += n_frames - sum(counts)
-    made = [
-        make(unit_names, n, generator)
-        for make, n in zip((random_motion, _speech, _posed), counts, strict=True)
-        if n > 0
-    ]
-    amplitudes = np.concatenate([motion.amplitudes for motion in made])
-    pose = np.concatenate([motion.pose for motion in made])
-    part = tuple(name for name, n in zip(SHARES, counts, strict=True) for _ in range(n))
-    motion = Motion(unit_names, _without_pairs(unit_names, amplitudes), pose)
-    return Sequence(motion, part, np.full(n_frames, -1), np.zeros((n_frames, 2)))
+    makers = zip((random_motion, _speech, _posed), counts, strict=True)
+    motion = _joined([make(unit_names, n, generator) for make, n in makers if n > 0])
+    part = tuple(np.repeat(list(SHARES), counts).tolist())
+    return Sequence(_without_pairs(motion), part, np.full(n_frames, -1), np.zeros((n_frames, 2)))
 
 
 def extrapolation(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Sequence:
@@ -181,13 +175,13 @@ def _members(unit_names: tuple[str, ...]) -> dict[str, list[int]]:
     return members
 
 
-def _without_pairs(unit_names: tuple[str, ...], amplitudes: Float[np.ndarray, "n u"]) -> Float[np.ndarray, "n u"]:
+def _without_pairs(motion: Motion) -> Motion:
     """The second of a pair fades as the first grows, so that never both are active."""
-    members, amplitudes = _members(unit_names), amplitudes.copy()
+    members, amplitudes = _members(motion.unit_names), motion.amplitudes.copy()
     for first, second in UNSEEN_PAIRS:
         strength = amplitudes[:, members[first]].max(axis=1)
         amplitudes[:, members[second]] *= np.clip(1 - strength / TOGETHER, 0, 1)[:, None]
-    return amplitudes
+    return replace(motion, amplitudes=amplitudes)
 
 
 def _speech(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Generator) -> Motion:
@@ -217,12 +211,11 @@ def _posed(unit_names: tuple[str, ...], n_frames: int, generator: np.random.Gene
         for chosen in generator.choice(len(members), 3, replace=False):
             pose[members[chosen]] = generator.uniform(0.5, 1.0) * MAX_UNIT
     time = np.arange(n_frames) / HOLD
-    number, phase = time.astype(int), time % 1
-    change = (np.clip(2 * phase - 1, 0, 1) ** 2 * (3 - 2 * np.clip(2 * phase - 1, 0, 1)))[:, None]
+    number, share = time.astype(int), np.clip(2 * (time % 1) - 1, 0, 1)
+    change = share**2 * (3 - 2 * share)
     turning = random_motion(unit_names, n_frames, generator).pose
     jaw = MAX_JAW * generator.uniform(0, 1, n_poses)
-    mixed = (1 - change[:, 0]) * jaw[number] + change[:, 0] * jaw[number + 1]
-    turning = turning.reshape(n_frames, POSE_SIZE)
     turning[:, pose_slice(Joint.JAW)] = 0
-    turning[:, pose_slice(Joint.JAW).start] = mixed
+    turning[:, pose_slice(Joint.JAW).start] = (1 - change) * jaw[number] + change * jaw[number + 1]
+    change = change[:, None]
     return Motion(unit_names, (1 - change) * amplitudes[number] + change * amplitudes[number + 1], turning)

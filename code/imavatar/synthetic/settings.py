@@ -1,12 +1,21 @@
-"""What the data of a synthetic subject depend on, and the note of it that is kept beside them."""
+"""What the data of a synthetic subject depend on, and the note of it that is kept beside them, so that other data are
+not taken for these or written into them.
+"""
 
+import contextlib
+import hashlib
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from imavatar.errors import DataError
+from imavatar.files.atomic import write_text
 from imavatar.head.assets import HeadAssets
 from imavatar.names import NAME_RULE, is_name, shown
-from imavatar.synthetic.manifest import fingerprint
 from imavatar.synthetic.sequences import N_FRAMES, STRENGTH, STRONG_MOTION, TEST, TRAIN
 
 DATA_VERSION = 2
@@ -15,6 +24,8 @@ this one's."""
 VERSION_BEFORE_PEOPLE = 1
 """Notes of random people count from the version that was the first to have them."""
 
+MANIFEST = "synthetic.json"
+"""The note's file."""
 HAIR = ("surface", "strands")
 SMALLEST_OPEN_HEAD, SMALLEST_PERSON = 8, 32
 """Pixels along an image's side."""
@@ -100,3 +111,70 @@ def random_people(
         SubjectSettings(f"subject_{k:02d}", frames, size=size, samples=samples, seed=seed, person=k)
         for k in range(n_subjects)
     ]
+
+
+def fingerprint(head: HeadAssets) -> str:
+    """Sixteen digits that tell a head model from others."""
+    digest = hashlib.sha256()
+    for values in (head.v_template, head.faces, head.shapedirs, head.posedirs, head.weights):
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()[:16]
+
+
+def has_manifest(folder: Path, note: dict[str, Any]) -> bool:
+    """Whether a note lies beside the data.
+
+    Raises:
+        DataError: the folder holds something else, or the note cannot be read.
+    """
+    path = folder.parent / MANIFEST
+    advice = f"delete the folder {folder.parent}, or choose another name with --subject"
+    try:
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found != note:
+                raise DataError(f"{path}: {_difference(found, note)}; {advice}")
+            return True
+        if folder.exists():
+            raise DataError(f"{folder}: exists, but was not made by this command; {advice}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path}: is not valid JSON ({error}); {advice}") from error
+    return False
+
+
+def write_manifest(folder: Path, note: dict[str, Any]) -> None:
+    """Put a note beside the data; only for who holds the subject's lock.
+
+    Raises:
+        DataError: see `has_manifest`, or the note cannot be written.
+    """
+    if has_manifest(folder, note):
+        return
+    path = folder.parent / MANIFEST
+    with writing(path):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        write_text(path, json.dumps(note, indent=2) + "\n")
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Name a file or folder where it cannot be written.
+
+    Raises:
+        DataError: in the place of an OSError inside.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _difference(found: Any, wanted: dict[str, Any]) -> str:
+    if not isinstance(found, dict):
+        return "does not hold settings"
+    keys = [key for key in wanted if found.get(key) != wanted[key]]
+    if keys in (["head"], ["look"], ["version"]):
+        return "was made with another head model or another version of the synthetic subject"
+    return "; ".join(f"{key} is {found.get(key)}, asked for is {wanted[key]}" for key in keys)

@@ -65,19 +65,16 @@ class SkinPaint:
         colour = colour * (1 - 0.22 * hollow[:, None] * np.array([0.6, 0.9, 0.9]))
         beard = self.beard(place)
         colour = colour * (1 - 0.16 * beard[:, None] * np.array([1.0, 0.9, 0.8]))
-        colour = _mix(colour, np.broadcast_to(self.palette.hair, colour.shape), self.stubble * beard)
-        lips = np.clip(1.2 * sample_texture(self.textures.lips, uv), 0, 1)
-        lip_colour = base * np.array([0.86, 0.47, 0.47])
-        lip_noise = 1 + 0.08 * value_noise(place, self.seed + 3, 500)
-        colour = _mix(colour, lip_colour * lip_noise[:, None], lips)
-        colour = colour * (1 - 0.30 * sample_texture(self.textures.eyelids, uv))[:, None]
-        cavity = np.broadcast_to([0.22, 0.055, 0.05], colour.shape)
-        colour = _mix(colour, cavity, sample_texture(self.textures.mouth, uv))
         hair = np.array(self.palette.hair)
-        colour = _mix(colour, np.broadcast_to(hair * 1.1, colour.shape), 0.9 * self.scalp(place, uv))
+        colour = _mix(colour, hair, self.stubble * beard)
+        lips = np.clip(1.2 * sample_texture(self.textures.lips, uv), 0, 1)
+        lip_noise = 1 + 0.08 * value_noise(place, self.seed + 3, 500)
+        colour = _mix(colour, base * np.array([0.86, 0.47, 0.47]) * lip_noise[:, None], lips)
+        colour = colour * (1 - 0.30 * sample_texture(self.textures.eyelids, uv))[:, None]
+        colour = _mix(colour, np.array([0.22, 0.055, 0.05]), sample_texture(self.textures.mouth, uv))
+        colour = _mix(colour, hair * 1.1, 0.9 * self.scalp(place, uv))
         strands = 1 + 0.35 * value_noise(place * [1, 0.35, 1], self.seed + 8, 900)
-        brow = np.broadcast_to(hair, colour.shape) * strands[:, None]
-        colour = _mix(colour, brow, 0.85 * np.clip(1.3 * self.brow(place), 0, 1))
+        colour = _mix(colour, hair * strands[:, None], 0.85 * np.clip(1.3 * self.brow(place), 0, 1))
         return np.clip(colour, 0.003, 1)
 
     def label(self, place: Float[np.ndarray, "n 3"], uv: Float[np.ndarray, "n 2"]) -> Int[np.ndarray, " n"]:
@@ -167,4 +164,5 @@ def _pair_of_spots(place: np.ndarray, centre: tuple, radius: float) -> np.ndarra
 
 
 def _mix(colour: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Colours on the way to others, of which there may be one."""
     return colour * (1 - share[:, None]) + other * share[:, None]

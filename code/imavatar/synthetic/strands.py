@@ -58,10 +58,8 @@ def grow_strands(
     """Strands all over the hair of a head at rest.
 
     Args:
-        shell: the hair's surface over the skin.
         vertices: of the coarse mesh of the skin, metres.
         place: of the shell's vertices in paint space.
-        n: how many.
         long: it hangs to the shoulders at the sides and the back.
     """
     generator = np.random.default_rng([seed, 7])

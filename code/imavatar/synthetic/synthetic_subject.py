@@ -13,8 +13,7 @@ from imavatar.head.makehuman import MakeHuman
 from imavatar.numerics.mesh import vertex_normals
 from imavatar.synthetic.appearance import Appearance, Hair
 from imavatar.synthetic.clothing import Shell, cloth_shell, hair_shell
-from imavatar.synthetic.eyes import eye_colour, eyeball_mesh
-from imavatar.synthetic.glasses import glasses_mesh
+from imavatar.synthetic.eyes import eye_colour, eyeball_mesh, glasses_mesh
 from imavatar.synthetic.makehuman_uv import corner_uv, face_textures, torso_below
 from imavatar.synthetic.mesh_tools import subdivide_with_uv, unit
 from imavatar.synthetic.skin_material import EYES_IN_PAINT_SPACE, SkinPaint
@@ -26,6 +25,9 @@ from imavatar.types import HeadParameters
 SKIN_PARTS, SHELL_PARTS = 3, 3
 """Into how many parts the edges of the head's faces are divided, for paint and hair, and for the sweater."""
 
+SKIN_GLOSS, HAIR_GLOSS, CLOTH_GLOSS = (0.48, 0.40, 0.2), (0.42, 0.45, 0.3), (0.9, 0.1, 0.3)
+"""Roughness, specular and sheen."""
+
 UNDER_STRANDS = 0.6
 """Thickness of the hair's surface, relative to what it has where it is seen itself."""
 
@@ -36,11 +38,7 @@ AT_TEMPLES, NEAR_TEMPLES = -0.03, 0.015
 """Metres behind the eyes where a head is measured for glasses, and how far around."""
 GLASSES_COLOUR = (0.015, 0.012, 0.012)
 
-MOUTH_PARTS = {
-    "teeth_up": (0.62, 0.58, 0.49),
-    "teeth_lo": (0.58, 0.54, 0.45),
-    "tongue": (0.42, 0.15, 0.14),
-}
+MOUTH_PARTS = {"teeth_up": (0.62, 0.58, 0.49), "teeth_lo": (0.58, 0.54, 0.45), "tongue": (0.42, 0.15, 0.14)}
 """Parts of the head model inside the mouth and their colours."""
 
 
@@ -97,21 +95,13 @@ class SyntheticSubject:
         """The subject in one frame (parameters of one row)."""
         vertices = self.flame.vertices(head)[0].double().numpy()
         bones = self.flame(head).bone_transforms[0, -len(Joint) :].double().numpy()
-        body = np.concatenate([vertices, self._posed_torso(bones[Joint.GLOBAL])])
+        body = np.concatenate([vertices, _with_bone(self.torso.vertices, bones[Joint.GLOBAL])])
         normals = vertex_normals(body, self.body_faces)
-        skin = Surface(
-            "skin",
-            self.skin.interpolate(vertices),
-            unit(self.skin.interpolate(normals)),
-            self.skin.faces,
-            self.skin_colour,
-            roughness=0.48,
-            specular=0.40,
-            sheen=0.2,
-        )
-        worn = [_shell_surface("cloth", self.cloth, body, normals, (0.9, 0.1), ParsingLabel.CLOTH)]
+        fine, smooth = self.skin.interpolate(vertices), unit(self.skin.interpolate(normals))
+        skin = Surface("skin", fine, smooth, self.skin.faces, self.skin_colour, *SKIN_GLOSS)
+        worn = [_shell_surface("cloth", self.cloth, body, normals, CLOTH_GLOSS, ParsingLabel.CLOTH)]
         if self.hair is not None:
-            worn.insert(0, _shell_surface("hair", self.hair, body, normals, (0.42, 0.45), ParsingLabel.HAIR))
+            worn.insert(0, _shell_surface("hair", self.hair, body, normals, HAIR_GLOSS, ParsingLabel.HAIR))
         if self.glasses is not None:
             worn.append(self._posed_glasses(bones[Joint.NECK]))
         eyes = [self._eye(joint, vertices, bones) for joint in (Joint.LEFT_EYE, Joint.RIGHT_EYE)]
@@ -162,25 +152,17 @@ class SyntheticSubject:
     def _posed_glasses(self, bone: Float[np.ndarray, "4 4"]) -> Surface:
         """They move with the skull."""
         vertices, faces = self.glasses
-        moved = HEAD_SCALE * vertices @ bone[:3, :3].T + bone[:3, 3]
-        colours = np.tile(GLASSES_COLOUR, (len(moved), 1))
-        normals = vertex_normals(moved, faces)
-        return Surface(
-            "glasses", moved, normals, faces, colours, roughness=0.2, specular=0.6, label=ParsingLabel.GLASSES
-        )
+        colours = np.tile(GLASSES_COLOUR, (len(vertices), 1))
+        return _surface("glasses", _with_bone(vertices, bone), faces, colours, (0.2, 0.6, 0.0), ParsingLabel.GLASSES)
 
     def _make_cloth(self) -> Shell:
-        template = self.rest
-        rim = np.unique(self.torso.faces[self.torso.faces < len(template)])
-        torso_place = self.torso.vertices + (self.place - template)[rim].mean(axis=0)
+        rim = np.unique(self.torso.faces[self.torso.faces < len(self.rest)])
+        torso_place = self.torso.vertices + (self.place - self.rest)[rim].mean(axis=0)
         # the sweater is not textured, so its texture coordinates are of no account
         uv = np.zeros((len(self.body_faces), 3, 2))
         body = subdivide_with_uv(self.body_faces, uv, SHELL_PARTS)
         place = body.interpolate(np.concatenate([self.place, torso_place]))
         return cloth_shell(body, place, self.paint)
-
-    def _posed_torso(self, transform: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "t 3"]:
-        return HEAD_SCALE * self.torso.vertices @ transform[:3, :3].T + transform[:3, 3]
 
     def _eye(self, joint: Joint, vertices: np.ndarray, bones: np.ndarray) -> Surface:
         """A dense sphere in the place of one of the head's own eyeballs."""
@@ -207,16 +189,13 @@ class SyntheticSubject:
         own, faces = np.unique(self.head.part_faces(part), return_inverse=True)
         faces = faces.reshape(-1, 3)
         points = push_inside(vertices[own], vertices, self.outer_skin, HEAD_SCALE)
-        return Surface(
-            part,
-            points,
-            vertex_normals(points, faces),
-            faces,
-            np.tile(MOUTH_PARTS[part], (len(own), 1)),
-            roughness=0.3,
-            specular=0.5,
-            label=ParsingLabel.MOUTH_INTERIOR,
-        )
+        colours = np.tile(MOUTH_PARTS[part], (len(own), 1))
+        return _surface(part, points, faces, colours, (0.3, 0.5, 0.0), ParsingLabel.MOUTH_INTERIOR)
+
+
+def _with_bone(points: Float[np.ndarray, "n 3"], transform: Float[np.ndarray, "4 4"]) -> Float[np.ndarray, "n 3"]:
+    """Points at rest (metres) moved by a bone, model units."""
+    return HEAD_SCALE * points @ transform[:3, :3].T + transform[:3, 3]
 
 
 def _paint_space(head: HeadAssets) -> tuple[Float[np.ndarray, "v 3"], float]:
@@ -231,12 +210,22 @@ def _shell_surface(
     shell: Shell,
     vertices: Float[np.ndarray, "v 3"],
     normals: Float[np.ndarray, "v 3"],
-    gloss: tuple[float, float],
+    gloss: tuple[float, float, float],
     label: ParsingLabel,
 ) -> Surface:
-    """A shell over a posed skin; `gloss` is roughness and specular."""
+    """A shell over a posed skin."""
     direction = unit(shell.mesh.interpolate(normals))
     moved = shell.mesh.interpolate(vertices) + HEAD_SCALE * shell.offset[:, None] * direction
-    faces = shell.mesh.faces
-    shading = vertex_normals(moved, faces)
-    return Surface(name, moved, shading, faces, shell.colour, *gloss, sheen=0.3, label=label)
+    return _surface(name, moved, shell.mesh.faces, shell.colour, gloss, label)
+
+
+def _surface(
+    name: str,
+    vertices: Float[np.ndarray, "v 3"],
+    faces: Int[np.ndarray, "f 3"],
+    colours: Float[np.ndarray, "v 3"],
+    gloss: tuple[float, float, float],
+    label: ParsingLabel,
+) -> Surface:
+    """A surface with the normals of its faces; `gloss` is roughness, specular and sheen."""
+    return Surface(name, vertices, vertex_normals(vertices, faces), faces, colours, *gloss, label=label)

@@ -59,11 +59,13 @@ class _Worker:
         there.close()
         return cls(process, here)
 
-    def give(self, number: int, piece: Any) -> None:
-        self.piece = number
+    def give(self, numbered: tuple[int, Any] | None) -> None:
+        """The next piece and its number; nothing is left where there is none."""
+        self.piece, piece = numbered or (None, None)
         # Of a process that has ended its pipe says so when it is read.
         with contextlib.suppress(ConnectionError):
-            _send(self.pipe, piece)
+            if numbered:
+                _send(self.pipe, piece)
 
     def stop(self) -> None:
         self.pipe.close()
@@ -80,13 +82,13 @@ def work_in_processes(make: Make, pieces: Sequence[Any], n_processes: int) -> It
     Raises:
         ImavatarError: a process ended by the fallback too. Whatever a piece raises is raised here.
     """
-    waiting = list(range(len(pieces)))[::-1]
+    waiting = iter(enumerate(pieces))
     workers = [_Worker.start(make, fallback=False) for _ in range(min(n_processes, len(pieces)))]
     found: dict[int, Any] = {}
     following = 0
     try:
         for worker in workers:
-            _give_next(worker, waiting, pieces)
+            worker.give(next(waiting, None))
         while following < len(pieces):
             while following in found:
                 yield found.pop(following)
@@ -107,23 +109,16 @@ def work_in_processes(make: Make, pieces: Sequence[Any], n_processes: int) -> It
                     raised, text = result
                     raise raised from WorkerTraceback(text)
                 found[number] = result
-                worker.piece = None
-                _give_next(worker, waiting, pieces)
+                worker.give(next(waiting, None))
     finally:
         for worker in workers:
             worker.stop()
 
 
-def _give_next(worker: _Worker, waiting: list[int], pieces: Sequence[Any]) -> None:
-    if waiting:
-        number = waiting.pop()
-        worker.give(number, pieces[number])
-
-
 def _do_by_fallback(make: Make, piece: Any) -> tuple[bool, Any]:
     worker = _Worker.start(make, fallback=True)
     try:
-        worker.give(0, piece)
+        worker.give((0, piece))
         return _receive(worker.pipe)
     except EOFError as error:
         worker.process.join()

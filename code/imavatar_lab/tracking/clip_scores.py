@@ -22,7 +22,6 @@ from imavatar.head.mesh_points import (
     RIGHT_BROW,
     RIGHT_EYE,
 )
-from imavatar.preprocessing.detectors import iris_centres
 from imavatar.preprocessing.landmarks import PIXEL_CENTRE, FaceLandmarker, FaceLandmarks
 from imavatar.progress import track
 from imavatar_lab.tracking.curves import compare_apertures, shake
@@ -94,7 +93,7 @@ def score_clip(
     track = tracked.at(rows)
     landmarks, pupils = projected_landmarks(track, faces, regions, embedding, size)
     detected = np.stack([face.points for face in seen]) + PIXEL_CENTRE
-    irises = np.stack([iris_centres(face) for face in seen])
+    irises = np.stack([face.irises[:, 0] for face in seen]) + PIXEL_CENTRE
     height = np.ptp(detected[..., 1], axis=1)
     distance = np.linalg.norm(landmarks - detected, axis=-1) / height[:, None]
     curves = [apertures(points) / height[:, None] for points in (landmarks, detected)]
