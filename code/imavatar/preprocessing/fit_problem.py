@@ -55,6 +55,7 @@ class Observations:
 class Unknowns:
     """What is optimised.
 
+    `iris_bias` is by how much irises are detected further out and up than they are, as shares of the face's height.
     `lids` is how far the right and the left lid are closed, from 0 to 1, besides what `expression` does.
     `rotation` turns the whole body once per recording; the head moves by `neck`. `image_position` holds the head's
     position in the image (units of its width, y up) and the logarithm of the model units that the image's width covers
@@ -67,6 +68,7 @@ class Unknowns:
     rotation: Float[Tensor, "videos 3"]
     neck: Float[Tensor, "n 3"]
     jaw: Float[Tensor, "n 3"]
+    iris_bias: Float[Tensor, " 2"]
     gaze: Float[Tensor, "n 2 2"]  # right and left eye; about x and y
     image_position: Float[Tensor, "n 3"]
     log_focal: Float[Tensor, ""]  # of the focal length in image widths
@@ -97,7 +99,9 @@ class FitWeights:
     jaw_sideways: float = 20.0
     jaw_closed: float = 20.0
     gaze: float = 0.3
-    gaze_apart: float = 30.0
+    gaze_apart: float = 3.0
+    gaze_elsewhere: float = 30.0
+    iris_bias: float = 10.0
     lids: float = 0.02
     lid_aperture: float = 0.3
     lip_aperture: float = 0.3
@@ -149,7 +153,11 @@ class FitProblem:
         """Landmarks and pupils in continuous pixels."""
         points = self.model(unknowns.shape, self.expression(unknowns), unknowns.pose(self.video))
         points = points + unknowns.translation()[:, None]
-        return to_pixels(points, self.focal(unknowns), self.centre)
+        pixels = to_pixels(points, self.focal(unknowns), self.centre)
+        # Out is to the left of the image for the right eye; up is against the rows.
+        bias = unknowns.iris_bias * pixels.new_tensor([[-1.0, -1.0], [1.0, -1.0]])
+        irises = pixels[:, N_LANDMARKS:] + bias * self.face_height[:, None, None]
+        return torch.cat([pixels[:, :N_LANDMARKS], irises], dim=1)
 
     def residuals(self, unknowns: Unknowns) -> Float[Tensor, "n 470"]:
         """Distances from the detections in hundredths of the face's height."""
@@ -195,7 +203,9 @@ class FitProblem:
         w, jaw, gaze = self.weights, unknowns.jaw, unknowns.gaze
         focal = (unknowns.log_focal - self.prior_log_focal) / w.focal_spread
         return (
-            w.shape * unknowns.shape.square().mean()
+            w.gaze_elsewhere * self._mean_gaze(unknowns).square().sum()
+            + w.iris_bias * unknowns.iris_bias.square().sum()
+            + w.shape * unknowns.shape.square().mean()
             + w.expression * unknowns.expression.square().mean()
             + w.lids * unknowns.lids.square().mean()
             + w.focal * focal.square() * RESIDUAL_UNIT
@@ -211,6 +221,15 @@ class FitProblem:
         """
         like_prior = replace(unknowns, log_focal=unknowns.log_focal.new_tensor(self.prior_log_focal))
         return like_prior.translation()
+
+    def _mean_gaze(self, unknowns: Unknowns) -> Float[Tensor, " 2"]:
+        """How far the eyes look past the camera on average, right and up: most people look at it most of the time, and
+        where an iris is found, as against where the head model has the eyeball, is the same mistake in all frames.
+        """
+        motion = self.model.joint_motion(unknowns.shape, self.expression(unknowns), unknowns.pose(self.video))[1]
+        looking = motion[:, [Joint.RIGHT_EYE, Joint.LEFT_EYE], :2, 2].mean(dim=1)
+        to_camera = -torch.nn.functional.normalize(unknowns.translation(), dim=1)[:, :2]
+        return (looking - to_camera).mean(dim=0)
 
     def _smoothness(self, unknowns: Unknowns) -> Tensor:
         w, translation = self.weights, self._seen_translation(unknowns)

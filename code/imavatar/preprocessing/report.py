@@ -17,7 +17,7 @@ from imavatar.preprocessing.tracking import TrackingResult
 logger = logging.getLogger(__name__)
 
 REPORT_NAME = "report.json"
-FORMAT = 4
+FORMAT = 5
 """Raised when the result of the same request changes, so that it is made anew."""
 
 

@@ -39,6 +39,7 @@ LEARNING_RATES = {
     "neck": 0.005,
     "jaw": 0.01,
     "gaze": 0.01,
+    "iris_bias": 0.001,
     "image_position": 0.005,
     "log_focal": 0.01,
     "depth_offset": 0.02,

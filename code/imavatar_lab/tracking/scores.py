@@ -28,7 +28,7 @@ class TrackingScores:
       surface_posed: the same after a rigid motion of each frame besides
     - lid_error, lip_error: of the apertures, mm; lid_correlation, lip_correlation: of their curves with the truth's
     - blinks_true, blinks_found, blinks_invented: counts over both eyes
-    - gaze: of the eyes' directions, degrees, without the mean rotation of the head
+    - gaze: of the eyes' directions in camera space, degrees
     - jaw: of its angle, degrees
     - silhouette: intersection over union of the bald heads
     - jitter: root mean square of the second differences of the face's vertices over frames, mm, less the truth's
@@ -54,14 +54,13 @@ def score_track(
         size: side of the images, pixels: the silhouettes are drawn so large.
     """
     turn = rotations_between(tracked.vertices[:, regions.skull], true.vertices[:, regions.skull])
-    mean_turn = mean_rotation(turn)
     curves = [_apertures(track, faces, embedding) for track in (tracked, true)]
     values: dict[str, float | None] = {
         "focal_ratio": tracked.focal / true.focal,
-        "rotation": float(angles(turn @ mean_turn.T).mean()),
+        "rotation": float(angles(turn @ mean_rotation(turn).T).mean()),
         **_surface(tracked, true, faces, regions),
         **compare_apertures(*curves, true.time, steady=STEADY),
-        "gaze": _gaze(tracked, true, regions, mean_turn),
+        "gaze": _gaze(tracked, true, regions),
         "jaw": float(np.degrees(np.abs(tracked.jaw - true.jaw)).mean()),
         "silhouette": _silhouette(tracked, true, regions, size),
         "jitter": shake(tracked.vertices[:, regions.face], tracked.time)
@@ -94,9 +93,9 @@ def _apertures(track: HeadTrack, faces: np.ndarray, embedding: LandmarkEmbedding
     return apertures(points.numpy())
 
 
-def _gaze(tracked: HeadTrack, true: HeadTrack, regions: HeadRegions, turn: Float[np.ndarray, "3 3"]) -> float:
+def _gaze(tracked: HeadTrack, true: HeadTrack, regions: HeadRegions) -> float:
     """Mean angle in degrees between the directions in which the eyes look."""
-    cosine = (gaze_directions(tracked, regions) @ turn.T * gaze_directions(true, regions)).sum(axis=-1)
+    cosine = (gaze_directions(tracked, regions) * gaze_directions(true, regions)).sum(axis=-1)
     return float(np.degrees(np.arccos(cosine.clip(-1, 1))).mean())
 
 
