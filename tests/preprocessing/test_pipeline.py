@@ -36,7 +36,9 @@ class FollowingDetector:
         pose = torch.zeros(N, 15)
         pose[:, 4] = torch.linspace(-0.3, 0.3, N)
         vertices = Flame(assets, torch.zeros(100)).vertices(HeadParameters(torch.zeros(N, 50), pose))
-        points = embedding.points(vertices, torch.as_tensor(assets.faces)).numpy() + [0, 0, -3.5]
+        landmarks = embedding.points(vertices, torch.as_tensor(assets.faces))
+        pupils = flame_keypoints(vertices, assets, embedding)[:, -2:]
+        points = torch.cat([landmarks, pupils], dim=1).numpy() + [0, 0, -3.5]
         self.points = SIZE / 2 - 0.5 + 2 * SIZE * points[..., :2] * [1, -1] / -points[..., 2:]
         self.points += np.random.default_rng(0).normal(size=self.points.shape) * noise
         self.next = 0
@@ -51,7 +53,7 @@ class FollowingDetector:
         if rgb.mean() < 20:
             return None
         points = self.points[index % N]
-        return FaceLandmarks(points, np.repeat(points[None, 1:2], 2, axis=0).repeat(5, axis=1), 1.0)
+        return FaceLandmarks(points[:-2], points[-2:, None].repeat(5, axis=1), 1.0)
 
 
 @pytest.fixture

@@ -194,8 +194,9 @@ def _minimise(
 
 @torch.no_grad()
 def _result(problem: FitProblem, unknowns: Unknowns, observations: Observations) -> TrackingResult:
-    """The optimised unknowns as arrays."""
-    projected = problem.project(unknowns).double().numpy()
+    """The optimised unknowns as arrays; pupils are where the head has them, without the detections' common bias."""
+    unbiased = replace(unknowns, iris_bias=torch.zeros_like(unknowns.iris_bias))
+    projected = problem.project(unbiased).double().numpy()
     landmarks = projected[:, :N_LANDMARKS]
     return TrackingResult(
         shape=unknowns.shape.numpy(),
