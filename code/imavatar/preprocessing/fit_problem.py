@@ -56,7 +56,7 @@ class Unknowns:
     """What is optimised.
 
     `iris_bias` is by how much irises are detected further out and up than they are, as shares of the face's height.
-    `lids` is how far the right and the left lid are closed, from 0 to 1, besides what `expression` does.
+    `lids` is how far the right and the left lid are closed (1: quite) besides what `expression` does.
     `rotation` turns the whole body once per recording; the head moves by `neck`. `image_position` holds the head's
     position in the image (units of its width, y up) and the logarithm of the model units that the image's width covers
     at its depth: a change of the focal length then leaves the head where it appears and as large as it appears.

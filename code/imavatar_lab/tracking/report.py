@@ -114,7 +114,7 @@ def write_results(out: Path, people: Sequence[Evaluated], clips: Sequence[Evalua
     """`tracking.json`, `tracking.md` and a plot of apertures for each subject; returns the tables.
 
     Raises:
-        DataError: a file cannot be written.
+        OSError: a file cannot be written.
     """
     tables = []
     for title, columns, found, reference, unit in (
