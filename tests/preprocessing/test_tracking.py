@@ -12,6 +12,7 @@ from imavatar.head.flame import Flame
 from imavatar.head.landmarks import N_LANDMARKS, flame_keypoints
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
 from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.initial_pose import orthographic_pose
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.tracking import check_fit, fit_head
@@ -79,7 +80,7 @@ def observations(head, truth):
 @pytest.fixture(scope="module")
 def result(head, observations):
     """The fit to perfect detections, the focal length given."""
-    return fit_head(observations, *head, focal=FOCAL)
+    return fit_head(observations, *head, lens=Lens(FOCAL))
 
 
 def head_rotation(pose: np.ndarray) -> Rotation:
@@ -135,7 +136,7 @@ def test_one_fit_survives_noise_and_a_missing_frame(head, observations, truth):
         video=observations.video[keep],
         time=observations.time[keep],
     )
-    result = fit_head(noisy, *head, focal=FOCAL)
+    result = fit_head(noisy, *head, lens=Lens(FOCAL))
     assert degrees_apart(result.pose, truth[2][keep]).mean() < 3.0
     true_error = np.linalg.norm(result.landmarks - observations.landmarks[keep], axis=-1).mean()
     assert true_error < 0.6 * np.linalg.norm(noise, axis=-1).mean()
@@ -202,8 +203,8 @@ def test_features_of_the_skull_correct_landmarks_that_turn_too_little(head, obse
     parameters = HeadParameters(torch.as_tensor(expression), torch.as_tensor(pose))
     motion = Flame(assets, torch.as_tensor(shape))(parameters).bone_transforms[:, -4, :3].numpy().copy()
     motion[..., 3] += translation
-    plain = fit_head(biased, *head, focal=FOCAL)
-    helped = fit_head(biased, *head, focal=FOCAL, features=TrueFeatures(motion))
+    plain = fit_head(biased, *head, lens=Lens(FOCAL))
+    helped = fit_head(biased, *head, lens=Lens(FOCAL), features=TrueFeatures(motion))
 
     def pitch_error(result):
         found, true = head_rotation(result.pose).as_rotvec()[:, 0], head_rotation(pose).as_rotvec()[:, 0]

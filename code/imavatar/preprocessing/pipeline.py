@@ -13,9 +13,11 @@ from imavatar.data.workplace import alone, subject_lock, write_errors
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
 from imavatar.head.assets import load_head
-from imavatar.preprocessing.detectors import head_landmarks, landmarker, observe
+from imavatar.preprocessing.appearance import Pictures
+from imavatar.preprocessing.detectors import MEASURED, head_landmarks, landmarker, observe
 from imavatar.preprocessing.feature_tracks import skull_tracker
 from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames, Crop, FrameCache, analyse_video
 from imavatar.preprocessing.matting import Matting
 from imavatar.preprocessing.options import PreprocessOptions
@@ -72,7 +74,7 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
     """Everything but the bookkeeping, in an empty folder."""
     detector, matting = landmarker(options.landmarks), Matting()
     assets = load_head(options.head_path)
-    embedding = head_landmarks(options.head_path, assets)
+    embedding, bias = head_landmarks(options.head_path, assets)
     crop = Crop(*options.crop) if options.crop else None
     with contextlib.ExitStack() as stack:
         videos = []
@@ -82,7 +84,7 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
             videos.append(analyse_video(path, cache, detector.detect, matting, crop=crop, fps=options.fps))
         observations = _observations(videos)
         # The fit sees the written images; the option is in pixels of the video.
-        focal = options.focal * videos[0].scale if options.focal else None
+        lens = Lens(options.focal * videos[0].scale) if options.focal else None
         frames = CachedFrames(videos)
         features = skull_tracker(
             lambda index: cv2.cvtColor(frames[index].image, cv2.COLOR_RGB2GRAY),
@@ -90,7 +92,9 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
             observations.landmarks,
             observations.video,
         )
-        result = fit_head(observations, assets, embedding, focal=focal, features=features)
+        bias = bias if options.landmarks == MEASURED else None
+        pictures = Pictures(lambda index: frames[index].image, lambda index: frames[index].semantic)
+        result = fit_head(observations, assets, embedding, bias=bias, lens=lens, features=features, pictures=pictures)
         check_fit(result, observations)
         _check_valid(videos, observations, result)
         n_written = write_recordings(folder / options.subject, videos, observations, result)

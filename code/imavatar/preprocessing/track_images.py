@@ -12,8 +12,8 @@ from imavatar.data.subject_writer import frame_entry, write_recording
 from imavatar.data.workplace import alone, remove_leftovers, subject_lock
 from imavatar.errors import DataError
 from imavatar.head.assets import OPEN_HEAD_FILE, load_head
-from imavatar.head.landmarks import embedding_path, load_embedding
-from imavatar.preprocessing.detectors import landmarker, observe
+from imavatar.preprocessing.appearance import Pictures
+from imavatar.preprocessing.detectors import MEASURED, head_landmarks, landmarker, observe
 from imavatar.preprocessing.feature_tracks import skull_tracker
 from imavatar.preprocessing.frame_analysis import MIN_FRAMES
 from imavatar.preprocessing.landmarks import FaceLandmarks
@@ -70,7 +70,7 @@ def track_images(folder: Path, sub_dirs: list[str], json_name: str, head_path: P
 
 def _track(folder: Path, sub_dirs: list[str], json_name: str, head_path: Path) -> TrackedImages:
     assets = load_head(head_path)
-    embedding = load_embedding(embedding_path(head_path), assets)
+    embedding, bias = head_landmarks(head_path, assets)
     frames = _frames(folder, sub_dirs)
     shown, faces = _detect(frames)
     if len(shown) < MIN_FRAMES:
@@ -84,7 +84,11 @@ def _track(folder: Path, sub_dirs: list[str], json_name: str, head_path: Path) -
         observations.landmarks,
         observations.video,
     )
-    result = fit_head(observations, assets, embedding, features=features)
+    pictures = Pictures(
+        lambda index: read_colour(records[index].image_path, "image"),
+        lambda index: read_grey(records[index].semantic_path, "semantic map"),
+    )
+    result = fit_head(observations, assets, embedding, bias=bias, features=features, pictures=pictures)
     check_fit(result, observations)
     written = {}
     for number, sub_dir in enumerate(sub_dirs):
@@ -114,7 +118,7 @@ def _frames(folder: Path, sub_dirs: list[str]) -> list[tuple[int, FrameRecord]]:
 
 def _detect(frames: list[tuple[int, FrameRecord]]) -> tuple[list[int], list[FaceLandmarks]]:
     """Frames that show a face, and its landmarks; a recording's frames follow each other."""
-    detector, shown, faces, recording = landmarker("mediapipe"), [], [], None
+    detector, shown, faces, recording = landmarker(MEASURED), [], [], None
     for k, (number, record) in enumerate(track(frames, "images analysed")):
         if number != recording:
             detector.reset()
