@@ -8,8 +8,10 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from imavatar.errors import DataError
+from imavatar.head.apertures import apertures
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import N_LANDMARKS, flame_keypoints
+from imavatar.head.lid_units import lid_units
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.focal_search import Lens
@@ -65,16 +67,7 @@ def posed(head, truth) -> np.ndarray:
 @pytest.fixture(scope="module")
 def observations(head, truth):
     """What a perfect detector would see."""
-    points = posed(head, truth)
-    pixels = SIZE / 2 + FOCAL * points[..., :2] * [1, -1] / -points[..., 2:]
-    return Observations(
-        landmarks=pixels[:, :N_LANDMARKS],
-        irises=pixels[:, N_LANDMARKS:],
-        iris_weight=np.ones((N, 2)),
-        video=np.zeros(N, np.int64),
-        time=np.arange(N),
-        size=(SIZE, SIZE),
-    )
+    return seen_from(head, truth)
 
 
 @pytest.fixture(scope="module")
@@ -212,3 +205,43 @@ def test_features_of_the_skull_correct_landmarks_that_turn_too_little(head, obse
 
     assert pitch_error(helped) < 0.5 * pitch_error(plain)
     assert helped.relative_error.mean() < 0.02
+
+
+def seen_from(head, truth) -> Observations:
+    """What a perfect detector would see of other parameters."""
+    points = posed(head, truth)
+    pixels = SIZE / 2 + FOCAL * points[..., :2] * [1, -1] / -points[..., 2:]
+    count = len(pixels)
+    return Observations(
+        landmarks=pixels[:, :N_LANDMARKS],
+        irises=pixels[:, N_LANDMARKS:],
+        iris_weight=np.ones((count, 2)),
+        video=np.zeros(count, np.int64),
+        time=np.arange(count),
+        size=(SIZE, SIZE),
+    )
+
+
+def test_a_blink_of_one_frame_and_a_squint_come_back(head, truth):
+    """Smoothness must not take away what lasts a frame, nor the eyes' tie what one of them does."""
+    shape, expression, pose, translation = (np.array(part) for part in truth)
+    right, left = lid_units(*head)
+    expression[20] += right + left
+    expression[30] += right
+    squint = 0.12
+    pose[:, 10] -= squint / 2  # left eye, about y
+    pose[:, 13] += squint / 2  # right eye
+    observations = seen_from(head, (shape, expression, pose, translation))
+    found = fit_head(observations, *head, lens=Lens(FOCAL))
+
+    def openings(landmarks):
+        return apertures(landmarks)[:, :2]
+
+    true, fitted = openings(observations.landmarks), openings(found.landmarks)
+    for frame, eyes in ((20, [0, 1]), (30, [0])):
+        before = [frame - 1, frame + 1]
+        closing, seen = (curve[before].mean(axis=0) - curve[frame] for curve in (true, fitted))
+        assert np.abs(closing[eyes]).min() > 1.0  # pixels: there is something to see
+        assert seen[eyes] == pytest.approx(closing[eyes], rel=0.2)
+    apart = found.pose[:, 13] - found.pose[:, 10]
+    assert apart.mean() == pytest.approx(squint, rel=0.25)

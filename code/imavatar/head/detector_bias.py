@@ -138,7 +138,7 @@ def _from_pictures(
         turn[N_LANDMARKS + eye], gaze[eye] = slopes[:2], slopes[2:]
     eyes = [list(APERTURES).index(name) for name in ("right_lids", "left_lids")]
     gain = np.mean([_slopes(open_true[:, eye : eye + 1], open_found[:, eye]) for eye in eyes])
-    return DetectorBias(turn, gaze, np.clip(gain, *GAIN_RANGE))
+    return DetectorBias(turn, gaze, np.asarray(np.clip(gain, *GAIN_RANGE)))
 
 
 def _slopes(causes: Float[np.ndarray, "n c"], effects: Float[np.ndarray, "n *e"]) -> Float[np.ndarray, "c *e"]:
@@ -180,4 +180,4 @@ def load_bias(path: Path) -> DetectorBias:
         if value is None or value.shape != expected.shape or not np.isfinite(value).all():
             found = "nothing" if value is None else f"numbers of shape {value.shape}, not all finite"
             raise AssetError(f"{path}: {name} has {found}, expected finite ones of shape {expected.shape}; {hint}")
-    return DetectorBias(**{name: content[name].astype(np.float64) for name in none})
+    return DetectorBias(**{name: np.asarray(content[name], np.float64) for name in none})
