@@ -65,6 +65,8 @@ class Unknowns:
     """What is optimised.
 
     `iris_bias` is by how much irises are detected further out and up than they are, as shares of the face's height.
+    `turn_share` is how much of the detector's bias by pitch and by yaw, as measured on the head model, it has on this
+    person.
     `lids` is how far the right and the left lid are closed (1: quite) besides what `expression` does.
     `rotation` turns the whole body once per recording; the head moves by `neck`. `image_position` holds the head's
     position in the image (units of its width, y up) and the logarithm of the model units that the image's width covers
@@ -78,6 +80,7 @@ class Unknowns:
     neck: Float[Tensor, "n 3"]
     jaw: Float[Tensor, "n 3"]
     iris_bias: Float[Tensor, " 2"]
+    turn_share: Float[Tensor, " 2"]
     gaze: Float[Tensor, "n 2 2"]  # right and left eye; about x and y
     image_position: Float[Tensor, "n 3"]
     log_focal: Float[Tensor, ""]  # of the focal length in image widths
@@ -107,9 +110,11 @@ class FitWeights:
     jaw_sideways: float = 20.0
     jaw_closed: float = 20.0
     gaze: float = 0.3
-    gaze_apart: float = 3.0
+    gaze_level: float = 1.5
+    gaze_apart: float = 1.5
     gaze_elsewhere: float = 30.0
     iris_bias: float = 10.0
+    turn_share: float = 0.005
     lids: float = 0.02
     lid_aperture: float = 0.3
     lip_aperture: float = 0.3
@@ -189,7 +194,7 @@ class FitProblem:
         # Out is to the left of the image for the right eye; up is against the rows.
         common = unknowns.iris_bias * pixels.new_tensor([[-1.0, -1.0], [1.0, -1.0]])
         motion = self.head_motion(unknowns)
-        offset = self.misplacement(motion[..., :3], unknowns.translation(), unknowns.gaze)
+        offset = self.misplacement(motion[..., :3], unknowns.translation(), unknowns.gaze, unknowns.turn_share)
         offset = torch.cat([offset[:, :N_LANDMARKS], offset[:, N_LANDMARKS:] + common], dim=1)
         return pixels + offset * self.face_height[:, None, None]
 
@@ -256,11 +261,13 @@ class FitProblem:
 
     def _priors(self, unknowns: Unknowns) -> Tensor:
         w, jaw, gaze = self.weights, unknowns.jaw, unknowns.gaze
+        apart = gaze[:, 0] - gaze[:, 1]
         # Of a lens that is known the focal length does not move.
         focal = (unknowns.log_focal - self.prior_log_focal) / (self.lens.spread or 1.0)
         return (
             w.gaze_elsewhere * self._mean_gaze(unknowns).square().sum()
             + w.iris_bias * unknowns.iris_bias.square().sum()
+            + w.turn_share * (unknowns.turn_share - 1).square().sum()
             + w.shape * unknowns.shape.square().mean()
             + w.expression * unknowns.expression.square().mean()
             + w.lids * unknowns.lids.square().mean()
@@ -268,7 +275,8 @@ class FitProblem:
             + w.jaw_sideways * jaw[:, 1:].square().mean()
             + w.jaw_closed * torch.relu(-jaw[:, 0]).square().mean()
             + w.gaze * gaze.square().mean()
-            + w.gaze_apart * (gaze[:, 0] - gaze[:, 1]).square().mean()
+            + w.gaze_level * apart[:, 0].square().mean()
+            + w.gaze_apart * apart[:, 1].square().mean()
         )
 
     def _seen_translation(self, unknowns: Unknowns) -> Float[Tensor, "n 3"]:
