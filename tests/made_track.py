@@ -29,6 +29,7 @@ def complete_track() -> TrackCurves:
         position=np.stack([0 * phase, 0 * phase, 60 + 10 * np.sin(phase)], axis=1),
         gaze=gaze[:, None].repeat(2, axis=1),
         mouth_width=width,
+        brow_height=0.3 * (1 + 0.2 * np.sin(30 * phase)),
         error=0.005 + 0.001 * np.sin(phase),
         face_height=np.full(N, 300.0),
     )

@@ -22,7 +22,7 @@ def lacks(curves=None, capture=CAPTURE) -> dict[str, str]:
 def test_a_recording_of_everything_lacks_nothing():
     assert lacks() == {}
     checks = capture_checks(complete_track(), CAPTURE)
-    assert len({check.topic for check in checks}) == len(checks) == 18
+    assert len({check.topic for check in checks}) == len(checks) == 19
 
 
 def scaled(column: int, factor: float, name: str):
@@ -63,6 +63,10 @@ CHANGES = {
     "closed lips": (clipped("detected", 2, 0.02, 1.0), "closed in 0 % of the frames"),
     "smile": (narrowed(0.5, 1.05), "gets 5 % wider than usual: smile broadly"),
     "pucker": (narrowed(0.96, 2.0), "gets 4 % narrower than usual: pucker the lips"),
+    "brows": (
+        lambda curves: replace(curves, brow_height=curves.brow_height.clip(0, 0.312)),
+        "get 4 % higher above the eyes than usual: raise the brows, and frown: 15 % or more",
+    ),
     "gaze sideways": (scaled(0, 0.3, "gaze"), "move over 12° sideways: .* 25°"),
     "gaze up and down": (scaled(1, 0.2, "gaze"), "move over 4° up and down: .* 12°"),
 }

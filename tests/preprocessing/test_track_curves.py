@@ -85,11 +85,14 @@ def test_apertures_and_errors_are_shares_of_the_faces_height():
             landmarks[:, upper] = [50, 100]
             landmarks[:, lower] = [50, 100 + distance]
     landmarks[:, 33], landmarks[:, 263] = [0, 50], [100, 50]
+    landmarks[:, 133], landmarks[:, 362] = [40, 50], [60, 50]
+    landmarks[:, 105], landmarks[:, 334] = [20, 30], [80, 40]
     landmarks[:, 61], landmarks[:, 291] = [20, 150], [80, 150]
     curves = made(landmarks=landmarks, fitted=landmarks + [4.0, 0.0])
     np.testing.assert_allclose(curves.detected, np.tile([0.05, 0.06, 0.15], (N, 1)))
     np.testing.assert_allclose(curves.fitted, curves.detected)
     np.testing.assert_allclose(curves.error, 0.02)
     np.testing.assert_allclose(curves.mouth_width, 0.6)
+    np.testing.assert_allclose(curves.brow_height, 0.15)
     np.testing.assert_allclose(curves.face_height, 200)
     assert len(curves.rows(np.array([True, False, True]))) == 2

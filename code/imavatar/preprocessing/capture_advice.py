@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from imavatar.head.apertures import LIDS, LIPS, blinks
 from imavatar.preprocessing.face_looks import FaceLooks
@@ -30,14 +30,14 @@ OPEN_MOUTH, CLOSED_LIPS = 0.12, 0.012
 """Distances of the lips' inner edges, of the face's height."""
 LEAST_CLOSED = 0.05
 """Share of the frames."""
-SMILE, PUCKER = 1.12, 0.9
-"""Widths of the mouth over its usual width."""
+SMILE, PUCKER, RAISED_BROWS = 1.12, 0.9, 1.15
+"""Widths of the mouth, and heights of the brows above the eyes, over the usual ones."""
 LEAST_GAZE = (25.0, 12.0)
 """Degrees between the extremes, sideways and up and down."""
 EXTREMES = (1, 99)
 """Percentiles: a frame or two may be mistaken."""
-FRONTAL, LEAST_FRONTAL = 20.0, 10
-"""Degrees of yaw up to which the mouth's width is measured, where there are so many frames."""
+FRONTAL, LEVEL, LEAST_FRONTAL = 20.0, 6.0, 10
+"""Degrees of yaw, and of pitch from the usual one, within which mouth and brows are measured, in so many frames."""
 
 
 @dataclass(frozen=True)
@@ -189,10 +189,11 @@ def _face(curves: TrackCurves) -> Iterator[Advice]:
         yield Advice(
             topic, f"The eyes move over {angle:.0f}° {way}", f"{asked}, over {least:.0f}° or more", angle < least
         )
-    yield from _mouth(curves)
+    yield from _lips(curves)
+    yield from _expressions(curves)
 
 
-def _mouth(curves: TrackCurves) -> Iterator[Advice]:
+def _lips(curves: TrackCurves) -> Iterator[Advice]:
     lips = curves.detected[:, LIPS]
     open_most, closed = float(np.percentile(lips, EXTREMES[1])), float((lips < CLOSED_LIPS).mean())
     yield Advice(
@@ -207,9 +208,12 @@ def _mouth(curves: TrackCurves) -> Iterator[Advice]:
         "keep the mouth closed for a few seconds, and say words with m, b and p",
         closed < LEAST_CLOSED,
     )
-    frontal = np.abs(curves.rotation[:, 0]) < FRONTAL
-    width = curves.mouth_width[frontal] if frontal.sum() >= LEAST_FRONTAL else curves.mouth_width
-    narrow, wide = (np.percentile(width, EXTREMES) / np.median(width)).tolist()
+
+
+def _expressions(curves: TrackCurves) -> Iterator[Advice]:
+    yaw, pitch = np.abs(curves.rotation[:, 0]), np.abs(curves.rotation[:, 1] - np.median(curves.rotation[:, 1]))
+    narrow, wide = _over_usual(curves.mouth_width, yaw < FRONTAL)
+    _, raised = _over_usual(curves.brow_height, (yaw < FRONTAL) & (pitch < LEVEL))
     yield Advice(
         "smile",
         f"The mouth gets {100 * (wide - 1):.0f} % wider than usual",
@@ -222,6 +226,19 @@ def _mouth(curves: TrackCurves) -> Iterator[Advice]:
         f"pucker the lips, and say o and u: {100 * (1 - PUCKER):.0f} % or more",
         narrow > PUCKER,
     )
+    yield Advice(
+        "brows",
+        f"The brows get {100 * (raised - 1):.0f} % higher above the eyes than usual",
+        f"raise the brows, and frown: {100 * (RAISED_BROWS - 1):.0f} % or more",
+        raised < RAISED_BROWS,
+    )
+
+
+def _over_usual(values: Float[np.ndarray, " n"], frontal: Bool[np.ndarray, " n"]) -> tuple[float, float]:
+    """The extremes over the median, of frontal frames if there are enough."""
+    chosen = values[frontal] if frontal.sum() >= LEAST_FRONTAL else values
+    low, high = np.percentile(chosen, EXTREMES) / np.median(chosen)
+    return float(low), float(high)
 
 
 def _count_blinks(curves: TrackCurves) -> int:

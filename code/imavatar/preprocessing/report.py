@@ -17,6 +17,7 @@ from imavatar.preprocessing.tracking import TrackingResult
 logger = logging.getLogger(__name__)
 
 REPORT_NAME = "report.json"
+REPORT_PAGE = "report.html"
 FORMAT = 5
 """Raised when the result of the same request changes, so that it is made anew."""
 
@@ -90,7 +91,7 @@ class PreprocessReport:
             )
         if self.advice:
             lines.append(f"a next recording could improve: {', '.join(entry['topic'] for entry in self.advice)}")
-            lines.append("report.html shows the fit, and says more")
+            lines.append(f"{REPORT_PAGE} shows the fit, and says more")
         return "\n".join(lines)
 
 

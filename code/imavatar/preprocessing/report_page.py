@@ -21,7 +21,6 @@ from imavatar.preprocessing.left_out import LeftOut
 from imavatar.preprocessing.report_style import SCRIPT, STYLE
 from imavatar.preprocessing.track_curves import TrackCurves
 
-REPORT_PAGE = "report.html"
 LARGEST_VIDEO = 20_000_000
 """Bytes: a longer one is linked to, not put into the page."""
 MOST_PICTURES = 60

@@ -15,6 +15,8 @@ from imavatar.preprocessing.tracking import TrackingResult
 CM_PER_UNIT = MM_PER_UNIT / 10
 MOUTH_CORNERS = (LIPS_OUTER[0], LIPS_OUTER[10])
 """Right and left."""
+BROWS = ((105, RIGHT_EYE_CORNERS), (334, LEFT_EYE_CORNERS))
+"""The middle of each one's upper edge, and the corners of the eye below."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class TrackCurves:
             in degrees, against a head that faces the camera.
         position: of the head in the camera's frame: right in the picture, up, and the distance; centimetres.
         gaze: of the right and left eye in the head: to the person's left, and up; degrees.
-        mouth_width: over the distance of the eyes' outer corners, detected.
+        mouth_width, brow_height: from corner to corner, and of the brows' middles above the eyes' corners; over the
+            distance of the eyes' outer corners, detected.
         error: mean distance of the landmarks, share of the face's height.
         face_height: pixels of the written images.
     """
@@ -43,6 +46,7 @@ class TrackCurves:
     position: Float[np.ndarray, "n 3"]
     gaze: Float[np.ndarray, "n 2 2"]
     mouth_width: Float[np.ndarray, " n"]
+    brow_height: Float[np.ndarray, " n"]
     error: Float[np.ndarray, " n"]
     face_height: Float[np.ndarray, " n"]
 
@@ -58,17 +62,20 @@ def track_curves(observations: Observations, result: TrackingResult) -> TrackCur
     """The curves of a fit."""
     height = observations.face_height[:, None]
     position = result.translation * [1, 1, -1]
+    seen = observations.landmarks
+    across = np.linalg.norm(seen[:, RIGHT_EYE_CORNERS[0]] - seen[:, LEFT_EYE_CORNERS[0]], axis=-1)
+    brows = [np.linalg.norm(seen[:, brow] - seen[:, list(eye)].mean(axis=1), axis=-1) for brow, eye in BROWS]
     return TrackCurves(
         video=observations.video,
         time=observations.time,
         valid=result.valid,
-        detected=apertures(observations.landmarks) / height,
+        detected=apertures(seen) / height,
         fitted=apertures(result.landmarks) / height,
         rotation=_head_rotation(result.pose, position),
         position=CM_PER_UNIT * position,
         gaze=_gaze(result.pose),
-        mouth_width=_distance(observations.landmarks, *MOUTH_CORNERS)
-        / _distance(observations.landmarks, RIGHT_EYE_CORNERS[0], LEFT_EYE_CORNERS[0]),
+        mouth_width=np.linalg.norm(seen[:, MOUTH_CORNERS[0]] - seen[:, MOUTH_CORNERS[1]], axis=-1) / across,
+        brow_height=(brows[0] + brows[1]) / 2 / across,
         error=result.relative_error,
         face_height=observations.face_height,
     )
@@ -93,7 +100,3 @@ def _gaze(pose: Float[np.ndarray, "n 15"]) -> Float[np.ndarray, "n 2 2"]:
 
 def _rotation(pose: Float[np.ndarray, "n 15"], joint: Joint) -> Rotation:
     return Rotation.from_rotvec(np.asarray(pose, np.float64)[:, pose_slice(joint)])
-
-
-def _distance(points: Float[np.ndarray, "n 468 2"], one: int, other: int) -> Float[np.ndarray, " n"]:
-    return np.linalg.norm(points[:, one] - points[:, other], axis=-1)

@@ -12,8 +12,8 @@ from imavatar.preprocessing.face_looks import face_looks
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames
 from imavatar.preprocessing.left_out import LeftOut
-from imavatar.preprocessing.report import PreprocessReport
-from imavatar.preprocessing.report_page import REPORT_PAGE, ReportContent, write_report_page
+from imavatar.preprocessing.report import REPORT_PAGE, PreprocessReport
+from imavatar.preprocessing.report_page import ReportContent, write_report_page
 from imavatar.preprocessing.track_curves import track_curves
 from imavatar.preprocessing.tracking import TrackingResult
 
