@@ -1,5 +1,6 @@
 """What a recording lacks for a good avatar, measured in its track (docs/capture.md)."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -167,7 +168,8 @@ def _turns(yaw: Float[np.ndarray, " n"], pitch: Float[np.ndarray, " n"]) -> Iter
         ("down", -pitch, LEAST_PITCH, "down"),
     ):
         most = max(float(np.percentile(angle, EXTREMES[1])), 0.0)
-        found = f"The head turns by at most {most:.0f}° {way}"
+        # Rounded down: 19.7 are not the 20 that are asked.
+        found = f"The head turns by at most {math.floor(most + 0.05)}° {way}"
         yield Advice(f"turn {topic}", found, f"turn it slowly by {least:.0f}° or more", most < least)
 
 
