@@ -100,6 +100,15 @@ def test_blinks_are_counted_in_every_recording(count, said):
     assert ("blinks" in found) == (2 * count < 3)
 
 
+def test_frames_that_are_missing_in_a_blink_do_not_make_two_of_it():
+    curves = complete_track()
+    lids = np.full(N, 0.06)
+    lids[40:44] = lids[150:153] = 0.01
+    detected = np.stack([lids, lids, curves.detected[:, 2]], axis=1)
+    found = lacks(replace(curves, detected=detected, time=3 * curves.time))
+    assert "close 2 times" in found["blinks"]
+
+
 def test_a_head_that_is_held_still_is_told_to_turn():
     curves = complete_track()
     found = lacks(replace(curves, rotation=0.05 * curves.rotation))

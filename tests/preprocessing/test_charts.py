@@ -87,9 +87,10 @@ def test_a_curve_without_a_range_is_a_chart_too(values):
     assert len(points) == np.isfinite(values).sum()
 
 
-def test_a_single_frame_is_a_chart_too():
-    (points,) = drawn(time_chart("a", [Curve("b", np.ones(1))], axis(1)))
-    assert len(points) == 1
+def test_a_frame_without_neighbours_is_a_dot():
+    chart = time_chart("a", [Curve("b", np.ones(1))], axis(1))
+    (points,) = drawn(chart)
+    assert len(points) == 1 and "h0" in chart
 
 
 @pytest.mark.parametrize(

@@ -112,13 +112,13 @@ def test_names_of_files_are_text_wherever_they_stand(tmp_path, content):
 def test_frames_of_several_recordings_follow_each_other(content):
     curves = content.curves
     video = np.repeat([0, 1], N // 2)
-    time = np.concatenate([np.arange(N // 2), 2 * np.arange(N // 2)])
+    time = np.concatenate([np.arange(N // 2), 10 * np.arange(N // 2)])
     left_out = [LeftOut("a.mp4", 249, "x"), LeftOut("b.mp4", 3, "x"), LeftOut("unknown.mp4", 3, "x")]
     axis = time_axis(
         replace(content, curves=replace(curves, video=video, time=time), names=["a.mp4", "b.mp4"], left_out=left_out)
     )
     assert axis.parts == [(0.0, "a.mp4"), (10.0, "b.mp4")]
-    np.testing.assert_allclose(axis.x[[0, 1, N // 2, N // 2 + 1]], [0, 0.04, 10.0, 10.08])
+    np.testing.assert_allclose(axis.x[[0, 1, N // 2, N // 2 + 1]], [0, 0.04, 10.0, 10.4])
     np.testing.assert_allclose(axis.marks, [249 / 25, 10 + 3 / 25])
     assert axis.follows.tolist() == [False] + [True] * (N // 2 - 1) + [False] * (N // 2)
 

@@ -73,6 +73,13 @@ def test_frames_with_pictures_take_the_place_of_the_reports(fitted):
     assert "covered by a hand" in text and "no face found" not in text and '"fps": 25.0' in text
 
 
+def test_what_was_measured_is_said_with_the_reason(fitted):
+    overlay, report, *rest = fitted
+    entry = {"video": "me & you.mp4", "frame": 33, "reason": "blurred", "value": 0.1234}
+    report_to_user(overlay, replace(report, left_out=[entry]), *rest, fps=25.0)
+    assert "frame 33: blurred (0.123)" in overlay.with_name("report.html").read_text(encoding="utf-8")
+
+
 def test_facts_are_said_also_where_a_report_has_more_of_them(fitted):
     report = fitted[1]
     facts = report_facts(report)
@@ -88,9 +95,11 @@ def test_facts_are_said_also_where_a_report_has_more_of_them(fitted):
         crop: tuple[int, int, int] | None = None
         notes: tuple[str, ...] = ()
         focal_range: dict | None = None
+        frames_used: tuple[int, ...] = (1, 2, 3)
         tone_mapped: bool = False
 
     newer = Newer(**vars(report), crop=(1, 2, 3), notes=("turned by 90°", "HDR"), focal_range={"low": 0.91234})
     facts = report_facts(newer)
     assert (facts["crop"], facts["notes"]) == ("1; 2; 3", "turned by 90°; HDR")
+    assert "frames used" not in facts
     assert (facts["focal range"], facts["tone mapped"]) == ("low 0.9123", "no")

@@ -26,7 +26,8 @@ LEAST_YAW, LEAST_PITCH = 20.0, 10.0
 """Degrees to either side of the camera, and from the usual pitch: a head model's own level is a matter of taste."""
 LEAST_APPROACH = 1.25
 """Farthest over nearest distance: less tells little of the focal length."""
-LEAST_BLINKS = 3
+LEAST_BLINKS, MISSING = 3, 4
+"""Blinks, and frames that may be missing in one."""
 OPEN_MOUTH, CLOSED_LIPS = 0.12, 0.012
 """Distances of the lips' inner edges, of the face's height."""
 LEAST_CLOSED = 0.05
@@ -244,10 +245,13 @@ def _over_usual(values: Float[np.ndarray, " n"], frontal: Bool[np.ndarray, " n"]
 
 
 def _count_blinks(curves: TrackCurves) -> int:
-    """In all recordings; of both eyes together."""
-    lids = curves.detected[:, LIDS].mean(axis=1)
-    each = [curves.video == video for video in np.unique(curves.video)]
-    return sum(len(blinks(lids[rows], curves.time[rows])) for rows in each)
+    """In all recordings; of both eyes together. A frame or two that are missing do not make two blinks of one."""
+    lids, count = curves.detected[:, LIDS].mean(axis=1), 0
+    for video in np.unique(curves.video):
+        rows = curves.video == video
+        step = np.where(np.diff(curves.time[rows]) <= MISSING + 1, 1, 2)
+        count += len(blinks(lids[rows], np.concatenate([[0], np.cumsum(step)])))
+    return count
 
 
 def _times(count: int) -> str:

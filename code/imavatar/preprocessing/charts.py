@@ -147,7 +147,9 @@ def _path(curve: Curve, axis: TimeAxis, across: _Scale, up: _Scale) -> str:
     steps, previous = [], None
     for row in _shown_rows(curve.values).tolist():
         joined = previous is not None and not interrupted[previous + 1 : row + 1].any()
-        steps.append(f"{'L' if joined else 'M'}{across(axis.x[row]):.1f} {up(curve.values[row]):.1f}")
+        place = f"{across(float(axis.x[row])):.1f} {up(float(curve.values[row])):.1f}"
+        # A line of no length is a dot: a frame without neighbours is seen, too.
+        steps.append(f"L{place}" if joined else f"M{place}h0")
         previous = row
     dashed = " dashed" if curve.dashed else ""
     return f'<path class="curve c{curve.colour}{dashed}" d="{"".join(steps)}"/>'

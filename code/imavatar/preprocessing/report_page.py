@@ -25,6 +25,8 @@ LARGEST_VIDEO = 20_000_000
 """Bytes: a longer one is linked to, not put into the page."""
 MOST_PICTURES = 60
 N_WORST, APART = 12, 3
+JOINED = 0.2
+"""Seconds between frames that curves are drawn across."""
 NUMBER = re.compile(r"\d+(\.\d+)?")
 IMPROVE = '<span class="lacks">to improve</span>'
 RIGHT_EYE, LEFT_EYE, LIPS = range(3)
@@ -90,7 +92,8 @@ def time_axis(content: ReportContent) -> TimeAxis:
     video, frame = (np.array([place[k] for place in gone], np.int64) for k in (0, 1))
     length = [1 + max([0, *curves.time[curves.video == k], *frame[video == k]]) for k in range(len(number))]
     first = np.cumsum([0, *length])
-    same = (np.diff(curves.video) == 0) & (np.diff(curves.time) == 1)
+    step = np.diff(curves.time)
+    same = (np.diff(curves.video) == 0) & (step > 0) & (step <= max(1.0, JOINED * content.fps))
     return TimeAxis(
         "seconds",
         (first[curves.video] + curves.time) / content.fps,
@@ -177,8 +180,9 @@ def worst_rows(curves: TrackCurves) -> list[int]:
 
 def _worst(content: ReportContent) -> str:
     curves, rows = content.curves, worst_rows(content.curves)
+    names = [html.escape(name) for name in content.names]
     lines = "".join(
-        f'<tr><td><button data-row="{row}">{html.escape(content.names[curves.video[row]])}, frame {curves.time[row]}'
+        f'<tr><td><button data-row="{row}">{names[int(curves.video[row])]}, frame {curves.time[row]}'
         f'</button></td><td class="number">{curves.time[row] / content.fps:.2f} s</td>'
         f'<td class="number">{100 * curves.error[row]:.2f} %</td>'
         f"<td>{'' if curves.valid[row] else 'not used'}</td></tr>"

@@ -19,8 +19,11 @@ from imavatar.preprocessing.tracking import TrackingResult
 
 USUAL_FPS = 25.0
 """Of an overlay where all frames of a video are used, whatever their rate."""
-SHOWN_ELSEWHERE = {"left_out", "advice", "request", "seconds", "errors", "focal", "focal_estimated", "face_height"}
-"""Fields of a report that are not rows of the page's table as they are."""
+NO_ROWS = {
+    *("left_out", "errors", "focal", "focal_estimated", "face_height", "advice"),
+    *("request", "seconds", "frames_used"),
+}
+"""Fields of a report that are not rows of the page's table as they are: said otherwise, not yet known, or too long."""
 
 
 def report_to_user(
@@ -44,12 +47,14 @@ def report_to_user(
     Raises:
         DataError: the page cannot be written.
     """
-    curves, cached = track_curves(observations, result), CachedFrames(videos)
-    if left_out is None:
-        left_out = [LeftOut(entry["video"], entry["frame"], entry["reason"]) for entry in report.left_out]
+    cached, length = CachedFrames(videos), [len(video.time) for video in videos]
+    # As users count them: the fit may know of several recordings in a video, and count otherwise.
+    of_video, number = np.repeat(np.arange(len(videos)), length), np.concatenate([video.time for video in videos])
+    curves = replace(track_curves(observations, result), video=of_video, time=number)
+    left_out = [_left_out(entry) for entry in report.left_out] if left_out is None else left_out
     scale = np.array([video.scale for video in videos])
     capture = Capture(
-        face_pixels=float(np.median(observations.face_height / scale[observations.video])),
+        face_pixels=float(np.median(observations.face_height / scale[of_video])),
         frames_read=report.frames_read,
         left_out=left_out,
         looks=face_looks(lambda index: cached[index].image, observations.landmarks),
@@ -69,6 +74,12 @@ def report_to_user(
     return replace(report, advice=[{"topic": a.topic, "text": str(a)} for a in checks if a.lacking])
 
 
+def _left_out(entry: dict) -> LeftOut:
+    """A frame of the report, with what was measured where that is not in the reason."""
+    measured = f" ({entry['value']:.3g})" if "value" in entry else ""
+    return LeftOut(entry["video"], entry["frame"], f"{entry['reason']}{measured}")
+
+
 def report_facts(report: PreprocessReport) -> Mapping[str, str]:
     """The report's numbers as a table says them; a field that this module does not know is shown by its name."""
     errors = report.errors
@@ -78,7 +89,7 @@ def report_facts(report: PreprocessReport) -> Mapping[str, str]:
         "landmark error": f"{errors['error_px']:.2f} px, {100 * errors['error_share']:.2f} % of the face's height",
         "the same without the outline": f"{100 * errors['error_share_without_oval']:.2f} %",
     }
-    others = {field.name: getattr(report, field.name) for field in fields(report) if field.name not in SHOWN_ELSEWHERE}
+    others = {field.name: getattr(report, field.name) for field in fields(report) if field.name not in NO_ROWS}
     counts = {name.replace("_", " "): _said(value) for name, value in others.items() if value not in (None, [], {}, "")}
     return counts | facts
 
