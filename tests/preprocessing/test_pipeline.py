@@ -113,6 +113,7 @@ def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_came
     torch.testing.assert_close(pixels, frame.keypoints, atol=1e-2, rtol=0)
     overlay = list(read_frames(options.out / "me" / "overlay.mp4"))
     assert len(overlay) == N - 1 and overlay[0].shape == (SIZE, 2 * SIZE, 3)
+    assert "frame 4: no face found" in (options.out / "me" / "report.html").read_text()
     assert sorted(path.name for path in options.out.iterdir()) == [".me.lock", "me"]
 
 

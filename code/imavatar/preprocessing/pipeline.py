@@ -23,6 +23,7 @@ from imavatar.preprocessing.recording_files import write_overlay, write_recordin
 from imavatar.preprocessing.replacement import discard_new, finish_replacements, new_folder, replace_folder
 from imavatar.preprocessing.report import REPORT_NAME, PreprocessReport, describe_request, existing_report
 from imavatar.preprocessing.tracking import MAX_ERROR, TrackingResult, check_fit, fit_head
+from imavatar.preprocessing.user_report import report_to_user
 
 
 def preprocess(options: PreprocessOptions) -> PreprocessReport:
@@ -94,8 +95,10 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
         check_fit(result, observations)
         _check_valid(videos, observations, result)
         n_written = write_recordings(folder / options.subject, videos, observations, result)
-        write_overlay(folder / "overlay.mp4", videos, observations, result, assets, options.fps)
-    return PreprocessReport.of(videos, observations, result, n_written, options.focal is None)
+        overlay = folder / "overlay.mp4"
+        write_overlay(overlay, videos, observations, result, assets, options.fps)
+        report = PreprocessReport.of(videos, observations, result, n_written, options.focal is None)
+        return report_to_user(overlay, report, videos, observations, result, fps=options.fps)
 
 
 def _observations(videos: list[AnalysedVideo]) -> Observations:

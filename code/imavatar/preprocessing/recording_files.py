@@ -45,21 +45,26 @@ def plan_sub_dirs(
 
 
 def file_intrinsics(focal: float, observations: Observations) -> Float[np.ndarray, " 4"]:
-    """fx (negative), fy, cx, cy in units of the image size, for pixels at integer coordinates; `focal` is in pixels."""
-    cx, cy = observations.centre
-    return np.array([-focal, focal, cx - PIXEL_CENTRE, cy - PIXEL_CENTRE]) / observations.size[1]
+    """fx (negative), fy, cx, cy in units of the image size, for pixels at integer coordinates.
+
+    fx and cx are in widths, fy and cy in heights; `focal` is in pixels.
+    """
+    (cx, cy), (height, width) = observations.centre, observations.size
+    return np.array([-focal, focal, cx - PIXEL_CENTRE, cy - PIXEL_CENTRE]) / [width, height, width, height]
 
 
-def to_file_range(points: Float[np.ndarray, "k 2"], size: int) -> Float[np.ndarray, "k 2"]:
-    """Continuous pixels to [-1, 1], where value v stands for the integer pixel coordinate (v + 1) / 2 * size."""
-    return (points - PIXEL_CENTRE) / size * 2 - 1
+def to_file_range(points: Float[np.ndarray, "k 2"], size: tuple[int, int]) -> Float[np.ndarray, "k 2"]:
+    """Continuous pixels to [-1, 1], where value v stands for the integer pixel coordinate (v + 1) / 2 * width (or
+    height); `size` is height and width.
+    """
+    return (points - PIXEL_CENTRE) / size[::-1] * 2 - 1
 
 
 def tracked_frame(
     row: int, observations: Observations, result: TrackingResult, video_frame: int | None = None
 ) -> TrackedFrame:
     """What the files say of a fitted frame."""
-    size = observations.size[1]
+    size = observations.size
     face = to_file_range(observations.landmarks[row], size)
     return TrackedFrame(
         world_mat=np.concatenate([np.eye(3), result.translation[row][:, None]], axis=1),

@@ -17,6 +17,7 @@ from imavatar.preprocessing.tracking import TrackingResult
 logger = logging.getLogger(__name__)
 
 REPORT_NAME = "report.json"
+REPORT_PAGE = "report.html"
 FORMAT = 5
 """Raised when the result of the same request changes, so that it is made anew."""
 
@@ -26,7 +27,8 @@ class PreprocessReport:
     """Counts, errors and the reasons for frames left out.
 
     Errors are means over tracked frames in pixels and as a share of the face's height; `focal` is in pixels of the
-    written images. `left_out` lists the video, the frame's number in it from 0, and the reason.
+    written images. `left_out` lists the video, the frame's number in it from 0, and the reason; `advice` a topic and a
+    text for everything that the recording has too little of.
     """
 
     frames_read: int
@@ -37,6 +39,7 @@ class PreprocessReport:
     face_height: float
     focal: float
     focal_estimated: bool
+    advice: list[dict] = field(default_factory=list)
     seconds: float = 0.0
     request: dict = field(default_factory=dict)
 
@@ -86,6 +89,9 @@ class PreprocessReport:
                 f"left out {len(self.left_out)} frames, the first: {first['video']} frame {first['frame']}, "
                 f"{first['reason']}"
             )
+        if self.advice:
+            lines.append(f"a next recording could improve: {', '.join(entry['topic'] for entry in self.advice)}")
+            lines.append(f"{REPORT_PAGE} shows the fit, and says more")
         return "\n".join(lines)
 
 
