@@ -1,9 +1,15 @@
-"""Cleaning and smoothing of mattes."""
+"""Mattes of zeros and ones, by colours."""
 
 import numpy as np
 import pytest
 
-from imavatar.preprocessing.matting import DOUBT_INSIDE, DOUBT_OUTSIDE, clean_matte, guided_filter, outline_by_colour
+from imavatar.preprocessing.colour_matting import (
+    DOUBT_INSIDE,
+    DOUBT_OUTSIDE,
+    clean_matte,
+    guided_filter,
+    outline_by_colour,
+)
 
 SIZE, RADIUS = 200, 60
 

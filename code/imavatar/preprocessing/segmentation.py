@@ -1,0 +1,97 @@
+"""The matte and the labels of frames, by the network that is asked for, or by what is there."""
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import numpy as np
+from jaxtyping import Float, UInt8
+
+from imavatar.assets import is_there
+from imavatar.paths import command
+from imavatar.preprocessing.class_labels import label_classes
+from imavatar.preprocessing.colour_matting import ColourMatting
+from imavatar.preprocessing.face_parsing import FaceParser, with_parsed
+from imavatar.preprocessing.islands import clean_alpha
+from imavatar.preprocessing.landmarks import FaceLandmarks, Image
+from imavatar.preprocessing.matting import person_logit, soft_alpha
+from imavatar.preprocessing.multiclass import ASSET, MulticlassModel
+from imavatar.preprocessing.semantics import label_semantics
+from imavatar.preprocessing.steadying import Steadied
+
+logger = logging.getLogger(__name__)
+
+Semantics = Literal["auto", "multiclass", "bisenet", "landmarks"]
+SEMANTICS = get_args(Semantics)
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Alpha in [0, 1] and face-parsing labels of a frame; labels are 0 where alpha is at most one half."""
+
+    alpha: Float[np.ndarray, "h w"]
+    labels: UInt8[np.ndarray, "h w"]
+
+
+class Segmenter:
+    """Frames of a recording, in their order, to segments.
+
+    Args:
+        semantics: a choice that `chosen` has made.
+
+    Raises:
+        AssetError: a model that is needed has not been fetched.
+    """
+
+    def __init__(self, semantics: Semantics):
+        with_network = semantics == "multiclass" or (semantics == "bisenet" and is_there(ASSET))
+        self._network = MulticlassModel() if with_network else None
+        self._by_colour = None if with_network else ColourMatting()
+        self._parser = FaceParser() if semantics == "bisenet" else None
+        self._logits, self._alpha = Steadied(), Steadied()
+
+    def reset(self) -> None:
+        """Forget the frame before: another recording begins."""
+        self._logits.reset()
+        self._alpha.reset()
+
+    def __call__(self, rgb: Image, face: FaceLandmarks) -> Segments:
+        """Segments of the next frame."""
+        segments = self._of_classes(rgb, face) if self._network else self._of_colours(rgb, face)
+        if self._parser is None:
+            return segments
+        return replace(segments, labels=with_parsed(segments.labels, self._parser(rgb, face)))
+
+    def _of_classes(self, rgb: Image, face: FaceLandmarks) -> Segments:
+        logits = self._network(rgb, face)
+        alpha = soft_alpha(rgb, person_logit(logits))
+        alpha = clean_alpha(self._alpha(rgb, alpha[..., None])[..., 0], face)
+        return Segments(alpha, label_classes(self._logits(rgb, logits), alpha, face))
+
+    def _of_colours(self, rgb: Image, face: FaceLandmarks) -> Segments:
+        alpha = self._by_colour(rgb)
+        return Segments(alpha, label_semantics(alpha, face, rgb))
+
+
+def chosen(semantics: Semantics) -> Semantics:
+    """What `auto` stands for: the network where it has been fetched, else landmarks and colours. Others stay."""
+    if semantics != "auto":
+        return semantics
+    return "multiclass" if is_there(ASSET) else "landmarks"
+
+
+def segmenter(semantics: Semantics) -> Segmenter:
+    """What cuts the person out and labels the parts; warns where it has to do without the network.
+
+    Raises:
+        AssetError: a model that is needed has not been fetched, or is damaged.
+    """
+    if semantics in ("auto", "bisenet") and not is_there(ASSET):
+        logger.warning(
+            "the model %s is not there: hard outlines, and hair and clothes told by place and colour; for soft ones "
+            "run: %s --only %s",
+            ASSET,
+            command("fetch_assets"),
+            ASSET,
+        )
+    return Segmenter(chosen(semantics))
