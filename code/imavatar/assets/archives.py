@@ -25,22 +25,25 @@ def open_archive(path: Path) -> Iterator[dict[str, Callable[[], bytes]]]:
         if zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as file:
                 infos = [info for info in file.infolist() if not info.is_dir()]
-                _check(path, {info.filename: info.file_size for info in infos})
+                for info in infos:
+                    _check(path, info.filename, info.file_size)
                 yield {info.filename: (lambda info=info: file.read(info)) for info in infos}
             return
         with tarfile.open(path) as tar:
-            members = [member for member in tar if member.isfile()]
-            _check(path, {member.name: member.size for member in members})
+            members = []
+            for member in filter(tarfile.TarInfo.isfile, tar):
+                # Now, as the next one is behind all that this one says it has.
+                _check(path, member.name, member.size)
+                members.append(member)
             yield {member.name: (lambda member=member: tar.extractfile(member).read()) for member in members}
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise AssetError(f"{path.name} is no archive that can be read ({error})") from error
 
 
-def _check(path: Path, sizes: dict[str, int]) -> None:
+def _check(path: Path, name: str, size: int) -> None:
     """Raise where a file's name or size is not to be trusted."""
-    for name, size in sizes.items():
-        parts = PurePosixPath(name.replace("\\", "/"))
-        if parts.is_absolute() or ".." in parts.parts or ":" in name:
-            raise AssetError(f"{path.name} holds a file named {name!r}, expected one below the archive's folder")
-        if size > MOST_BYTES:
-            raise AssetError(f"{path.name}: {name} has {size} bytes, expected at most {MOST_BYTES}")
+    parts = PurePosixPath(name.replace("\\", "/"))
+    if parts.is_absolute() or ".." in parts.parts or ":" in name:
+        raise AssetError(f"{path.name} holds a file named {name!r}, expected one below the archive's folder")
+    if size > MOST_BYTES:
+        raise AssetError(f"{path.name}: {name} has {size} bytes, expected at most {MOST_BYTES}")

@@ -48,16 +48,15 @@ LIDS = (ParsingLabel.LEFT_EYE, ParsingLabel.RIGHT_EYE)
 
 
 def label_classes(
-    logits: Float[np.ndarray, "h w 6"], alpha: Float[np.ndarray, "h w"], face: FaceLandmarks
+    logits: Float[np.ndarray, "6 h w"], alpha: Float[np.ndarray, "h w"], face: FaceLandmarks
 ) -> UInt8[np.ndarray, "h w"]:
     """Face-parsing labels of the person's pixels; 0 elsewhere."""
     height, width = alpha.shape
     person = alpha > PERSON_ALPHA
-    things = person & (logits[..., 1:].argmax(axis=-1) + 1 == SelfieClass.OTHER)
+    things = person & (logits[SelfieClass.OTHER] > np.maximum.reduce(logits[list(LABELS)]))
     table = np.array([LABELS[kind] for kind in sorted(LABELS)], dtype=np.uint8)
-    labels = table[logits[..., sorted(LABELS)].argmax(axis=-1)]
-    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    places = in_face(np.dstack([columns, rows]), face)
+    labels = table[logits[sorted(LABELS)].argmax(axis=0)]
+    places = places_in_face(face, height, width)
     _label_skin(labels, places, face)
     for label, loop in LOOPS:
         inside = fill(face.points[list(loop)], height, width)
@@ -72,6 +71,12 @@ def in_face(points: Float[np.ndarray, "*n 2"], face: FaceLandmarks) -> Float[np.
     chin, size = face.points[CHIN], face_height(face)
     down = (chin - face.points[FOREHEAD]) / size**2
     return (points - chin.astype(np.float32)) @ np.array([[down[1], down[0]], [-down[0], down[1]]], dtype=np.float32)
+
+
+def places_in_face(face: FaceLandmarks, height: int, width: int) -> Float[np.ndarray, "h w 2"]:
+    """`in_face` of all pixels of an image."""
+    columns, rows = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    return in_face(np.dstack([columns, rows]), face)
 
 
 def _label_skin(labels: UInt8[np.ndarray, "h w"], places: Float[np.ndarray, "h w 2"], face: FaceLandmarks) -> None:

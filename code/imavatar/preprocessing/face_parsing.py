@@ -17,6 +17,7 @@ from imavatar.anatomy import ParsingLabel
 from imavatar.assets import ASSETS, asset_bytes, assets_dir
 from imavatar.errors import AssetError
 from imavatar.preprocessing.bisenet import TRAINING_ONLY, BiSeNet
+from imavatar.preprocessing.class_labels import places_in_face
 from imavatar.preprocessing.landmarks import FaceLandmarks, Image, Region
 from imavatar.preprocessing.multiclass import CHIN, FOREHEAD, face_height
 
@@ -28,6 +29,11 @@ SIZE = 512
 SIDE, RISE = 2.2, 0.1
 """Of the face's height: side of the square that the network sees, and how far its middle is above the face's. So are
 the pictures that it was trained on."""
+PAIRS = (
+    (ParsingLabel.LEFT_BROW, ParsingLabel.RIGHT_BROW),
+    (ParsingLabel.LEFT_EYE, ParsingLabel.RIGHT_EYE),
+    (ParsingLabel.LEFT_EAR, ParsingLabel.RIGHT_EAR),
+)
 MEAN, SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """Of ImageNet's colours in [0, 1]."""
 
@@ -74,6 +80,17 @@ def parsed_window(face: FaceLandmarks) -> Region:
     return Region((chin + top) / 2 + RISE * (top - chin), SIDE * face_height(face), 0.0)
 
 
-def with_parsed(labels: UInt8[np.ndarray, "h w"], parsed: UInt8[np.ndarray, "h w"]) -> UInt8[np.ndarray, "h w"]:
-    """Labels of the person, replaced by the parser's where it sees any."""
-    return np.where((labels != ParsingLabel.BACKGROUND) & (parsed != ParsingLabel.BACKGROUND), parsed, labels)
+def with_parsed(
+    labels: UInt8[np.ndarray, "h w"], parsed: UInt8[np.ndarray, "h w"], face: FaceLandmarks
+) -> UInt8[np.ndarray, "h w"]:
+    """Labels of the person, replaced by the parser's where it sees any.
+
+    The parser does not tell left from right, as mirrored pictures were shown to it: sides are those of the face.
+    """
+    seen = (labels != ParsingLabel.BACKGROUND) & (parsed != ParsingLabel.BACKGROUND)
+    left = places_in_face(face, *labels.shape)[..., 0] > 0
+    sided = parsed.copy()
+    for pair in PAIRS:
+        sided[np.isin(parsed, pair)] = pair[1]
+        sided[np.isin(parsed, pair) & left] = pair[0]
+    return np.where(seen, sided, labels)

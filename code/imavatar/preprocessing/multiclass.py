@@ -45,22 +45,25 @@ class MulticlassModel:
     def __init__(self):
         self._model = TfliteModel(asset_path(ASSET))
 
-    def __call__(self, rgb: Image, face: FaceLandmarks) -> Float[np.ndarray, "h w 6"]:
+    def __call__(self, rgb: Image, face: FaceLandmarks) -> Float[np.ndarray, "6 h w"]:
         """Logits, bounded by MOST_LOGIT on either side."""
         height, width = rgb.shape[:2]
         size = self._model.input_size
-        logits = self._logits(cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255)
-        logits = cv2.resize(logits, (width, height), interpolation=cv2.INTER_CUBIC)
+        small = cv2.resize(rgb, (size, size), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        resized = [cv2.resize(plane, (width, height), interpolation=cv2.INTER_CUBIC) for plane in self._logits(small)]
         window = head_window(face, height, width)
         if window is not None:
             nearer = self._logits(_sampled(rgb, window, size))
-            weight = _warped(_fading(size), window, height, width)[..., None]
-            logits = (1 - weight) * logits + weight * _warped(nearer, window, height, width)
-        return np.clip(logits, -MOST_LOGIT, MOST_LOGIT)
+            weight = np.clip(_warped(_fading(size), window, height, width), 0, 1)
+            resized = [
+                whole + weight * (_warped(near, window, height, width) - whole)
+                for whole, near in zip(resized, nearer, strict=True)
+            ]
+        return np.clip(np.stack(resized), -MOST_LOGIT, MOST_LOGIT)
 
-    def _logits(self, image: Float[np.ndarray, "s s 3"]) -> Float[np.ndarray, "s s 6"]:
+    def _logits(self, image: Float[np.ndarray, "s s 3"]) -> Float[np.ndarray, "6 s s"]:
         """Of an image in [0, 1] at the model's size."""
-        return self._model(2 * image - 1)[0]
+        return np.ascontiguousarray(self._model(2 * image - 1)[0].transpose(2, 0, 1))
 
 
 def face_height(face: FaceLandmarks) -> float:
@@ -88,19 +91,9 @@ def _sampled(rgb: Image, window: Region, size: int) -> Float[np.ndarray, "s s 3"
     return cv2.resize(window.crop(rgb, whole), (size, size), interpolation=cv2.INTER_AREA)
 
 
-def _warped(
-    values: Float[np.ndarray, "s s *c"], window: Region, height: int, width: int
-) -> Float[np.ndarray, "h w *c"]:
+def _warped(values: Float[np.ndarray, "s s"], window: Region, height: int, width: int) -> Float[np.ndarray, "h w"]:
     """Values of a window on the image's pixels; 0 outside the window."""
-    to_image = window.to_image(len(values))
-
-    def warp(part: Float[np.ndarray, "s s *k"]) -> Float[np.ndarray, "h w *k"]:
-        return cv2.warpAffine(np.ascontiguousarray(part), to_image, (width, height), flags=cv2.INTER_CUBIC)
-
-    if values.ndim == 2:
-        return np.clip(warp(values), 0, 1)
-    # OpenCV warps four channels at most.
-    return np.concatenate([warp(values[..., :3]), warp(values[..., 3:])], axis=-1)
+    return cv2.warpAffine(values, window.to_image(len(values)), (width, height), flags=cv2.INTER_CUBIC)
 
 
 def _fading(size: int) -> Float[np.ndarray, "s s"]:

@@ -2,12 +2,13 @@
 
 import logging
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from imavatar.assets import is_there
+from imavatar.errors import DataError
+from imavatar.names import shown
 from imavatar.paths import command
 from imavatar.preprocessing.class_labels import label_classes
 from imavatar.preprocessing.colour_matting import ColourMatting
@@ -21,8 +22,13 @@ from imavatar.preprocessing.steadying import Steadied
 
 logger = logging.getLogger(__name__)
 
-Semantics = Literal["auto", "multiclass", "bisenet", "landmarks"]
-SEMANTICS = get_args(Semantics)
+DESCRIPTIONS = {
+    "multiclass": "soft, and from MediaPipe's selfie multiclass network with the landmarks",
+    "bisenet": "labels by BiSeNet face parsing (trained on CelebAMask-HQ: non-commercial use only)",
+    "landmarks": "hard outlines, and labels by place and colour; the selfie multiclass network was not used",
+}
+"""Of what makes matte and labels, for reports."""
+CHOICES = ("auto", *DESCRIPTIONS)
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,11 @@ class Segments:
 
     alpha: Float[np.ndarray, "h w"]
     labels: UInt8[np.ndarray, "h w"]
+
+    @property
+    def mask(self) -> UInt8[np.ndarray, "h w"]:
+        """Alpha as the bytes of a file; above one half, and only there, it is above 127."""
+        return np.ceil(255 * np.clip(self.alpha, 0, 1) - 0.5).astype(np.uint8)
 
 
 class Segmenter:
@@ -43,48 +54,60 @@ class Segmenter:
         AssetError: a model that is needed has not been fetched.
     """
 
-    def __init__(self, semantics: Semantics):
+    def __init__(self, semantics: str):
         with_network = semantics == "multiclass" or (semantics == "bisenet" and is_there(ASSET))
         self._network = MulticlassModel() if with_network else None
         self._by_colour = None if with_network else ColourMatting()
         self._parser = FaceParser() if semantics == "bisenet" else None
-        self._logits, self._alpha = Steadied(), Steadied()
+        self._steadied = Steadied()
 
     def reset(self) -> None:
         """Forget the frame before: another recording begins."""
-        self._logits.reset()
-        self._alpha.reset()
+        self._steadied.reset()
 
     def __call__(self, rgb: Image, face: FaceLandmarks) -> Segments:
         """Segments of the next frame."""
         segments = self._of_classes(rgb, face) if self._network else self._of_colours(rgb, face)
         if self._parser is None:
             return segments
-        return replace(segments, labels=with_parsed(segments.labels, self._parser(rgb, face)))
+        return replace(segments, labels=with_parsed(segments.labels, self._parser(rgb, face), face))
 
     def _of_classes(self, rgb: Image, face: FaceLandmarks) -> Segments:
         logits = self._network(rgb, face)
         alpha = soft_alpha(rgb, person_logit(logits))
-        alpha = clean_alpha(self._alpha(rgb, alpha[..., None])[..., 0], face)
-        return Segments(alpha, label_classes(self._logits(rgb, logits), alpha, face))
+        *logits, alpha = self._steadied(rgb, np.stack([*logits, alpha]))
+        alpha = clean_alpha(alpha, face)
+        return Segments(alpha, label_classes(np.stack(logits), alpha, face))
 
     def _of_colours(self, rgb: Image, face: FaceLandmarks) -> Segments:
         alpha = self._by_colour(rgb)
         return Segments(alpha, label_semantics(alpha, face, rgb))
 
 
-def chosen(semantics: Semantics) -> Semantics:
-    """What `auto` stands for: the network where it has been fetched, else landmarks and colours. Others stay."""
+def chosen(semantics: str) -> str:
+    """What `auto` stands for: the network where it has been fetched, else landmarks and colours. Others stay.
+
+    Raises:
+        DataError: no such choice.
+    """
+    if semantics not in CHOICES:
+        raise DataError(f"semantics {shown(semantics)!r}: expected one of {', '.join(CHOICES)}")
     if semantics != "auto":
         return semantics
     return "multiclass" if is_there(ASSET) else "landmarks"
 
 
-def segmenter(semantics: Semantics) -> Segmenter:
+def described(semantics: str) -> str:
+    """What a report says of a choice that `chosen` has made."""
+    return DESCRIPTIONS.get(semantics, semantics)
+
+
+def segmenter(semantics: str) -> Segmenter:
     """What cuts the person out and labels the parts; warns where it has to do without the network.
 
     Raises:
         AssetError: a model that is needed has not been fetched, or is damaged.
+        DataError: no such choice.
     """
     if semantics in ("auto", "bisenet") and not is_there(ASSET):
         logger.warning(

@@ -21,16 +21,16 @@ class Steadied:
     """
 
     def __init__(self):
-        self._before: tuple[Image, Float[np.ndarray, "h w c"]] | None = None
+        self._before: tuple[Image, Float[np.ndarray, "c h w"]] | None = None
 
     def reset(self) -> None:
         """Forget the frame before: another recording begins."""
         self._before = None
 
-    def __call__(self, rgb: Image, values: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w c"]:
+    def __call__(self, rgb: Image, values: Float[np.ndarray, "c h w"]) -> Float[np.ndarray, "c h w"]:
         """The values of the next frame."""
         if self._before is not None and self._before[0].shape == rgb.shape:
-            share = _share_of_old(rgb, self._before[0])[..., None]
+            share = _share_of_old(rgb, self._before[0])
             values = values + share * (self._before[1] - values)
         self._before = rgb, values
         return values
@@ -39,5 +39,5 @@ class Steadied:
 def _share_of_old(rgb: Image, before: Image) -> Float[np.ndarray, "h w"]:
     """How much of the frame before counts at each pixel."""
     side = 2 * round(NEIGHBOURHOOD * len(rgb)) + 1
-    difference = cv2.absdiff(rgb, before).max(axis=-1).astype(np.float32)
-    return OLD_SHARE * np.exp(-np.square(cv2.blur(difference, (side, side)) / SAME))
+    difference = np.maximum.reduce(cv2.split(cv2.absdiff(rgb, before))).astype(np.float32)
+    return OLD_SHARE * cv2.exp(-np.square(cv2.blur(difference, (side, side)) / SAME))
