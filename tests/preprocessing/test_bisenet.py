@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from imavatar.anatomy import ParsingLabel
+from imavatar.assets import is_there
 from imavatar.errors import AssetError
 from imavatar.preprocessing import face_parsing
 from imavatar.preprocessing.bisenet import BiSeNet
@@ -81,18 +82,37 @@ def test_a_parser_reads_weights_and_gives_labels_of_the_head_alone(network, monk
 
 def test_other_weights_are_refused_and_no_code_in_them_is_run(network, monkeypatch, tmp_path):
     monkeypatch.setenv("IMAVATAR_ASSETS", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
     lacking = {name: values for name, values in network.state_dict().items() if "ffm" not in name}
     for content in (stored(lacking), stored({"evil": Evil()}), b"none"):
         monkeypatch.setattr(face_parsing, "asset_bytes", lambda name, content=content: content)
         with pytest.raises(AssetError, match=r"bisenet\.pth has no weights of BiSeNet"):
             FaceParser()
+    assert not (tmp_path / "ran").exists()
 
 
 class Evil:
-    """Would end the tests where it is unpickled."""
+    """Would make a file of the name `ran` where it is unpickled."""
 
     def __reduce__(self):
-        return pytest.exit, ("run",)
+        return open, ("ran", "w")
+
+
+def test_fused_features_count_by_one_and_their_weight(network):
+    fine, context = torch.randn(1, 128, 4, 6), torch.randn(1, 128, 4, 6)
+    fusion = network.ffm
+    with torch.inference_mode():
+        features = fusion.convblk(torch.cat([fine, context], dim=1))
+        hidden = torch.einsum("oi,bi->bo", fusion.conv1.weight[:, :, 0, 0], features.mean(dim=(2, 3))).clamp(min=0)
+        weight = 1 / (1 + torch.exp(-torch.einsum("oi,bi->bo", fusion.conv2.weight[:, :, 0, 0], hidden)))
+        torch.testing.assert_close(fusion(fine, context), features * (1 + weight[:, :, None, None]))
+
+
+def test_the_public_weights_fit():
+    if not is_there("bisenet"):
+        pytest.skip("bisenet has not been fetched")
+    parser = FaceParser()
+    assert parser(np.full((SIZE, SIZE, 3), 255, np.uint8), made_face()).shape == (SIZE, SIZE)
 
 
 def test_the_parsers_labels_replace_where_it_sees_something_and_sides_are_the_subjects():

@@ -46,6 +46,7 @@ class Colours:
 
 def test_without_the_network_place_and_colour_are_chosen_and_the_reader_is_told(nothing, monkeypatch, caplog):
     monkeypatch.setattr(segmentation, "ColourMatting", Colours)
+    assert chosen("bisenet") == "bisenet-hard" and "hard outlines, and labels by BiSeNet" in described("bisenet-hard")
     assert chosen("auto") == "landmarks" and "not used" in described("landmarks")
     segments = segmenter("auto")(np.full((200, 200, 3), 120, np.uint8), made_face())
     assert "selfie_multiclass is not there" in caplog.text and "--only selfie_multiclass" in caplog.text
@@ -60,7 +61,7 @@ def test_a_network_that_is_asked_for_must_be_there(nothing):
 
 def test_a_damaged_network_is_no_missing_one(nothing):
     (nothing / "selfie_multiclass.tflite").write_bytes(b"cut")
-    assert chosen("auto") == "multiclass"
+    assert chosen("auto") == "multiclass" and chosen("bisenet") == "bisenet"
     with pytest.raises(AssetError, match="damaged or replaced"):
         segmenter("auto")
 

@@ -24,11 +24,13 @@ logger = logging.getLogger(__name__)
 
 DESCRIPTIONS = {
     "multiclass": "soft, and from MediaPipe's selfie multiclass network with the landmarks",
-    "bisenet": "labels by BiSeNet face parsing (trained on CelebAMask-HQ: non-commercial use only)",
+    "bisenet": "soft, and labels by BiSeNet face parsing (trained on CelebAMask-HQ: non-commercial use only)",
+    "bisenet-hard": "hard outlines, and labels by BiSeNet face parsing (trained on CelebAMask-HQ: non-commercial use "
+    "only); the selfie multiclass network was not used",
     "landmarks": "hard outlines, and labels by place and colour; the selfie multiclass network was not used",
 }
 """Of what makes matte and labels, for reports."""
-CHOICES = ("auto", *DESCRIPTIONS)
+CHOICES = ("auto", "multiclass", "bisenet", "landmarks")
 
 
 @dataclass(frozen=True)
@@ -55,10 +57,10 @@ class Segmenter:
     """
 
     def __init__(self, semantics: str):
-        with_network = semantics == "multiclass" or (semantics == "bisenet" and is_there(ASSET))
+        with_network = semantics in ("multiclass", "bisenet")
         self._network = MulticlassModel() if with_network else None
         self._by_colour = None if with_network else ColourMatting()
-        self._parser = FaceParser() if semantics == "bisenet" else None
+        self._parser = FaceParser() if semantics in ("bisenet", "bisenet-hard") else None
         self._steadied = Steadied()
 
     def reset(self) -> None:
@@ -85,16 +87,17 @@ class Segmenter:
 
 
 def chosen(semantics: str) -> str:
-    """What `auto` stands for: the network where it has been fetched, else landmarks and colours. Others stay.
+    """One of DESCRIPTIONS: what a choice comes to with the networks that have been fetched.
 
     Raises:
         DataError: no such choice.
     """
     if semantics not in CHOICES:
         raise DataError(f"semantics {shown(semantics)!r}: expected one of {', '.join(CHOICES)}")
-    if semantics != "auto":
-        return semantics
-    return "multiclass" if is_there(ASSET) else "landmarks"
+    without = {"auto": "landmarks", "bisenet": "bisenet-hard"}
+    if semantics in without and not is_there(ASSET):
+        return without[semantics]
+    return "multiclass" if semantics == "auto" else semantics
 
 
 def described(semantics: str) -> str:
@@ -109,12 +112,8 @@ def segmenter(semantics: str) -> Segmenter:
         AssetError: a model that is needed has not been fetched, or is damaged.
         DataError: no such choice.
     """
-    if semantics in ("auto", "bisenet") and not is_there(ASSET):
-        logger.warning(
-            "the model %s is not there: hard outlines, and hair and clothes told by place and colour; for soft ones "
-            "run: %s --only %s",
-            ASSET,
-            command("fetch_assets"),
-            ASSET,
-        )
-    return Segmenter(chosen(semantics))
+    kind = chosen(semantics)
+    if kind != semantics and kind != "multiclass":
+        said = f"the model {ASSET} is not there, so the matte is hard; for a soft one, and better labels, run"
+        logger.warning("%s: %s --only %s", said, command("fetch_assets"), ASSET)
+    return Segmenter(kind)
