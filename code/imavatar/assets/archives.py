@@ -1,6 +1,7 @@
 """What archives of packages hold, read file by file: nothing is unpacked."""
 
 import contextlib
+import functools
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -35,9 +36,15 @@ def open_archive(path: Path) -> Iterator[dict[str, Callable[[], bytes]]]:
                 # Now, as the next one is behind all that this one says it has.
                 _check(path, member.name, member.size)
                 members.append(member)
-            yield {member.name: (lambda member=member: tar.extractfile(member).read()) for member in members}
+            yield {member.name: functools.partial(_content, tar, member) for member in members}
     except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
         raise AssetError(f"{path.name} is no archive that can be read ({error})") from error
+
+
+def _content(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    file = tar.extractfile(member)
+    assert file is not None  # It is a regular one.
+    return file.read()
 
 
 def _check(path: Path, name: str, size: int) -> None:

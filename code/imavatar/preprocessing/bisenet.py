@@ -64,6 +64,10 @@ class _Residual(nn.Module):
         return functional.relu(kept + residual)
 
 
+def _stage(n_in: int, n_out: int, stride: int) -> nn.Sequential:
+    return nn.Sequential(_Residual(n_in, n_out, stride), _Residual(n_out, n_out, 1))
+
+
 class _ResNet18(nn.Module):
     """Features at an 8th, a 16th and a 32nd of the images' size."""
 
@@ -71,9 +75,10 @@ class _ResNet18(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, STAGES[0], 7, 2, padding=3, bias=False)
         self.bn1 = nn.BatchNorm2d(STAGES[0])
-        for k, (n_in, n_out) in enumerate(zip((STAGES[0], *STAGES[:-1]), STAGES, strict=True)):
-            stage = nn.Sequential(_Residual(n_in, n_out, 1 if k == 0 else 2), _Residual(n_out, n_out, 1))
-            self.add_module(f"layer{k + 1}", stage)
+        self.layer1 = _stage(STAGES[0], STAGES[0], 1)
+        self.layer2 = _stage(STAGES[0], STAGES[1], 2)
+        self.layer3 = _stage(STAGES[1], STAGES[2], 2)
+        self.layer4 = _stage(STAGES[2], STAGES[3], 2)
 
     def forward(self, images: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor, Tensor]:
         features = functional.relu(self.bn1(self.conv1(images)))

@@ -28,7 +28,7 @@ LEAST, MOST = 0.03, 0.99
 def person_logit(logits: Float[np.ndarray, "k h w"]) -> Float[np.ndarray, "h w"]:
     """Logit of all classes but the first, the background."""
     most = np.maximum.reduce(logits[1:])
-    total = sum(cv2.exp(plane - most) for plane in logits[1:])
+    total = np.add.reduce([cv2.exp(plane - most) for plane in logits[1:]])
     return most + cv2.log(total) - logits[0]
 
 

@@ -1,6 +1,7 @@
 """The matte and the labels of frames, by the network that is asked for, or by what is there."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -57,9 +58,8 @@ class Segmenter:
     """
 
     def __init__(self, semantics: str):
-        with_network = semantics in ("multiclass", "bisenet")
-        self._network = MulticlassModel() if with_network else None
-        self._by_colour = None if with_network else ColourMatting()
+        soft = semantics in ("multiclass", "bisenet")
+        self._segment = self._of_classes(MulticlassModel()) if soft else self._of_colours(ColourMatting())
         self._parser = FaceParser() if semantics in ("bisenet", "bisenet-hard") else None
         self._steadied = Steadied()
 
@@ -69,21 +69,33 @@ class Segmenter:
 
     def __call__(self, rgb: Image, face: FaceLandmarks) -> Segments:
         """Segments of the next frame."""
-        segments = self._of_classes(rgb, face) if self._network else self._of_colours(rgb, face)
+        segments = self._segment(rgb, face)
         if self._parser is None:
             return segments
         return replace(segments, labels=with_parsed(segments.labels, self._parser(rgb, face), face))
 
-    def _of_classes(self, rgb: Image, face: FaceLandmarks) -> Segments:
-        logits = self._network(rgb, face)
-        alpha = soft_alpha(rgb, person_logit(logits))
-        *logits, alpha = self._steadied(rgb, np.stack([*logits, alpha]))
-        alpha = clean_alpha(alpha, face)
-        return Segments(alpha, label_classes(np.stack(logits), alpha, face))
+    def _of_classes(self, network: MulticlassModel) -> Callable[[Image, FaceLandmarks], Segments]:
+        """Soft mattes."""
 
-    def _of_colours(self, rgb: Image, face: FaceLandmarks) -> Segments:
-        alpha = self._by_colour(rgb)
-        return Segments(alpha, label_semantics(alpha, face, rgb))
+        def segment(rgb: Image, face: FaceLandmarks) -> Segments:
+            logits = network(rgb, face)
+            alpha = soft_alpha(rgb, person_logit(logits))
+            *logits, alpha = self._steadied(rgb, np.stack([*logits, alpha]))
+            alpha = clean_alpha(alpha, face)
+            return Segments(alpha, label_classes(np.stack(logits), alpha, face))
+
+        return segment
+
+    def _of_colours(
+        self, matting: Callable[[Image], Float[np.ndarray, "h w"]]
+    ) -> Callable[[Image, FaceLandmarks], Segments]:
+        """Hard ones."""
+
+        def segment(rgb: Image, face: FaceLandmarks) -> Segments:
+            alpha = matting(rgb)
+            return Segments(alpha, label_semantics(alpha, face, rgb))
+
+        return segment
 
 
 def chosen(semantics: str) -> str:
