@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -47,6 +48,10 @@ class Segments:
         return np.ceil(255 * np.clip(self.alpha, 0, 1) - 0.5).astype(np.uint8)
 
 
+Segment: TypeAlias = Callable[[Image, FaceLandmarks], Segments]
+"""Segments of the next frame."""
+
+
 class Segmenter:
     """Frames of a recording, in their order, to segments.
 
@@ -74,7 +79,7 @@ class Segmenter:
             return segments
         return replace(segments, labels=with_parsed(segments.labels, self._parser(rgb, face), face))
 
-    def _of_classes(self, network: MulticlassModel) -> Callable[[Image, FaceLandmarks], Segments]:
+    def _of_classes(self, network: MulticlassModel) -> Segment:
         """Soft mattes."""
 
         def segment(rgb: Image, face: FaceLandmarks) -> Segments:
@@ -86,9 +91,7 @@ class Segmenter:
 
         return segment
 
-    def _of_colours(
-        self, matting: Callable[[Image], Float[np.ndarray, "h w"]]
-    ) -> Callable[[Image, FaceLandmarks], Segments]:
+    def _of_colours(self, matting: Callable[[Image], Float[np.ndarray, "h w"]]) -> Segment:
         """Hard ones."""
 
         def segment(rgb: Image, face: FaceLandmarks) -> Segments:
