@@ -49,6 +49,7 @@ def test_options_of_a_preprocessing_arrive(monkeypatch, head, tmp_path):
     own.touch()
     arguments = ["--video", "a.mp4", "--video", "b.mp4", "--size", "256", "--fps", "12.5", "--focal", "900"]
     arguments += ["--crop", "1,2,300", "--landmarks", "face-alignment", "--overwrite", "--out", str(tmp_path / "out")]
+    arguments += ["--semantics", "bisenet"]
     assert asked_for(monkeypatch, *arguments, "--head", str(own)) == PreprocessOptions(
         subject="me",
         videos=(Path("a.mp4"), Path("b.mp4")),
@@ -58,6 +59,7 @@ def test_options_of_a_preprocessing_arrive(monkeypatch, head, tmp_path):
         focal=900.0,
         crop=(1, 2, 300),
         landmarks="face-alignment",
+        semantics="bisenet",
         overwrite=True,
         head=own,
     )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from imavatar.anatomy import ParsingLabel
 from imavatar.assets import assets_dir
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.images import write_png
@@ -22,6 +23,7 @@ from imavatar.preprocessing.frame_analysis import Crop
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.pipeline import preprocess
+from imavatar.preprocessing.segmentation import Segments
 from imavatar.preprocessing.track_images import track_images
 from imavatar.types import HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head, random_embedding
@@ -56,6 +58,18 @@ class FollowingDetector:
         return FaceLandmarks(points[:-2], points[-2:, None].repeat(5, axis=1), 1.0)
 
 
+class Everything:
+    """In place of the networks: every pixel is the person's skin."""
+
+    def reset(self):
+        """Nothing to forget."""
+
+    def __call__(self, rgb, face):
+        """Segments of a frame."""
+        shape = rgb.shape[:2]
+        return Segments(np.ones(shape), np.full(shape, ParsingLabel.SKIN, np.uint8))
+
+
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
     """An assets folder with the ellipsoid head, a video whose frame 4 is black, and options for it."""
@@ -72,7 +86,7 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setattr(tracking, "RIGID_STEPS", 20)
     monkeypatch.setattr(tracking, "ALL_STEPS", 40)
     see(monkeypatch)
-    monkeypatch.setattr(pipeline, "Matting", lambda: lambda rgb: np.ones(rgb.shape[:2]))
+    monkeypatch.setattr(pipeline, "segmenter", lambda semantics: Everything())
     yield PreprocessOptions("me", (tmp_path / "clip.mp4",), tmp_path / "out", size=SIZE)
     torch.set_num_threads(threads)
 
@@ -94,6 +108,7 @@ def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_came
     assert report.frames_written == {"train": 23, "test": 6}
     assert report.errors["error_share"] < 0.02
     assert "tracked 29 of 30 frames" in report.summary()
+    assert report.request["semantics"] == "landmarks" and "matte and labels: hard outlines" in report.summary()
     numbers = [
         [frame.video_frame for frame in load_recording(options.out / "me" / "me" / name).frames]
         for name in ("train", "test")

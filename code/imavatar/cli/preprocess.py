@@ -23,6 +23,12 @@ def preprocess_main(argv: list[str] | None = None) -> None:
     add("--focal", type=positive(MOST_FOCAL), help="in pixels of the video; else estimated")
     add("--crop", type=square, help="x,y,size in pixels of the video (default: centre square)")
     add("--landmarks", choices=("mediapipe", "face-alignment"), default="mediapipe")
+    add(
+        "--semantics",
+        choices=("auto", "multiclass", "bisenet", "landmarks"),
+        default="auto",
+        help="what makes matte and labels; auto: the multiclass network where it has been fetched, else landmarks",
+    )
     add("--head", default="open", help="open, flame2020, flame2023, or a path")
     add("--out", type=Path, default=data_dir() / "datasets")
     add("--overwrite", action="store_true", help="replace the subject's folder")

@@ -36,6 +36,10 @@ LOOP_WEIGHT = 3.0
 
 REFERENCE_SIZE = 512
 """Image size for which the following are in pixels."""
+HEAD_LABELS = (
+    *(ParsingLabel.HAIR, ParsingLabel.SKIN, ParsingLabel.NOSE),
+    *(ParsingLabel.LEFT_EAR, ParsingLabel.RIGHT_EAR),
+)
 WINDOW, SPACING, INSET = 21, 8, 15
 ROUND_TRIP = 0.7
 """A feature that does not come back to where it started, followed there and back, is lost."""
@@ -181,7 +185,7 @@ def rigid_region(semantic: UInt8[np.ndarray, "h w"], landmarks: Float[np.ndarray
     height, width = semantic.shape
     scale = height / REFERENCE_SIZE
     rows = np.arange(height)[:, None]
-    head = np.isin(semantic, (ParsingLabel.HAIR, ParsingLabel.SKIN)).astype(np.uint8)
+    head = np.isin(semantic, HEAD_LABELS).astype(np.uint8)
     region = cv2.erode(head, np.ones(_odd_square(INSET * scale))) == 1
 
     def hull(points: Points) -> Bool[np.ndarray, "h w"]:

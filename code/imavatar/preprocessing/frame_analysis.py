@@ -9,13 +9,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from imavatar.data.video_file import read_frames
 from imavatar.data.workplace import write_errors
 from imavatar.errors import DataError
 from imavatar.preprocessing.landmarks import FaceLandmarks, Image
-from imavatar.preprocessing.semantics import label_semantics
+from imavatar.preprocessing.segmentation import Segments
 from imavatar.progress import track
 
 MIN_FRAMES = 20
@@ -148,7 +148,7 @@ def analyse_video(
     path: Path,
     cache: FrameCache,
     find_face: Callable[[Image], FaceLandmarks | None],
-    matting: Callable[[Image], Float[np.ndarray, "h w"]],
+    segment: Callable[[Image, FaceLandmarks], Segments],
     *,
     crop: Crop | None,
     fps: float | None,
@@ -158,7 +158,7 @@ def analyse_video(
     Args:
         cache: takes the frames with a face.
         find_face: may use where the last face was to find the next one.
-        matting: gives how much of each pixel belongs to the person, from 0 to 1.
+        segment: gives matte and labels of the next frame with a face.
         crop: None is the largest square in the middle.
         fps: frames a second that are used; None: all.
 
@@ -171,10 +171,8 @@ def analyse_video(
         if found is None:
             video.without_face.append(number)
         else:
-            alpha = matting(frame)
-            semantic = label_semantics(alpha, found, frame)
-            mask = np.clip(np.round(alpha * 255), 0, 255).astype(np.uint8)
-            cache.append(CachedFrame(frame, mask, semantic))
+            segments = segment(frame, found)
+            cache.append(CachedFrame(frame, segments.mask, segments.labels))
             video.landmarks.append(found)
             video.time.append(number)
     _check_faces(video)

@@ -25,6 +25,7 @@ class PreprocessOptions:
         focal: the camera's focal length in pixels of the (first) video, not of the written images. None: estimated.
         crop: left, top and side of the square that is cut out, pixels of the video. None: the largest in the middle.
         landmarks: the detector, `mediapipe` or `face-alignment`.
+        semantics: what makes matte and labels, `auto`, `multiclass`, `bisenet` or `landmarks` (see `segmentation`).
         overwrite: replace the subject's folder.
         head: file of the head model that is fitted. None: the open head among the assets.
     """
@@ -37,6 +38,7 @@ class PreprocessOptions:
     focal: float | None = None
     crop: tuple[int, int, int] | None = None
     landmarks: str = "mediapipe"
+    semantics: str = "auto"
     overwrite: bool = False
     head: Path | None = None
 

@@ -17,11 +17,11 @@ from imavatar.preprocessing.detectors import head_landmarks, landmarker, observe
 from imavatar.preprocessing.feature_tracks import skull_tracker
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames, Crop, FrameCache, analyse_video
-from imavatar.preprocessing.matting import Matting
 from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.recording_files import write_overlay, write_recordings
 from imavatar.preprocessing.replacement import discard_new, finish_replacements, new_folder, replace_folder
 from imavatar.preprocessing.report import REPORT_NAME, PreprocessReport, describe_request, existing_report
+from imavatar.preprocessing.segmentation import segmenter
 from imavatar.preprocessing.tracking import MAX_ERROR, TrackingResult, check_fit, fit_head
 from imavatar.preprocessing.user_report import report_to_user
 
@@ -71,7 +71,7 @@ def _make(options: PreprocessOptions, request: dict) -> PreprocessReport:
 
 def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessReport:
     """Everything but the bookkeeping, in an empty folder."""
-    detector, matting = landmarker(options.landmarks), Matting()
+    detector, segment = landmarker(options.landmarks), segmenter(options.semantics)
     assets = load_head(options.head_path)
     embedding = head_landmarks(options.head_path, assets)
     crop = Crop(*options.crop) if options.crop else None
@@ -80,7 +80,8 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
         for index, path in enumerate(options.videos):
             cache = stack.enter_context(FrameCache(folder / f"frames-{index}.raw", options.size))
             detector.reset()
-            videos.append(analyse_video(path, cache, detector.detect, matting, crop=crop, fps=options.fps))
+            segment.reset()
+            videos.append(analyse_video(path, cache, detector.detect, segment, crop=crop, fps=options.fps))
         observations = _observations(videos)
         # The fit sees the written images; the option is in pixels of the video.
         focal = options.focal * videos[0].scale if options.focal else None

@@ -12,13 +12,14 @@ from imavatar.errors import DataError
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo
 from imavatar.preprocessing.options import PreprocessOptions
+from imavatar.preprocessing.segmentation import chosen, described
 from imavatar.preprocessing.tracking import TrackingResult
 
 logger = logging.getLogger(__name__)
 
 REPORT_NAME = "report.json"
 REPORT_PAGE = "report.html"
-FORMAT = 5
+FORMAT = 6
 """Raised when the result of the same request changes, so that it is made anew."""
 
 
@@ -83,6 +84,8 @@ class PreprocessReport:
             f"focal length {self.focal:.0f} px of the images ({'estimated' if self.focal_estimated else 'given'})",
             "frames written: " + ", ".join(f"{k} {n}" for k, n in self.frames_written.items()),
         ]
+        if "semantics" in self.request:
+            lines.append(f"matte and labels: {described(self.request['semantics'])}")
         if self.left_out:
             first = self.left_out[0]
             lines.append(
@@ -106,6 +109,7 @@ def describe_request(options: PreprocessOptions) -> dict:
         "focal": options.focal,
         "crop": list(options.crop) if options.crop else None,
         "landmarks": options.landmarks,
+        "semantics": chosen(options.semantics),
     }
 
 
