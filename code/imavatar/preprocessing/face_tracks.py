@@ -15,7 +15,7 @@ LINK_OVERLAP = 0.25
 """Of the boxes of one face at two looks in a row."""
 MOST_MISSED = 3
 """Looks in a row at which a face may go unseen within a track."""
-SAME_PERSON = 0.75
+SAME_PERSON = 0.8
 """Likeness from which on two tracks show one person; see `face_texture`."""
 SAME_PERSON_NEARBY = 0.5
 """The same for tracks that follow each other in one place: the head was turned away in between."""

@@ -15,8 +15,10 @@ from imavatar.errors import DataError
 from imavatar.preprocessing.crop import Crop
 from imavatar.preprocessing.detection import Box
 from imavatar.preprocessing.face_tracks import NO_FACE, FollowedFace
+from imavatar.preprocessing.footage import Footage
 from imavatar.preprocessing.frame_cache import CachedFrame, FrameCache
 from imavatar.preprocessing.frame_quality import (
+    MIN_FRAMES,
     REPEATED,
     LeftOut,
     Measures,
@@ -31,9 +33,8 @@ from imavatar.preprocessing.survey import Survey
 from imavatar.preprocessing.upright import upright_frames
 from imavatar.progress import track
 
-MIN_FRAMES = 20
 MIN_SHARE = 0.5
-"""Fewer usable frames than this, or a smaller share of the shots that show the face, are not a recording of a head."""
+"""A smaller share of usable frames in the shots that show the face is not a recording of a head."""
 MIN_CLIP = 5
 """Frames between two cuts below which a shot is not worth having: it is fitted as a recording of its own."""
 SHORT_CLIP = "few frames between two cuts"
@@ -46,23 +47,21 @@ class AnalysedVideo:
     """One recording: the frames that are used, and those that are left out, with the reasons.
 
     Args:
+        survey: the first look at the video.
         principal_point: continuous pixels of the resized square: the middle of the whole video.
         scale: pixels of the resized square per pixel of the video.
-        turn: quarters, counter-clockwise, by which the video's pictures are turned.
         shot: of each frame read.
         landmarks, time: of the used frames, and their numbers in the video.
         not_chosen: how many more would have been of use.
         thumbnails: JPEG files of some frames left out, by number.
     """
 
-    path: Path
+    survey: Survey
+    shot: Int[np.ndarray, " n"]
     cache: FrameCache
     crop: Crop
     principal_point: tuple[float, float]
     scale: float
-    turn: int
-    picture: tuple[int, int]
-    shot: Int[np.ndarray, " n"]
     fps: float | None
     landmarks: list[FaceLandmarks] = field(default_factory=list)
     time: list[int] = field(default_factory=list)
@@ -71,17 +70,17 @@ class AnalysedVideo:
     thumbnails: dict[int, bytes] = field(default_factory=dict)
 
     @classmethod
-    def begun(cls, survey: Survey, face: FollowedFace, crop: Crop, cache: FrameCache, fps: float | None) -> "AnalysedVideo":
-        """Nothing analysed yet.
-
-        Raises:
-            DataError: the crop is not inside the video.
-        """
-        crop.check(survey.height, survey.width, survey.path)
+    def begun(cls, footage: Footage, cache: FrameCache, fps: float | None) -> "AnalysedVideo":
+        """Nothing analysed yet."""
+        survey, crop = footage.survey, footage.crop
         scale = cache.size / crop.side
         centre = ((survey.width / 2 - crop.x) * scale, (survey.height / 2 - crop.y) * scale)
-        picture = (survey.height, survey.width)
-        return cls(survey.path, cache, crop, centre, scale, survey.turn, picture, face.shot, fps)
+        return cls(survey, footage.face.shot, cache, crop, centre, scale, fps)
+
+    @property
+    def path(self) -> Path:
+        """The video's file."""
+        return self.survey.path
 
     @property
     def n_read(self) -> int:
@@ -111,7 +110,7 @@ class AnalysedVideo:
 
     def frames(self) -> Iterator[Image]:
         """All frames of the video, cropped and resized."""
-        for frame in upright_frames(self.path, self.fps, self.turn):
+        for frame in upright_frames(self.path, self.fps, self.survey.turn):
             yield self.crop.apply(frame, self.cache.size)
 
 
@@ -200,11 +199,6 @@ def _leave_out(video: AnalysedVideo, faults: Sequence[tuple[str, float | None] |
 def _check_faces(video: AnalysedVideo, face: FollowedFace) -> None:
     """Raise where too few frames show the face."""
     used, n_read = len(video.time), video.n_read
-    if not len(face.seen):
-        raise DataError(
-            f"{video.path}: no face found in any of its {n_read} frames; at least {MIN_FRAMES} have to show one, lit, "
-            "and at least 40 pixels high"
-        )
     # Shots without the face are as if they were cut off, and repeated pictures as if they were not there.
     in_shots = int(np.isin(video.shot, np.unique(video.shot[np.isfinite(face.boxes[:, 0])])).sum())
     different = in_shots - sum(frame.reason == REPEATED for frame in video.left_out)
@@ -212,6 +206,6 @@ def _check_faces(video: AnalysedVideo, face: FollowedFace) -> None:
         reasons = ", ".join(f"{reason}: {n}" for reason, n in counts_by_reason(video.left_out).items())
         raise DataError(
             f"{video.path}: only {used} of {n_read} frames can be used ({reasons}); at least {MIN_FRAMES} frames and "
-            f"{100 * MIN_SHARE:.0f} % of what shows the face are needed. Cut the video to where the face is in view, or "
-            "choose another one with --face x,y or --crop x,y,side"
+            f"{100 * MIN_SHARE:.0f} % of what shows the face are needed. Cut the video to where the face is in view, "
+            "or choose another one with --face x,y or --crop x,y,side"
         )

@@ -84,5 +84,6 @@ def check_room(folder: Path, n_frames: int, size: int) -> None:
     if needed > free:
         raise DataError(
             f"{folder.parent}: {n_frames} frames of {size} x {size} pixels need about {needed / 1e9:.1f} GB until they "
-            f"are written, and {free / 1e9:.1f} GB are free; choose another --out, a smaller --size or fewer --max-frames"
+            f"are written, and {free / 1e9:.1f} GB are free; choose another --out, a smaller --size or fewer "
+            "--max-frames"
         )

@@ -19,6 +19,8 @@ COVERED = "face covered"
 BLURRED = "blurred"
 REPEATED = "repeated picture"
 
+MIN_FRAMES = 20
+"""Fewer of use are not a recording of a head."""
 LEAST_INSIDE = 0.6
 """Of the landmarks."""
 LEAST_SCORE = 0.9
@@ -42,7 +44,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Measures:
-    """Of a frame with a face: the share of the landmarks in the picture, the model's score, and the face's sharpness."""
+    """Of a frame with a face: the share of its landmarks in the picture, the model's score, and its sharpness."""
 
     inside: float
     score: float

@@ -59,9 +59,7 @@ class Survey:
     sightings: list[list[Sighting]] = field(default_factory=list)
 
 
-def survey_video(
-    path: Path, search: Callable[..., list[SeenFace]], texture: FaceTexture, fps: float | None
-) -> Survey:
+def survey_video(path: Path, search: Callable[..., list[SeenFace]], texture: FaceTexture, fps: float | None) -> Survey:
     """Look at a video.
 
     Args:
