@@ -5,7 +5,7 @@ Each detection is checked by the landmark model, which tells faces from what res
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import cv2
@@ -76,7 +76,7 @@ class FaceSearch:
             found = self._seen(small, merge(self._in_windows(small, windows)))
         return [replace(face, box=face.box / scale, points=face.points / scale) for face in found]
 
-    def _in_windows(self, rgb: Image, windows: Sequence[tuple[int, int, int]]) -> list[Detection]:
+    def _in_windows(self, rgb: Image, windows: Iterable[tuple[int, int, int]]) -> list[Detection]:
         height, width = rgb.shape[:2]
         found = []
         for x, y, side in windows:

@@ -11,13 +11,12 @@ from imavatar.preprocessing.detection import Box, box_side, overlap
 from imavatar.preprocessing.face_texture import Texture, likeness
 from imavatar.preprocessing.survey import Sighting, Survey, shot_of_frames
 
-LINK_OVERLAP = 0.25
-"""Of the boxes of one face at two looks in a row."""
-MOST_MISSED = 3
-"""Looks in a row at which a face may go unseen within a track."""
+LINK_OVERLAP, LINK_LIKENESS = 0.25, 0.75
+"""Of the boxes and the textures of one face at two looks in a row."""
 SAME_PERSON = 0.8
-"""Likeness from which on two tracks show one person; see `face_texture`."""
-SAME_PERSON_NEARBY = 0.5
+"""Likeness from which on two tracks show one person: single looks have 0.82 and more with the rest of their recording,
+0.77 and less with other people's."""
+SAME_PERSON_NEARBY = 0.75
 """The same for tracks that follow each other in one place: the head was turned away in between."""
 NEARBY_LOOKS = 10
 BEYOND_LOOKS = 5
@@ -27,7 +26,7 @@ OTHER_PERSON = "another person"
 NO_FACE = "no face found"
 
 
-@dataclass
+@dataclass(eq=False)
 class FaceTrack:
     """One face's sightings within a shot."""
 
@@ -82,27 +81,29 @@ class FollowedFace:
 
 
 def link_sightings(survey: Survey) -> list[FaceTrack]:
-    """Tracks of all faces; none crosses a cut."""
-    shots, tracks, active = shot_of_frames(survey), [], []
-    for look, (frame, sightings) in enumerate(zip(survey.looks, survey.sightings, strict=True)):
-        shot = int(shots[frame])
-        active = [(t, last) for t, last in active if t.shot == shot and look - last <= MOST_MISSED]
-        pairs = _pairs([t.sightings[-1].box for t, _ in active], [s.box for s in sightings])
-        for k, sighting in enumerate(sightings):
-            if k in pairs:
-                track = active[pairs[k]][0]
-                active[pairs[k]] = (track, look)
-            else:
-                track = FaceTrack(shot)
-                tracks.append(track)
-                active.append((track, look))
+    """Tracks of all faces; none crosses a cut, or a look at which its face is not seen."""
+    shots, tracks = shot_of_frames(survey), []
+    active: list[FaceTrack] = []
+    for frame, sightings in zip(survey.looks, survey.sightings, strict=True):
+        active = [track for track in active if track.shot == shots[frame]]
+        pairs = _pairs([track.sightings[-1] for track in active], sightings)
+        begun = [FaceTrack(int(shots[frame])) for k in range(len(sightings)) if k not in pairs]
+        tracks += begun
+        starting = iter(begun)
+        active = [active[pairs[k]] if k in pairs else next(starting) for k in range(len(sightings))]
+        for track, sighting in zip(active, sightings, strict=True):
             track.sightings.append(sighting)
     return tracks
 
 
-def _pairs(before: Sequence[Box], after: Sequence[Box]) -> dict[int, int]:
-    """For boxes that go on from earlier ones the index of that one; the pairs that overlap most come first."""
-    overlaps = [(overlap(first, second), i, k) for i, first in enumerate(before) for k, second in enumerate(after)]
+def _pairs(before: Sequence[Sighting], after: Sequence[Sighting]) -> dict[int, int]:
+    """For sightings that go on from earlier ones the index of that one; the pairs that overlap most come first."""
+    overlaps = [
+        (overlap(first.box, second.box), i, k)
+        for i, first in enumerate(before)
+        for k, second in enumerate(after)
+        if float(first.texture @ second.texture) > LINK_LIKENESS
+    ]
     pairs: dict[int, int] = {}
     for value, i, k in sorted(overlaps, reverse=True):
         if value > LINK_OVERLAP and i not in pairs.values() and k not in pairs:
@@ -119,29 +120,43 @@ def follow_face(survey: Survey, point: tuple[int, int] | None = None) -> Followe
     """
     tracks, shots = link_sightings(survey), shot_of_frames(survey)
     person = _choose(_people(tracks), point)
+    others = [sighting for track in tracks if track not in person for sighting in track.sightings]
+    boxes = _between_sightings(person, len(shots))
+    _fill_ends(boxes, shots, person, others, survey.interval)
     used = {track.shot for track in person}
     reasons = {track.shot: OTHER_PERSON for track in tracks if track.shot not in used}
-    return FollowedFace(shots, _expected(person, shots, BEYOND_LOOKS * survey.interval), reasons)
+    return FollowedFace(shots, boxes, reasons)
 
 
-def _expected(person: Sequence[FaceTrack], shots: Int[np.ndarray, " n"], beyond: int) -> Float[np.ndarray, "n 4"]:
-    """Boxes between the sightings, and for some frames beyond each track's ends within the shot; NaN elsewhere."""
-    boxes = np.full((len(shots), 4), np.nan)
+def _between_sightings(person: Sequence[FaceTrack], n_frames: int) -> Float[np.ndarray, "n 4"]:
+    """Boxes within the tracks, and between two in the same place; NaN elsewhere."""
+    boxes = np.full((n_frames, 4), np.nan)
     for track in person:
         _interpolate(boxes, track.sightings)
     for before, after in itertools.pairwise(person):
         ends = [before.sightings[-1], after.sightings[0]]
         if before.shot == after.shot and overlap(ends[0].box, ends[1].box) > LINK_OVERLAP:
             _interpolate(boxes, ends)
-    for track in person:
-        for sighting, frames in (
-            (track.sightings[0], range(track.first - beyond, track.first)),
-            (track.sightings[-1], range(track.last + 1, track.last + 1 + beyond)),
-        ):
-            for frame in frames:
-                if 0 <= frame < len(shots) and shots[frame] == track.shot and np.isnan(boxes[frame, 0]):
-                    boxes[frame] = sighting.box
     return boxes
+
+
+def _fill_ends(
+    boxes: Float[np.ndarray, "n 4"],
+    shots: Int[np.ndarray, " n"],
+    person: Sequence[FaceTrack],
+    others: Sequence[Sighting],
+    interval: int,
+) -> None:
+    """Boxes for some frames beyond the tracks' ends, until another face is there."""
+    for track in person:
+        for end, step in ((track.sightings[0], -1), (track.sightings[-1], 1)):
+            beside = [s for s in others if shots[s.frame] == track.shot]
+            here = [s.frame for s in beside if overlap(s.box, end.box) > LINK_OVERLAP]
+            for frame in range(end.frame + step, end.frame + step * (1 + BEYOND_LOOKS * interval), step):
+                outside = not 0 <= frame < len(shots) or shots[frame] != track.shot
+                if outside or np.isfinite(boxes[frame, 0]) or any(abs(frame - k) < interval for k in here):
+                    break
+                boxes[frame] = end.box
 
 
 def _interpolate(boxes: Float[np.ndarray, "n 4"], sightings: Sequence[Sighting]) -> None:

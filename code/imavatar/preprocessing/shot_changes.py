@@ -4,6 +4,7 @@ A cut changes the picture's structure or colours, and the face jumps with it. A 
 that is switched on, is none. Cross-fades are not found.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -76,4 +77,4 @@ def is_cut(before: Signature, after: Signature, boxes_before: Sequence[Box], box
 def _goes_on(before: Box, after: Box) -> bool:
     side = box_side(before)
     shift = float(np.linalg.norm((before[:2] + before[2:] - after[:2] - after[2:]) / 2))
-    return shift < JUMP * side and abs(np.log(box_side(after) / side)) < ZOOM
+    return shift < JUMP * side and abs(math.log(box_side(after) / side)) < ZOOM

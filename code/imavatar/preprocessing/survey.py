@@ -25,8 +25,11 @@ USUAL_RATE = 25.0
 THOROUGH_LOOKS = 20
 """How often small faces are looked for in vain before a video is taken to have none where none is large."""
 
+FLASH = 3
+"""Frames of another picture, after which the one before goes on, that are no shot."""
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Sighting:
     """A face in a frame, and at which look: its box in pixels of the upright picture, and its texture."""
 
@@ -71,17 +74,13 @@ def survey_video(path: Path, search: Callable[..., list[SeenFace]], texture: Fac
     """
     turn = find_turn(path, search, fps)
     survey = Survey(path, turn, max(1, round((fps or USUAL_RATE) / LOOKS_A_SECOND)))
-    before: tuple[Image, Signature] | None = None
-    look = _Looking(survey, search, texture)
+    look, before = _Looking(survey, search, texture), None
     for number, frame in enumerate(track(upright_frames(path, fps, turn), f"frames of {path.name} looked at")):
         if number == 0:
             survey.height, survey.width = frame.shape[:2]
         now = signature(frame)
         if before is not None and is_suspect(before[1], now):
-            boxes_before = [face.box for face in look.faces(before[0])]
-            boxes = look.note(number, frame)
-            if is_cut(before[1], now, boxes_before, boxes):
-                survey.cuts.append(number)
+            look.compare(number, *before, frame, now)
         elif number % survey.interval == 0:
             look.note(number, frame)
         before = frame, now
@@ -90,16 +89,32 @@ def survey_video(path: Path, search: Callable[..., list[SeenFace]], texture: Fac
 
 
 class _Looking:
-    """Looks for faces, near those of the last time, and thoroughly where there were none."""
+    """Looks for faces, near those of the last time, and thoroughly where there were none; compares them at cuts."""
 
     def __init__(self, survey: Survey, search: Callable[..., list[SeenFace]], texture: FaceTexture):
         self._survey, self._search, self._texture = survey, search, texture
         self._near: list[Box] = []
         self._vain = 0
+        self._before_cut: tuple[Signature, list[Box]] | None = None
 
-    def faces(self, frame: Image) -> list[SeenFace]:
-        """The faces of a frame, near those of the last time or large."""
-        return self._search(frame, self._near)
+    def compare(
+        self, number: int, before: Image, signature_before: Signature, now: Image, signature: Signature
+    ) -> None:
+        """Look at two frames in a row, and note whether there is a cut between them."""
+        boxes_before = [face.box for face in self._search(before, self._near)]
+        boxes = self.note(number, now)
+        if not is_cut(signature_before, signature, boxes_before, boxes):
+            return
+        cuts = self._survey.cuts
+        if (
+            cuts
+            and number - cuts[-1] <= FLASH
+            and not is_cut(self._before_cut[0], signature, self._before_cut[1], boxes)
+        ):
+            cuts.pop()
+        else:
+            cuts.append(number)
+            self._before_cut = signature_before, boxes_before
 
     def note(self, number: int, frame: Image) -> list[Box]:
         """Boxes of the faces of a frame, which become sightings."""

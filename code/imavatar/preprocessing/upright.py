@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 
 from imavatar.data.video_file import read_frames
 from imavatar.preprocessing.face_search import SeenFace
@@ -28,7 +29,7 @@ def upright_frames(path: Path, fps: float | None, turn: int) -> Iterator[Image]:
         yield turned(frame, turn)
 
 
-def turned(rgb: Image, turn: int) -> Image:
+def turned(rgb: Image, turn: int) -> UInt8[np.ndarray, "r c 3"]:
     """A picture turned by quarters counter-clockwise."""
     return np.ascontiguousarray(np.rot90(rgb, turn)) if turn else rgb
 
