@@ -1,7 +1,5 @@
 """Pictures with faces that need no network to be found: framed squares, whose pattern is the person."""
 
-import math
-
 import cv2
 import numpy as np
 
@@ -55,6 +53,6 @@ def texture() -> FaceTexture:
     return FaceTexture(GRID.copy())
 
 
-def moved(number: int, reach: float = 4.0) -> int:
-    """A head that sways, pixels."""
-    return round(reach * math.sin(number / 3))
+def moved(number: int, reach: int = 4) -> int:
+    """A head that sways by a pixel a frame: no two frames in a row are the same."""
+    return abs(number % (4 * reach) - 2 * reach) - reach

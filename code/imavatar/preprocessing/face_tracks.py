@@ -22,6 +22,8 @@ NEARBY_LOOKS = 10
 BEYOND_LOOKS = 5
 """So long before and after a track its face is still expected where it was: the detector misses faces that the landmark
 model follows."""
+NEAR_POINT = 0.75
+"""Of a face's side: a point that is not farther from its middle means this face."""
 OTHER_PERSON = "another person"
 NO_FACE = "no face found"
 
@@ -204,7 +206,7 @@ def _choose(people: Sequence[list[FaceTrack]], point: tuple[int, int] | None) ->
             for k, person in enumerate(people)
             for track in person
             for sighting in track.sightings
-            if (distance := _distance(sighting.box, point)) < 1
+            if (distance := _distance(sighting.box, point)) < NEAR_POINT
         ]
         return people[min(near)[2]] if near else []
     return max(people, key=lambda person: sum(track.weight for track in person), default=[])

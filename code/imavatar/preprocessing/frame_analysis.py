@@ -20,10 +20,10 @@ from imavatar.preprocessing.frame_cache import CachedFrame, FrameCache
 from imavatar.preprocessing.frame_quality import (
     MIN_FRAMES,
     REPEATED,
+    Change,
     LeftOut,
     Measures,
     counts_by_reason,
-    is_repeated,
     judge,
     spread_over_reasons,
 )
@@ -139,9 +139,7 @@ def find_landmarks(
     """
     measures, corner, before = [], np.array([video.crop.x, video.crop.y] * 2), None
     for number, frame in enumerate(track(video.frames(), f"frames of {video.path.name} searched for landmarks")):
-        reason = face.reason(number)
-        if reason is None and before is not None and is_repeated(before, frame):
-            reason = REPEATED
+        reason, change = face.reason(number), Change.between(before, frame)
         before = frame
         found = None if reason else find_face(frame, (face.boxes[number] - corner) * video.scale)
         if found is None:
@@ -149,7 +147,7 @@ def find_landmarks(
         else:
             video.landmarks.append(found)
             video.time.append(number)
-            measures.append(Measures.of(frame, found))
+            measures.append(Measures.of(frame, found, change))
     _leave_out(video, judge(measures))
     clips, counts = np.unique(video.clip, return_counts=True)
     short = clips[counts < MIN_CLIP]

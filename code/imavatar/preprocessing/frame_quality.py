@@ -30,7 +30,12 @@ FACE_PIXELS = 128
 """Side at which the sharpness of a face is measured, whatever the video's resolution."""
 BLOCKS = 32
 SAME_BLOCK = 0.5
-"""Grey levels by which the mean of no block differs where a picture is shown again."""
+"""Grey levels by which the mean of no block differs where a picture is shown again untouched."""
+USUAL_CHANGE = 75
+"""Percentile of the changes in a recording that is taken for its usual one: up to three frames of four are repeated."""
+SAME_MEAN_SHARE, SAME_BLOCK_SHARE = 0.1, 0.25
+"""Of the usual change, where a codec has refined the picture: 0.06 and 0.11 at most were seen, and 0.2 and 0.1 at least
+between different frames."""
 
 
 @dataclass(frozen=True)
@@ -43,19 +48,39 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Change:
+    """From one frame to the next: the mean difference in grey levels, and that of the block with the largest."""
+
+    mean: float
+    block: float
+
+    @classmethod
+    def between(cls, before: Image | None, now: Image) -> "Change":
+        """Of two frames in a row; without end for the first of all."""
+        if before is None:
+            return cls(np.inf, np.inf)
+        difference = cv2.absdiff(before, now).astype(np.float32).mean(axis=-1)
+        blocks = cv2.resize(difference, (BLOCKS, BLOCKS), interpolation=cv2.INTER_AREA)
+        return cls(float(difference.mean()), float(blocks.max()))
+
+
+@dataclass(frozen=True)
 class Measures:
-    """Of a frame with a face: the share of its landmarks in the picture, the model's score, and its sharpness."""
+    """Of a frame with a face: the share of its landmarks in the picture, the model's score, its sharpness, and how much
+    the picture has changed.
+    """
 
     inside: float
     score: float
     sharpness: float
+    change: Change
 
     @classmethod
-    def of(cls, image: Image, face: FaceLandmarks) -> "Measures":
+    def of(cls, image: Image, face: FaceLandmarks, change: Change) -> "Measures":
         """Measure a frame."""
         height, width = image.shape[:2]
         inside = ((face.points >= -0.5) & (face.points <= [width - 0.5, height - 0.5])).all(axis=1)
-        return cls(float(inside.mean()), face.score, sharpness(image, face.points))
+        return cls(float(inside.mean()), face.score, sharpness(image, face.points), change)
 
 
 def sharpness(image: Image, points: Points) -> float:
@@ -70,16 +95,28 @@ def sharpness(image: Image, points: Points) -> float:
     return float(cv2.Laplacian(grey, cv2.CV_32F).var())
 
 
-def is_repeated(before: Image, now: Image) -> bool:
-    """Whether two frames show the same picture, but for what a codec adds."""
-    difference = cv2.absdiff(before, now).astype(np.float32).mean(axis=-1)
-    return float(cv2.resize(difference, (BLOCKS, BLOCKS), interpolation=cv2.INTER_AREA).max()) < SAME_BLOCK
-
-
-def judge(measures: Sequence[Measures]) -> list[tuple[str, float] | None]:
+def judge(measures: Sequence[Measures]) -> list[tuple[str, float | None] | None]:
     """Of each frame of a recording the reason to leave it out, with what was measured; None for those of use."""
-    usual = float(np.median([m.sharpness for m in measures])) if measures else 0.0
-    return [_fault(m, m.sharpness / usual if usual > 0 else 1.0) for m in measures]
+    usual_sharpness = float(np.median([m.sharpness for m in measures])) if measures else 0.0
+    known = [m.change for m in measures if np.isfinite(m.change.mean)]
+    usual = Change(*(float(np.percentile([values], USUAL_CHANGE)) for values in _columns(known))) if known else None
+    faults = []
+    for m in measures:
+        if usual is not None and _is_repeated(m.change, usual):
+            faults.append((REPEATED, None))
+        else:
+            faults.append(_fault(m, m.sharpness / usual_sharpness if usual_sharpness > 0 else 1.0))
+    return faults
+
+
+def _columns(changes: Sequence[Change]) -> tuple[list[float], list[float]]:
+    return [change.mean for change in changes], [change.block for change in changes]
+
+
+def _is_repeated(change: Change, usual: Change) -> bool:
+    """Whether a frame shows the picture before it again, but for what a codec adds."""
+    little = change.mean < SAME_MEAN_SHARE * usual.mean and change.block < SAME_BLOCK_SHARE * usual.block
+    return little or change.block < SAME_BLOCK
 
 
 def _fault(measures: Measures, relative_sharpness: float) -> tuple[str, float] | None:

@@ -30,8 +30,8 @@ class PreprocessOptions:
         focal: the camera's focal length in pixels of the (first) video, not of the written images. None: estimated.
         crop: left, top and side of the square that is cut out, pixels of the upright video; or `centre` for the largest
             in the middle. None: the square around the head.
-        face: the face that is followed is the one that comes near this pixel of the upright video first. None: the
-            largest in most of the recording.
+        face: the face that is followed is the one that comes near this pixel of the upright video first, in each video.
+            None: the largest in most of the recording.
         max_frames: more are thinned out to those that add most. None: all are used.
         landmarks: the detector, `mediapipe` or `face-alignment`.
         overwrite: replace the subject's folder.
