@@ -91,7 +91,7 @@ def test_words_stand_for_a_square_and_a_face(monkeypatch, arguments, crop, face)
     [
         (["--crop", "left"], "x,y,size"),
         (["--face", "1,2,3"], "LARGEST, or two whole numbers"),
-        (["--face", "-1,2"], "two"),
+        (["--face=-1,2"], "two"),
     ],
 )
 def test_what_is_no_square_and_no_face_is_refused(capsys, arguments, message):
