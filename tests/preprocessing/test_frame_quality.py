@@ -26,13 +26,13 @@ SIZE, SIDE = 192, 100
 MOVED = Change(2.0, 20.0)
 
 
-def measured(x: int = 40, score: float = 1.0, blur: float = 0, change: Change = MOVED) -> Measures:
+def measured(x: int = 40, score: float = 1.0, alike: float = 0.95, blur: float = 0, change: Change = MOVED) -> Measures:
     """Of a picture with a face at a column."""
     pores = np.random.default_rng(0).integers(0, 25, (SIZE, SIZE, 1), dtype=np.uint8)
     rgb = picture(SIZE, SIZE, (1, x, 40, SIDE)) - 20 + pores
     rgb = cv2.GaussianBlur(rgb, (0, 0), blur) if blur else rgb
     points = points_of(np.array([x, 40, x + SIDE, 40 + SIDE], float))
-    return Measures.of(rgb, FaceLandmarks(points, np.zeros((2, 5, 2)), score), change)
+    return Measures.of(rgb, FaceLandmarks(points, np.zeros((2, 5, 2)), score), alike, change)
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,8 @@ def measured(x: int = 40, score: float = 1.0, blur: float = 0, change: Change = 
         ({"x": -50}, HALF_OUTSIDE),
         ({"score": 0.99}, None),
         ({"score": 0.6}, COVERED),
+        ({"alike": 0.7}, None),
+        ({"alike": 0.3}, COVERED),
         ({"blur": 0.4}, None),
         ({"blur": 2.0}, BLURRED),
     ],

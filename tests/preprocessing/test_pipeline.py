@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from drawn_faces import moved, picture, search, texture
+from drawn_faces import boxes_of, moved, picture, points_of, search, texture
 from imavatar.assets import assets_dir
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.images import write_png
@@ -79,7 +79,11 @@ def workplace(tmp_path, monkeypatch):
     frames[4] = 0
     write_video(tmp_path / "clip.mp4", frames, 25)
     monkeypatch.setattr(pipeline, "FaceSearch", lambda: search)
-    monkeypatch.setattr(pipeline, "FaceTexture", lambda frontal: texture())
+    drawn_texture = texture()
+    # The detector's points are those of the ellipsoid head, wherever the face is drawn.
+    monkeypatch.setattr(
+        pipeline, "FaceTexture", lambda frontal: lambda rgb, points: drawn_texture(rgb, points_of(boxes_of(rgb)[0]))
+    )
     monkeypatch.setattr(tracking, "RIGID_STEPS", 20)
     monkeypatch.setattr(tracking, "ALL_STEPS", 40)
     see(monkeypatch)

@@ -85,15 +85,20 @@ class FaceTexture:
 
 def likeness(first: Sequence[Texture], second: Sequence[Texture]) -> float:
     """The correlation of two series of textures, from -1 to 1: high where some of their views agree."""
-    one, other = (np.stack([unit(np.mean(part, axis=0)) for part in _groups(series)]) for series in (first, second))
-    return float(np.percentile(one @ other.T, BEST))
+    return correlation(group_means(first), group_means(second))
+
+
+def group_means(series: Sequence[Texture]) -> Float[np.ndarray, "g t"]:
+    """The mean textures of some looks in a row each."""
+    return np.stack([unit(np.mean(series[k : k + GROUP], axis=0)) for k in range(0, len(series), GROUP)])
+
+
+def correlation(first: Float[np.ndarray, "g t"], second: Float[np.ndarray, "h t"]) -> float:
+    """That of the pairs of two series' groups which agree best."""
+    return float(np.percentile(first @ second.T, BEST))
 
 
 def unit(values: Float[np.ndarray, " t"]) -> Texture:
     """A vector without mean, of length one; zeros where it is constant."""
     centred = values - values.mean()
     return centred / max(float(np.linalg.norm(centred)), 1e-6)
-
-
-def _groups(series: Sequence[Texture]) -> list[Sequence[Texture]]:
-    return [series[k : k + GROUP] for k in range(0, len(series), GROUP)]

@@ -64,11 +64,13 @@ class FollowedFace:
         shot: of each frame.
         boxes: pixels of the upright picture; NaN where the face is not expected.
         reasons: by shot, why no frame of it is used.
+        textures: of the face at all looks.
     """
 
     shot: Int[np.ndarray, " n"]
     boxes: Float[np.ndarray, "n 4"]
     reasons: dict[int, str]
+    textures: Sequence[Texture] = ()
 
     def reason(self, frame: int) -> str | None:
         """Why a frame is not used; None where the face is expected in it."""
@@ -127,7 +129,7 @@ def follow_face(survey: Survey, point: tuple[int, int] | None = None) -> Followe
     _fill_ends(boxes, shots, person, others, survey.interval)
     used = {track.shot for track in person}
     reasons = {track.shot: OTHER_PERSON for track in tracks if track.shot not in used}
-    return FollowedFace(shots, boxes, reasons)
+    return FollowedFace(shots, boxes, reasons, [texture for track in person for texture in track.textures])
 
 
 def _between_sightings(person: Sequence[FaceTrack], n_frames: int) -> Float[np.ndarray, "n 4"]:

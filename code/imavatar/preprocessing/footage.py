@@ -9,8 +9,9 @@ from imavatar.errors import DataError
 from imavatar.preprocessing.crop import CENTRE, Crop, Heads, common_crops
 from imavatar.preprocessing.detection import Box
 from imavatar.preprocessing.face_search import SeenFace
-from imavatar.preprocessing.face_texture import FaceTexture
+from imavatar.preprocessing.face_texture import Texture
 from imavatar.preprocessing.face_tracks import FollowedFace, follow_face
+from imavatar.preprocessing.landmarks import Image, Points
 from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.survey import Survey, survey_video
 
@@ -25,7 +26,7 @@ class Footage:
 
 
 def choose_footage(
-    options: PreprocessOptions, search: Callable[..., list[SeenFace]], texture: FaceTexture
+    options: PreprocessOptions, search: Callable[..., list[SeenFace]], texture: Callable[[Image, Points], Texture]
 ) -> list[Footage]:
     """Look at all videos, and choose.
 

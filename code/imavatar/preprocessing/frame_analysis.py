@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 from imavatar.errors import DataError
 from imavatar.preprocessing.crop import Crop
 from imavatar.preprocessing.detection import Box
+from imavatar.preprocessing.face_texture import Texture, correlation, group_means
 from imavatar.preprocessing.face_tracks import NO_FACE, FollowedFace
 from imavatar.preprocessing.footage import Footage
 from imavatar.preprocessing.frame_cache import CachedFrame, FrameCache
@@ -27,7 +28,7 @@ from imavatar.preprocessing.frame_quality import (
     judge,
     spread_over_reasons,
 )
-from imavatar.preprocessing.landmarks import FaceLandmarks, Image
+from imavatar.preprocessing.landmarks import FaceLandmarks, Image, Points
 from imavatar.preprocessing.semantics import label_semantics
 from imavatar.preprocessing.survey import Survey
 from imavatar.preprocessing.upright import upright_frames
@@ -127,17 +128,22 @@ class CachedFrames:
 
 
 def find_landmarks(
-    video: AnalysedVideo, face: FollowedFace, find_face: Callable[[Image, Box], FaceLandmarks | None]
+    video: AnalysedVideo,
+    face: FollowedFace,
+    find_face: Callable[[Image, Box], FaceLandmarks | None],
+    texture: Callable[[Image, Points], Texture],
 ) -> None:
     """Decode a video and find the landmarks of its face in every frame; those of no use are left out with the reason.
 
     Args:
         find_face: of an image and the box where the face is expected; may use where the last face was.
+        texture: of the face in an image.
 
     Raises:
         DataError: the video cannot be read, or too few frames show the face.
     """
     measures, corner, before = [], np.array([video.crop.x, video.crop.y] * 2), None
+    usual = group_means(face.textures)
     for number, frame in enumerate(track(video.frames(), f"frames of {video.path.name} searched for landmarks")):
         reason, change = face.reason(number), Change.between(before, frame)
         before = frame
@@ -147,7 +153,8 @@ def find_landmarks(
         else:
             video.landmarks.append(found)
             video.time.append(number)
-            measures.append(Measures.of(frame, found, change))
+            alike = correlation(texture(frame, found.points)[None], usual)
+            measures.append(Measures.of(frame, found, alike, change))
     _leave_out(video, judge(measures))
     clips, counts = np.unique(video.clip, return_counts=True)
     short = clips[counts < MIN_CLIP]

@@ -81,14 +81,15 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
     assets = load_head(options.head_path)
     embedding = head_landmarks(options.head_path, assets)
     frontal = embedding.points(torch.as_tensor(assets.v_template)[None], torch.as_tensor(assets.faces))[0, :, :2]
-    footage = choose_footage(options, FaceSearch(), FaceTexture(frontal.double().numpy() * [1, -1]))
+    texture = FaceTexture(frontal.double().numpy() * [1, -1])
+    footage = choose_footage(options, FaceSearch(), texture)
     with contextlib.ExitStack() as stack:
         videos = []
         for index, part in enumerate(footage):
             cache = stack.enter_context(FrameCache(folder / f"frames-{index}.raw", options.size))
             videos.append(AnalysedVideo.begun(part, cache, options.fps))
             detector.reset()
-            find_landmarks(videos[-1], part.face, detector.detect)
+            find_landmarks(videos[-1], part.face, detector.detect, texture)
         _thin_out(videos, options.max_frames)
         check_room(folder, sum(len(video.time) for video in videos), options.size)
         for video in videos:

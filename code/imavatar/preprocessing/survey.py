@@ -13,8 +13,8 @@ from jaxtyping import Int
 
 from imavatar.preprocessing.detection import Box
 from imavatar.preprocessing.face_search import SeenFace
-from imavatar.preprocessing.face_texture import FaceTexture, Texture
-from imavatar.preprocessing.landmarks import Image
+from imavatar.preprocessing.face_texture import Texture
+from imavatar.preprocessing.landmarks import Image, Points
 from imavatar.preprocessing.shot_changes import Signature, is_cut, is_suspect, signature
 from imavatar.preprocessing.upright import find_turn, upright_frames
 from imavatar.progress import track
@@ -62,7 +62,9 @@ class Survey:
     sightings: list[list[Sighting]] = field(default_factory=list)
 
 
-def survey_video(path: Path, search: Callable[..., list[SeenFace]], texture: FaceTexture, fps: float | None) -> Survey:
+def survey_video(
+    path: Path, search: Callable[..., list[SeenFace]], texture: Callable[[Image, Points], Texture], fps: float | None
+) -> Survey:
     """Look at a video.
 
     Args:
@@ -91,7 +93,9 @@ def survey_video(path: Path, search: Callable[..., list[SeenFace]], texture: Fac
 class _Looking:
     """Looks for faces, near those of the last time, and thoroughly where there were none; compares them at cuts."""
 
-    def __init__(self, survey: Survey, search: Callable[..., list[SeenFace]], texture: FaceTexture):
+    def __init__(
+        self, survey: Survey, search: Callable[..., list[SeenFace]], texture: Callable[[Image, Points], Texture]
+    ):
         self._survey, self._search, self._texture = survey, search, texture
         self._near: list[Box] = []
         self._vain = 0
