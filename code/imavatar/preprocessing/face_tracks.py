@@ -11,8 +11,8 @@ from imavatar.preprocessing.detection import Box, box_side, overlap
 from imavatar.preprocessing.face_texture import Texture, likeness
 from imavatar.preprocessing.survey import Sighting, Survey, shot_of_frames
 
-LINK_OVERLAP, LINK_LIKENESS = 0.25, 0.75
-"""Of the boxes and the textures of one face at two looks in a row."""
+LINK_OVERLAP, LINK_LIKENESS = 0.25, 0.5
+"""Of the boxes and the textures of one face at two looks in a row: a head that turns fast shows another texture."""
 SAME_PERSON = 0.8
 """Likeness from which on two tracks show one person: single looks have 0.82 and more with the rest of their recording,
 0.77 and less with other people's."""

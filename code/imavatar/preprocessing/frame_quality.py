@@ -23,9 +23,9 @@ MIN_FRAMES = 20
 """Fewer of use are not a recording of a head."""
 LEAST_INSIDE = 0.6
 """Of the landmarks."""
-LEAST_SCORE, LEAST_LIKENESS = 0.9, 0.5
-"""The landmark model is sure of faces of which half is covered. Their texture is not: it correlates with that of the
-recording by 0.3 to 0.6, and by 0.82 and more where nothing covers the face."""
+LEAST_SCORE, LEAST_LIKENESS = 0.9, 0.45
+"""The landmark model is sure of faces of which half is covered. Their texture correlates with that of the recording by
+0.3 to 0.6; by 0.82 and more where nothing covers the face, and by 0.7 where it is turned by 25 degrees."""
 LEAST_SHARPNESS = 0.25
 """Of the recording's median: a blur over 3 % of the face's height leaves 0.3, one over 6 % leaves 0.2."""
 FACE_PIXELS = 128
