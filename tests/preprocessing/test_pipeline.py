@@ -58,10 +58,10 @@ class FollowingDetector:
         return FaceLandmarks(points[:-2], points[-2:, None].repeat(5, axis=1), 1.0)
 
 
-def drawn(count: int, size: int = SIZE, person: int = 1, **how) -> np.ndarray:
+def drawn(count: int, size: int = SIZE, person: int = 1, right: int = 0, **how) -> np.ndarray:
     """Frames in which a face fills most of the picture, so that all of it is used."""
     side = round(0.6 * size)
-    left = [(size - side) // 2 + moved(k) for k in range(count)]
+    left = [(size - side) // 2 + right + moved(k) for k in range(count)]
     return np.stack([picture(size, size, (person, x, size // 4, side), **how) for x in left])
 
 
@@ -147,7 +147,7 @@ def test_a_second_call_does_nothing_and_another_request_is_refused_unless_asked_
 def test_a_known_focal_length_is_in_pixels_of_the_video(workplace, tmp_path, video_size, crop):
     """The camera that the detector sees with has a focal length of 2 SIZE pixels in images of SIZE pixels."""
     video = tmp_path / "large.mp4"
-    write_video(video, drawn(N, video_size), 25)
+    write_video(video, drawn(N, video_size, right=SIZE // 2 if crop else 0), 25)
     report = preprocess(replace(workplace, videos=(video,), crop=crop, focal=4.0 * SIZE))
     assert report.focal == pytest.approx(2 * SIZE) and not report.focal_estimated
     recording = load_recording(workplace.out / "me" / "me" / "train")
