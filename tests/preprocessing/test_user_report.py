@@ -1,15 +1,21 @@
 """A fit's page and advice, from the frames and the report that preprocessing has at hand."""
 
+import base64
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 
 from imavatar.data.video_file import write_video
+from imavatar.preprocessing.crop import Crop
+from imavatar.preprocessing.face_tracks import NO_FACE
 from imavatar.preprocessing.fit_problem import Observations
-from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrame, FrameCache
-from imavatar.preprocessing.left_out import LeftOut
+from imavatar.preprocessing.frame_analysis import AnalysedVideo
+from imavatar.preprocessing.frame_cache import CachedFrame, FrameCache
+from imavatar.preprocessing.frame_quality import LeftOut
+from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.report import PreprocessReport
+from imavatar.preprocessing.survey import Survey
 from imavatar.preprocessing.tracking import TrackingResult
 from imavatar.preprocessing.user_report import report_facts, report_to_user
 
@@ -23,7 +29,18 @@ def fitted(tmp_path):
     with FrameCache(tmp_path / "frames.raw", SIZE) as cache:
         for _ in range(N):
             cache.append(CachedFrame(np.dstack([grey] * 3), grey, grey))
-        video = AnalysedVideo(tmp_path / "me & you.mp4", cache, scale=0.25, without_face=[31, 32])
+        survey = Survey(tmp_path / "me & you.mp4", 0, 1, height=4 * SIZE, width=4 * SIZE, n_frames=N + 2)
+        video = AnalysedVideo(
+            survey,
+            np.zeros(N + 2, np.int64),
+            cache,
+            Crop(0, 0, 4 * SIZE),
+            (SIZE / 2, SIZE / 2),
+            0.25,
+            25.0,
+            left_out=[LeftOut(31, NO_FACE), LeftOut(32, NO_FACE)],
+            thumbnails={31: b"a picture"},
+        )
         video.time, video.landmarks = list(range(N)), []
         landmarks = np.random.default_rng(0).uniform(10, 50, (N, 468, 2))
         landmarks[:, 10, 1], landmarks[:, 152, 1] = 5, 55
@@ -46,7 +63,9 @@ def fitted(tmp_path):
             error=np.full((N, 468), 0.1 * 2**0.5),
             face_height=observations.face_height,
         )
-        report = PreprocessReport.of([video], observations, result, {"train": 24, "test": 6}, True)
+        report = PreprocessReport.of(
+            [video], result, {"train": 24, "test": 6}, PreprocessOptions("me", (survey.path,), tmp_path)
+        )
         write_video(tmp_path / "overlay.mp4", np.zeros((N, SIZE, 2 * SIZE, 3), np.uint8), 25)
         yield tmp_path / "overlay.mp4", report, [video], observations, result
 
@@ -66,11 +85,10 @@ def test_the_page_lies_beside_the_overlay_and_the_report_has_the_advice(fitted):
     assert "The face is 200 pixels high in the video" in text  # 50 of the images, each 4 of the video
 
 
-def test_frames_with_pictures_take_the_place_of_the_reports(fitted):
-    gone = [LeftOut("me & you.mp4", 31, "covered by a hand", b"a picture")]
-    report_to_user(*fitted, fps=None, left_out=gone)
+def test_frames_that_were_left_out_are_shown_where_there_is_a_picture(fitted):
+    report_to_user(*fitted, fps=None)
     text = fitted[0].with_name("report.html").read_text(encoding="utf-8")
-    assert "covered by a hand" in text and "no face found" not in text and '"fps": 25.0' in text
+    assert base64.b64encode(b"a picture").decode() in text and '"fps": 25.0' in text
 
 
 def test_what_was_measured_is_said_with_the_reason(fitted):

@@ -3,7 +3,19 @@
 import argparse
 from pathlib import Path
 
-from imavatar.cli.arguments import FASTEST, MOST_SIDE, SLOWEST, between, options_of, plain_name, positive, square, whole
+from imavatar.cli.arguments import (
+    FASTEST,
+    MOST_FRAMES,
+    MOST_SIDE,
+    SLOWEST,
+    between,
+    options_of,
+    plain_name,
+    point_or,
+    positive,
+    square_or,
+    whole,
+)
 from imavatar.cli.common import command
 from imavatar.paths import data_dir
 
@@ -21,7 +33,11 @@ def preprocess_main(argv: list[str] | None = None) -> None:
     add("--size", type=whole(1, MOST_SIDE), default=512, help="image side in pixels")
     add("--fps", type=between(SLOWEST, FASTEST), default=25.0, help="frames a second that are used")
     add("--focal", type=positive(MOST_FOCAL), help="in pixels of the video; else estimated")
-    add("--crop", type=square, help="x,y,size in pixels of the video (default: centre square)")
+    add(
+        "--crop", type=square_or("centre"), help="x,y,size in pixels of the video, or centre (default: around the head)"
+    )
+    add("--face", type=point_or("LARGEST"), help="LARGEST (default), or x,y: the face that comes near this pixel first")
+    add("--max-frames", type=whole(20, MOST_FRAMES), default=1000, help="use the most different ones of more")
     add("--landmarks", choices=("mediapipe", "face-alignment"), default="mediapipe")
     add(
         "--semantics",

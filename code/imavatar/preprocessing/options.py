@@ -7,9 +7,14 @@ from imavatar.assets import assets_dir
 from imavatar.errors import DataError
 from imavatar.head.assets import OPEN_HEAD_FILE
 from imavatar.names import NAME_RULE, is_name, shown
+from imavatar.preprocessing.crop import CENTRE
+from imavatar.preprocessing.frame_quality import MIN_FRAMES
 
 MIN_SIZE = 64
 """Pixels."""
+DEFAULT_MAX_FRAMES = 1000
+"""With `fast_video.conf` an avatar of so many frames, 800 of them to train on, takes about an hour and a half on two
+cores. Those of forty seconds; of a longer recording, the frames that differ most."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +28,11 @@ class PreprocessOptions:
         size: side of the written, square images, pixels.
         fps: frames of the videos that are used, a second; None: all.
         focal: the camera's focal length in pixels of the (first) video, not of the written images. None: estimated.
-        crop: left, top and side of the square that is cut out, pixels of the video. None: the largest in the middle.
+        crop: left, top and side of the square that is cut out, pixels of the upright video; or `centre` for the largest
+            in the middle. None: the square around the head.
+        face: the face that is followed is the one that comes near this pixel of the upright video first, in each video.
+            None: the largest in most of the recording.
+        max_frames: more are thinned out to those that add most. None: all are used.
         landmarks: the detector, `mediapipe` or `face-alignment`.
         semantics: what makes matte and labels, `auto`, `multiclass`, `bisenet` or `landmarks` (see `segmentation`).
         overwrite: replace the subject's folder.
@@ -36,7 +45,9 @@ class PreprocessOptions:
     size: int = 512
     fps: float | None = 25.0
     focal: float | None = None
-    crop: tuple[int, int, int] | None = None
+    crop: tuple[int, int, int] | str | None = None
+    face: tuple[int, int] | None = None
+    max_frames: int | None = DEFAULT_MAX_FRAMES
     landmarks: str = "mediapipe"
     semantics: str = "auto"
     overwrite: bool = False
@@ -72,6 +83,10 @@ class PreprocessOptions:
             )
         if self.size < MIN_SIZE or self.size % 2:
             raise DataError(f"size {self.size}: expected an even number of pixels, at least {MIN_SIZE}")
+        if isinstance(self.crop, str) and self.crop != CENTRE:
+            raise DataError(f"crop {shown(self.crop)!r}: expected x, y and side, or '{CENTRE}'")
+        if self.max_frames is not None and self.max_frames < MIN_FRAMES:
+            raise DataError(f"max_frames {self.max_frames}: expected at least {MIN_FRAMES}")
         for name in ("fps", "focal"):
             value = getattr(self, name)
             if value is not None and not value > 0:

@@ -17,7 +17,7 @@ from imavatar.head.assets import OPEN_HEAD_FILE, load_head
 from imavatar.head.landmarks import embedding_path, load_embedding
 from imavatar.preprocessing.detectors import landmarker, observe
 from imavatar.preprocessing.feature_tracks import skull_tracker
-from imavatar.preprocessing.frame_analysis import MIN_FRAMES
+from imavatar.preprocessing.frame_quality import MIN_FRAMES
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.recording_files import file_intrinsics, tracked_frame
 from imavatar.preprocessing.tracking import check_fit, fit_head

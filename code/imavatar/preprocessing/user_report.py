@@ -21,7 +21,7 @@ USUAL_FPS = 25.0
 """Of an overlay where all frames of a video are used, whatever their rate."""
 NO_ROWS = {
     *("left_out", "errors", "focal", "focal_estimated", "face_height", "advice"),
-    *("request", "seconds", "frames_used"),
+    *("request", "seconds", "frames_used", "shots"),
 }
 """Fields of a report that are not rows of the page's table as they are: said otherwise, not yet known, or too long."""
 
@@ -34,7 +34,6 @@ def report_to_user(
     result: TrackingResult,
     *,
     fps: float | None,
-    left_out: Sequence[LeftOut] | None = None,
 ) -> PreprocessReport:
     """Write the page beside the overlay; returns the report with the advice in it.
 
@@ -42,7 +41,6 @@ def report_to_user(
         overlay: the video of the fit, a frame for each row of the result.
         videos: with their frames still at hand.
         fps: frames a second that were used; None: all.
-        left_out: with their pictures; without it those of the report.
 
     Raises:
         DataError: the page cannot be written.
@@ -51,7 +49,8 @@ def report_to_user(
     # As users count them: the fit may know of several recordings in a video, and count otherwise.
     of_video, number = np.repeat(np.arange(len(videos)), length), np.concatenate([video.time for video in videos])
     curves = replace(track_curves(observations, result), video=of_video, time=number)
-    left_out = [_left_out(entry) for entry in report.left_out] if left_out is None else left_out
+    thumbnails = {(v.path.name, frame): jpeg for v in videos for frame, jpeg in v.thumbnails.items()}
+    left_out = [_left_out(entry, thumbnails.get((entry["video"], entry["frame"]))) for entry in report.left_out]
     scale = np.array([video.scale for video in videos])
     capture = Capture(
         face_pixels=float(np.median(observations.face_height / scale[of_video])),
@@ -74,10 +73,10 @@ def report_to_user(
     return replace(report, advice=[{"topic": a.topic, "text": str(a)} for a in checks if a.lacking])
 
 
-def _left_out(entry: dict) -> LeftOut:
+def _left_out(entry: dict, thumbnail: bytes | None) -> LeftOut:
     """A frame of the report, with what was measured where that is not in the reason."""
     measured = f" ({entry['value']:.3g})" if "value" in entry else ""
-    return LeftOut(entry["video"], entry["frame"], f"{entry['reason']}{measured}")
+    return LeftOut(entry["video"], entry["frame"], f"{entry['reason']}{measured}", thumbnail)
 
 
 def report_facts(report: PreprocessReport) -> Mapping[str, str]:
