@@ -1,11 +1,11 @@
 """One decoded frame as an upright RGB image with square pixels, of standard dynamic range."""
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import VideoReformatter
 from jaxtyping import UInt8
 
 from imavatar.data.video_orientation import Orientation
@@ -53,7 +53,8 @@ class Colours:
             primaries: number of the primaries.
         """
         transfer, matrix = TRANSFERS.get(characteristics, SDR), int(frame.colorspace)
-        if frame.format.is_rgb:
+        if frame.format.is_rgb or len(frame.format.components) < 3:
+            # Grey has no matrix either.
             matrix = RGB
         elif matrix not in LUMA_WEIGHTS:
             is_hd = frame.width >= HD_WIDTH or frame.height > SD_HEIGHT
@@ -69,53 +70,58 @@ class Colours:
         return self.transfer != SDR or self.primaries != BT709 or self.matrix in (BT2020, BT2020 + 1)
 
 
-def rgb_of(frame: av.VideoFrame, colours: Colours) -> tuple[Image, bool]:
-    """The stored picture in BT.709, of standard range, and whether some of it is transparent: that is BACKGROUND."""
-    alpha = None
-    if any(component.is_alpha for component in frame.format.components):
-        image = _converted(frame, colours, "rgba")
-        image, alpha = image[..., :3], image[..., 3]
-    if colours.is_wide:
-        image = _tone_mapped(frame, colours)
-    elif alpha is None:
-        image = _converted(frame, colours, "rgb24")
-    if alpha is None or alpha.min() == 255:
-        return np.ascontiguousarray(image), False
-    return on_background(image, alpha), True
+class Conversion:
+    """From decoded frames to RGB; what it needs for one kind of frames it keeps for the next."""
+
+    def __init__(self) -> None:
+        self._reformatter = VideoReformatter()
+        self._mappings: dict[Colours, ToneMapping] = {}
+
+    def rgb(self, frame: av.VideoFrame, colours: Colours) -> tuple[Image, bool]:
+        """The stored picture in BT.709, of standard range, and whether some is transparent: that is BACKGROUND."""
+        alpha = None
+        if any(component.is_alpha for component in frame.format.components):
+            image = self._converted(frame, colours, "rgba")
+            image, alpha = image[..., :3], image[..., 3]
+        if colours.is_wide:
+            image = self._tone_mapped(frame, colours)
+        elif alpha is None:
+            image = self._converted(frame, colours, "rgb24")
+        if alpha is None or alpha.min() == 255:
+            return np.ascontiguousarray(image), False
+        return on_background(image, alpha), True
+
+    def _converted(self, frame: av.VideoFrame, colours: Colours, target: str) -> UInt8[np.ndarray, "h w c"]:
+        if colours.matrix == RGB:
+            return self._reformatter.reformat(frame, format=target).to_ndarray()
+        return self._reformatter.reformat(
+            frame,
+            format=target,
+            src_colorspace=colours.matrix,
+            # Of RGB it means nothing, but some versions heed the first one only where the two differ.
+            dst_colorspace=BT601 if colours.matrix == BT709 else BT709,
+            src_color_range=FULL_RANGE if colours.full_range else LIMITED_RANGE,
+            dst_color_range=FULL_RANGE,
+        ).to_ndarray()
+
+    def _tone_mapped(self, frame: av.VideoFrame, colours: Colours) -> Image:
+        mapping = self._mappings.get(colours)
+        if mapping is None:
+            mapping = ToneMapping(colours.transfer, colours.matrix, colours.primaries, colours.full_range, colours.bits)
+            self._mappings[colours] = mapping
+        if colours.matrix == RGB:
+            return mapping(self._reformatter.reformat(frame, format="rgb48le").to_ndarray())
+        kept = {"colorspace": BT601, "color_range": FULL_RANGE if colours.full_range else LIMITED_RANGE}
+        kept = {f"{side}_{name}": value for side in ("src", "dst") for name, value in kept.items()}
+        planes = self._reformatter.reformat(frame, format="yuv444p16le", **kept).planes
+        codes = [np.frombuffer(plane, np.uint16).reshape(plane.height, -1)[:, : plane.width] for plane in planes]
+        return mapping(cv2.merge(codes))
 
 
 def on_background(image: Image, alpha: UInt8[np.ndarray, "h w"]) -> Image:
     """An image before a plain background."""
     share = alpha[..., None].astype(np.float32) / 255
     return np.round(image * share + BACKGROUND * (1 - share)).astype(np.uint8)
-
-
-def _converted(frame: av.VideoFrame, colours: Colours, target: str) -> UInt8[np.ndarray, "h w c"]:
-    if frame.format.is_rgb or frame.format.name.startswith(("gray", "ya", "mono", "pal")):
-        return frame.to_ndarray(format=target)
-    return frame.to_ndarray(
-        format=target,
-        src_colorspace=colours.matrix,
-        # Of RGB it means nothing, but some versions heed the first one only where the two differ.
-        dst_colorspace=BT601 if colours.matrix == BT709 else BT709,
-        src_color_range=FULL_RANGE if colours.full_range else LIMITED_RANGE,
-        dst_color_range=FULL_RANGE,
-    )
-
-
-def _tone_mapped(frame: av.VideoFrame, colours: Colours) -> Image:
-    if colours.matrix == RGB:
-        return _mapping(colours)(frame.to_ndarray(format="rgb48le"))
-    kept = {"colorspace": BT601, "color_range": FULL_RANGE if colours.full_range else LIMITED_RANGE}
-    kept = {f"{side}_{name}": value for side in ("src", "dst") for name, value in kept.items()}
-    planes = frame.reformat(format="yuv444p16le", **kept).planes
-    codes = [np.frombuffer(plane, np.uint16).reshape(plane.height, -1)[:, : plane.width] for plane in planes]
-    return _mapping(colours)(cv2.merge(codes))
-
-
-@lru_cache
-def _mapping(colours: Colours) -> ToneMapping:
-    return ToneMapping(colours.transfer, colours.matrix, colours.primaries, colours.full_range, colours.bits)
 
 
 def square_pixels(image: Image, aspect: float) -> Image:

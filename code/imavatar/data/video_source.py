@@ -10,7 +10,7 @@ import av
 from imavatar.data.deinterlacing import Deinterlacing
 from imavatar.data.video_container import Contents, Decoding, has_hidden_alpha, open_container, video_stream
 from imavatar.data.video_facts import Camera, VideoFacts, looks_like_phone
-from imavatar.data.video_picture import Colours, Image, believed_aspect, orientation_of, rgb_of, square_pixels
+from imavatar.data.video_picture import Colours, Conversion, Image, believed_aspect, orientation_of, square_pixels
 from imavatar.data.video_times import shown_at
 from imavatar.data.video_tone import SDR
 
@@ -37,6 +37,7 @@ class FileSource:
             self._notes.append(f"Its pixels cannot be {stored_aspect:.3g} times as wide as high: taken as square.")
         self._alpha = self._interlaced = False
         self._n_damaged, self._colour_numbers = 0, (0, 0)
+        self._conversion = Conversion()
         self._facts = self._first_facts()
 
     @property
@@ -70,7 +71,7 @@ class FileSource:
 
     def picture(self, frame: av.VideoFrame) -> Image:
         """The upright picture with square pixels."""
-        image, is_transparent = rgb_of(frame, Colours.of(frame, *self._colour_numbers))
+        image, is_transparent = self._conversion.rgb(frame, Colours.of(frame, *self._colour_numbers))
         self._alpha = self._alpha or is_transparent
         return orientation_of(frame).apply(square_pixels(image, self._aspect))
 
