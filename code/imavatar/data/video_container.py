@@ -16,6 +16,8 @@ NO_VIDEO = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thum
 """Streams of pictures that are no video: cover art, previews."""
 LOST_SHARE = 0.1
 """A file that lacks more than this share of what it announces is called truncated."""
+MANY_BYTES = 1 << 16
+"""Less than this behind the last frame is an index."""
 STILL_PICTURES = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
 """Brands of files of one picture, in the container of videos."""
 ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
@@ -73,26 +75,31 @@ class Contents:
     Attributes:
         timeline: of the frames that are shown.
         announced: how many frames the file says it shows; 0: it doesn't say.
+        unread_share: of the file's bytes, those behind what belongs to the video; 0 where it isn't known.
     """
 
     timeline: Timeline
     announced: int
+    unread_share: float = 0.0
 
     @classmethod
     def of(cls, container: InputContainer, stream: av.VideoStream) -> "Contents":
         """Read a file once without decoding it."""
-        stamps, n_hidden, tick = [], 0, float(stream.time_base or 0)
+        stamps, n_hidden, end, tick = [], 0, 0, float(stream.time_base or 0)
         with contextlib.suppress(av.error.FFmpegError):
             for packet in container.demux(stream):
                 if packet.size == 0:
                     continue
+                end = max(end, (packet.pos or 0) + packet.size)
                 if packet.is_discard:
                     n_hidden += 1
                     continue
                 shown, decoded = (None if t is None else float(t * tick) for t in (packet.pts, packet.dts))
                 stamps.append(Stamp(shown, decoded, float((packet.duration or 0) * tick)))
         timeline = Timeline(stamps, tick, float(stream.average_rate or 0))
-        return cls(timeline, _announced(container, stream, timeline, n_hidden))
+        unread = container.size - end if end else 0
+        share = unread / container.size if unread > MANY_BYTES else 0.0
+        return cls(timeline, _announced(container, stream, timeline, n_hidden), share)
 
     def check(self, n_decoded: int, path: Path) -> None:
         """See that the file was whole.

@@ -14,6 +14,9 @@ from imavatar.data.video_picture import Colours, Conversion, Image, believed_asp
 from imavatar.data.video_times import shown_at
 from imavatar.data.video_tone import SDR
 
+UNREAD_SHARE = 0.25
+"""Of a file's bytes: a larger share behind the last frame is worth a word."""
+
 
 class FileSource:
     """The frames of a video file.
@@ -33,6 +36,11 @@ class FileSource:
             self._hidden_alpha = has_hidden_alpha(stream)
         self._aspect = believed_aspect(stored_aspect)
         self._notes = self._contents.timeline.notes()
+        if self._contents.unread_share > UNREAD_SHARE:
+            share = round(100 * self._contents.unread_share)
+            self._notes.append(
+                f"{share} % of it, behind the last frame, cannot be read: several files joined into one?"
+            )
         if self._aspect != stored_aspect:
             self._notes.append(f"Its pixels cannot be {stored_aspect:.3g} times as wide as high: taken as square.")
         self._alpha = self._interlaced = False
@@ -123,4 +131,5 @@ class FileSource:
             for frame in deinterlacing(decoding):
                 self._colour_numbers = int(decoding.decoder.color_trc), int(decoding.decoder.color_primaries)
                 self._interlaced, self._n_damaged = deinterlacing.found, decoding.n_damaged
-                yield frame, None if frame.pts is None else float(frame.pts * stream.time_base)
+                # Filters have clocks of their own.
+                yield frame, None if frame.pts is None else float(frame.pts * frame.time_base)

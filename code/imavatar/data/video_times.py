@@ -79,9 +79,10 @@ class Timeline:
         runs = [sorted(run) for run in _runs(stamps)]
         gaps = np.array([b - a for run in runs for a, b in itertools.pairwise(run)])
         usual = float(np.median(gaps)) if len(gaps) else stamps[-1].duration if stamps else 0.0
-        self.invented = not 1 / LARGEST_RATE <= usual <= 1 / LEAST_RATE
+        is_absurd = not 1 / LARGEST_RATE <= usual <= 1 / LEAST_RATE
+        self.invented = is_absurd or not runs
         """Whether the stamps aren't used: the rate is the said one, or the usual one of films."""
-        if self.invented:
+        if is_absurd:
             rate = said_rate if 1 <= said_rate <= LARGEST_RATE else DEFAULT_RATE
             usual = 1 / rate
         self.interval = usual
@@ -118,7 +119,7 @@ class Timeline:
         """Whether more than one frame in twenty lasts longer or shorter than usual by more than a tenth."""
         gaps = np.diff(self._shown)
         off = np.abs(gaps - self.interval) > 0.1 * self.interval + 2 * self.tolerance
-        return bool(len(gaps)) and (off.mean() > 0.05 or bool(self._gaps()))
+        return bool(len(gaps)) and bool(off.mean() > 0.05 or self._gaps())
 
     def _gaps(self) -> list[tuple[float, float]]:
         """Where frames are missing, and for how long, in seconds."""
@@ -197,21 +198,39 @@ def shown_at(
 
 
 def _runs(stamps: list[Stamp]) -> Iterator[list[float]]:
-    """The stamps of each part that was joined; a part begins where decoding goes back in time."""
+    """The stamps of each part that was joined."""
     run: list[float] = []
-    before = -np.inf
+    first = before = None
     for stamp in stamps:
         shown = stamp.decoded if stamp.shown is None else stamp.shown
         if shown is None:
             continue
-        goes_back = shown < before - MAX_REORDERING if stamp.decoded is None else stamp.decoded < before
-        if run and goes_back:
+        if first is not None and before is not None and _starts_again(first, before, stamp):
             yield run
             run = []
-        before = shown if stamp.decoded is None else stamp.decoded
+        if not run:
+            first = stamp
+        before = stamp
         run.append(shown)
     if run:
         yield run
+
+
+def _starts_again(first: Stamp, before: Stamp, stamp: Stamp) -> bool:
+    """Whether a frame begins a part.
+
+    Then the clock goes back, to where the part before began, or further than the order of storing explains.
+
+    Args:
+        first: of the frames of the part before.
+        before: the frame that is stored before it.
+        stamp: the frame.
+    """
+    if first.decoded is not None and before.decoded is not None and stamp.decoded is not None:
+        begin, last, now = first.decoded, before.decoded, stamp.decoded
+    else:
+        begin, last, now = (s.decoded if s.shown is None else s.shown for s in (first, before, stamp))
+    return now < last and (now <= begin or now < last - MAX_REORDERING)
 
 
 def _gaps_in_words(gaps: list[tuple[float, float]]) -> str:
