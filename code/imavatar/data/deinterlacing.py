@@ -26,7 +26,7 @@ class Deinterlacing:
         """As many frames, of the same times, in the same order."""
         for frame in frames:
             self.found = self.found or frame.interlaced_frame
-            if not self.found or FILTER not in av.filter.filters_available:
+            if not self.found:
                 yield frame
                 continue
             kind = frame.width, frame.height, frame.format.name

@@ -23,7 +23,7 @@ UNREADABLE = (".heic", ".heif", ".avif", ".dng", ".raw", ".cr2", ".nef", ".arw")
 
 
 class ImageFolder:
-    """The pictures of a folder in natural order (`2` before `10`), each shown equally long.
+    """The pictures of a folder, each shown equally long.
 
     Raises:
         DataError: there are none, or some that can't be read.
@@ -31,7 +31,7 @@ class ImageFolder:
 
     def __init__(self, path: Path):
         self.path = Path(path)
-        self.files = _pictures(self.path)
+        self.files = pictures_of(self.path)
         self._alpha = False
         first = self.picture(self.files[0])
         tags = exif_of(self.files[0].read_bytes())
@@ -88,8 +88,12 @@ class ImageFolder:
         return Orientation.of_exif(int(exif_of(file.read_bytes()).get(ORIENTATION, 1))).apply(image)
 
 
-def _pictures(folder: Path) -> list[Path]:
-    """In natural order."""
+def pictures_of(folder: Path) -> list[Path]:
+    """The pictures of a folder in natural order (`2` before `10`).
+
+    Raises:
+        DataError: there are none, or some that can't be read.
+    """
     try:
         files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
     except OSError as error:

@@ -79,6 +79,10 @@ class Video:
             self._n_new += given.is_new
             yield given
 
+    def images(self, fps: float | None = None) -> Iterator[Image]:
+        """The images of `frames`, without those that are left out."""
+        return (frame.image for frame in self.frames(fps) if frame.image is not None)
+
     def _fitted(self, image: Image) -> tuple[Image | None, str]:
         """A picture at the size of the first one; or None, and why."""
         facts = self._source.facts
@@ -101,11 +105,9 @@ def open_video(path: Path) -> Video:
 
 
 def read_frames(path: Path, *, fps: float | None = None) -> Iterator[Image]:
-    """The images of `Video.frames`, without those that are left out.
+    """The images of a video, see `Video.images`.
 
     Raises:
         DataError: missing, not a video, no frames, or cut off before its end.
     """
-    for frame in open_video(path).frames(fps):
-        if frame.image is not None:
-            yield frame.image
+    yield from open_video(path).images(fps)

@@ -8,7 +8,7 @@ from pathlib import Path
 import av
 
 from imavatar.data.deinterlacing import Deinterlacing
-from imavatar.data.video_container import Contents, Decoding, has_hidden_alpha, open_container, video_stream
+from imavatar.data.video_container import Contents, Decoding, decoder_of, has_hidden_alpha, open_container, video_stream
 from imavatar.data.video_facts import Camera, VideoFacts, looks_like_phone
 from imavatar.data.video_picture import Colours, Conversion, Image, believed_aspect, orientation_of, square_pixels
 from imavatar.data.video_times import shown_at
@@ -33,9 +33,11 @@ class FileSource:
             # What streams say of the camera is more particular.
             self._camera = Camera.of({**container.metadata, **stream.metadata})
             stored_aspect = float(stream.sample_aspect_ratio or 1)
-            self._hidden_alpha = has_hidden_alpha(stream)
+            self._decodes_alpha = not has_hidden_alpha(stream) or decoder_of(stream) is not stream.codec_context
         self._aspect = believed_aspect(stored_aspect)
         self._notes = self._contents.timeline.notes()
+        if not self._decodes_alpha:
+            self._notes.append("Its transparency cannot be decoded here: what it hides is seen.")
         if self._contents.unread_share > UNREAD_SHARE:
             share = round(100 * self._contents.unread_share)
             self._notes.append(
@@ -56,8 +58,6 @@ class FileSource:
             notes.append("It is interlaced: lines of another instant were replaced.")
         if self._alpha:
             notes.append("It is partly transparent: laid on white.")
-        elif self._hidden_alpha and not self._facts.alpha:
-            notes.append("It announces transparency.")
         if self._n_damaged:
             notes.append(f"{self._n_damaged} of its frames are damaged: the picture before is held.")
         return replace(self._facts, notes=notes, interlaced=self._interlaced, alpha=self._alpha)

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float, UInt8
 
-from imavatar.data.video_file import read_frames
+from imavatar.data.video_file import Video, open_video
 from imavatar.data.workplace import write_errors
 from imavatar.errors import DataError
 from imavatar.preprocessing.landmarks import FaceLandmarks, Image
@@ -125,6 +125,8 @@ class AnalysedVideo:
     landmarks: list[FaceLandmarks] = field(default_factory=list)
     time: list[int] = field(default_factory=list)
     without_face: list[int] = field(default_factory=list)
+    source: Video | None = None
+    """What was read."""
 
     @property
     def n_read(self) -> int:
@@ -184,7 +186,8 @@ def analyse_video(
 def _square_frames(video: AnalysedVideo, crop: Crop | None, fps: float | None) -> Iterator[Image]:
     """Cropped and resized frames; notes the geometry of the crop in `video`."""
     size = video.cache.size
-    for frame in read_frames(video.path, fps=fps):
+    video.source = open_video(video.path)
+    for frame in video.source.images(fps):
         height, width = frame.shape[:2]
         if video.crop is None:
             video.crop = crop or Crop.centred(height, width)

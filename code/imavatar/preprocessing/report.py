@@ -1,12 +1,13 @@
 """What preprocessing did: written beside the recordings, and compared with the next request."""
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from imavatar.assets.wholeness import sha256_of_file
+from imavatar.data.image_folder import pictures_of
 from imavatar.data.json_values import read_json
 from imavatar.errors import DataError
 from imavatar.preprocessing.fit_problem import Observations
@@ -17,7 +18,7 @@ from imavatar.preprocessing.tracking import TrackingResult
 logger = logging.getLogger(__name__)
 
 REPORT_NAME = "report.json"
-FORMAT = 5
+FORMAT = 6
 """Raised when the result of the same request changes, so that it is made anew."""
 
 
@@ -26,7 +27,8 @@ class PreprocessReport:
     """Counts, errors and the reasons for frames left out.
 
     Errors are means over tracked frames in pixels and as a share of the face's height; `focal` is in pixels of the
-    written images. `left_out` lists the video, the frame's number in it from 0, and the reason.
+    written images. `left_out` lists the video, the frame's number in it from 0, and the reason. `videos` holds what
+    is known of each file (`data.video_facts.VideoFacts`).
     """
 
     frames_read: int
@@ -38,6 +40,7 @@ class PreprocessReport:
     focal: float
     focal_estimated: bool
     seconds: float = 0.0
+    videos: list[dict] = field(default_factory=list)
     request: dict = field(default_factory=dict)
 
     @classmethod
@@ -68,6 +71,7 @@ class PreprocessReport:
             face_height=float(result.face_height.mean()),
             focal=result.focal,
             focal_estimated=focal_estimated,
+            videos=[asdict(video.source.facts) for video in videos if video.source is not None],
         )
 
     def summary(self) -> str:
@@ -86,6 +90,7 @@ class PreprocessReport:
                 f"left out {len(self.left_out)} frames, the first: {first['video']} frame {first['frame']}, "
                 f"{first['reason']}"
             )
+        lines += [f"{video['name']}: {note}" for video in self.videos for note in video["notes"]]
         return "\n".join(lines)
 
 
@@ -127,8 +132,10 @@ def existing_report(target: Path, request: dict, overwrite: bool) -> PreprocessR
 
 
 def _fingerprint(path: Path) -> dict:
-    """A video's name, size and content hash."""
+    """A video's name, size and content hash; of a folder, each picture's."""
     try:
+        if path.is_dir():
+            return {"name": path.name, "pictures": [_fingerprint(file) for file in pictures_of(path)]}
         return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of_file(path)}
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
