@@ -14,6 +14,7 @@ from imavatar.errors import DataError
 
 NO_VIDEO = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
 """Streams of pictures that are no video: cover art, previews."""
+PICTURE_CODECS = ("mjpeg", "png", "bmp", "webp")
 LOST_SHARE = 0.1
 """A file that lacks more than this share of what it announces is called truncated."""
 MANY_BYTES = 1 << 16
@@ -56,14 +57,15 @@ def open_container(path: Path) -> InputContainer:
 
 
 def video_stream(container: InputContainer, path: Path) -> av.VideoStream:
-    """The first video stream that is no cover picture.
+    """The first video stream that is no cover picture; of still pictures only where there is no other.
 
     Raises:
         DataError: there is none.
     """
-    for stream in container.streams.video:
-        if not stream.disposition & NO_VIDEO and stream.codec_context is not None:
-            return stream
+    streams = [s for s in container.streams.video if not s.disposition & NO_VIDEO and s.codec_context is not None]
+    if streams:
+        # Not every container can say that a picture is a cover.
+        return next((stream for stream in streams if stream.codec_context.name not in PICTURE_CODECS), streams[0])
     found = "only a cover picture, no video stream" if container.streams.video else "no video stream"
     raise DataError(f"{path} has {found}")
 

@@ -20,8 +20,9 @@ DEFAULT_RATE = 25.0
 """Where nothing that can be believed says otherwise."""
 NOTED_GAP = 0.5
 """Seconds without a frame, and more than four usual intervals, that are worth a word."""
-MAX_REORDERING = 1.0
-"""Seconds by which frames may be stored before those that they are shown after."""
+MAX_DISORDER, MAX_REORDERING = 0.5, 2.0
+"""Seconds by which times of decoding go back that a program has guessed; and times of showing, since frames are stored
+before those that they are shown after."""
 
 Item = TypeVar("Item")
 
@@ -87,8 +88,8 @@ class Timeline:
             usual = 1 / rate
         self.interval = usual
         """Seconds between frames, usually."""
-        self.tolerance = min(0.6 * tick, 0.1 * usual)
-        """Seconds by which stamps are rounded."""
+        self.tolerance = 0.6 * tick if tick < usual / 4 else 0.0
+        """Seconds by which stamps are rounded; a clock as slow as the frames counts them."""
         self.n_frames = len(stamps)
         held = stamps[-1].duration if stamps else 0.0
         held = held if usual / 2 <= held <= MAX_GAP else usual
@@ -227,10 +228,11 @@ def _starts_again(first: Stamp, before: Stamp, stamp: Stamp) -> bool:
         stamp: the frame.
     """
     if first.decoded is not None and before.decoded is not None and stamp.decoded is not None:
-        begin, last, now = first.decoded, before.decoded, stamp.decoded
+        begin, last, now, most = first.decoded, before.decoded, stamp.decoded, MAX_DISORDER
     else:
         begin, last, now = (s.decoded if s.shown is None else s.shown for s in (first, before, stamp))
-    return now < last and (now <= begin or now < last - MAX_REORDERING)
+        most = MAX_REORDERING
+    return now < last and (now <= begin or now < last - most)
 
 
 def _gaps_in_words(gaps: list[tuple[float, float]]) -> str:
