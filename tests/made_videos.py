@@ -28,10 +28,11 @@ def write(
     codec: str = "libx264",
     *,
     times: Sequence[int] | None = None,
+    rate: int = 25,
     pix_fmt: str = "yuv420p",
     **context,
 ) -> Path:
-    """Encode frames at 25 a second.
+    """Encode frames, `rate` a second.
 
     Args:
         times: milliseconds at which they are shown instead.
@@ -39,17 +40,19 @@ def write(
     """
     with av.open(str(path), "w") as container:
         container.metadata.update(context.pop("tags", {}))
-        stream = container.add_stream(codec, rate=context.pop("rate", 25), options=context.pop("options", {}))
+        stream = container.add_stream(codec, rate=rate, options=context.pop("options", {}))
         stream.metadata.update(context.pop("metadata", {}))
-        stream.height, stream.width, stream.pix_fmt = *frames[0].shape[:2], pix_fmt
+        first = frames[0] if isinstance(frames[0], av.VideoFrame) else _frame(frames[0])
+        stream.height, stream.width, stream.pix_fmt = first.height, first.width, pix_fmt
         if times is not None:
             stream.time_base = stream.codec_context.time_base = TICK
         for name, value in context.items():
             setattr(stream.codec_context, name, value)
         for number, pixels in enumerate(frames):
             frame = pixels if isinstance(pixels, av.VideoFrame) else _frame(pixels)
-            if times is not None:
-                frame.pts, frame.time_base = times[number], TICK
+            # The same frame may be given several times.
+            frame.pts = number if times is None else times[number]
+            frame.time_base = Fraction(1, rate) if times is None else TICK
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path

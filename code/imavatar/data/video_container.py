@@ -17,6 +17,8 @@ NO_VIDEO = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thum
 PICTURE_CODECS = ("mjpeg", "png", "bmp", "webp")
 LOST_SHARE = 0.1
 """A file that lacks more than this share of what it announces is called truncated."""
+UNORDERED = ("avi",)
+"""Containers that hold no times of showing, which differ from the times of decoding in most codecs."""
 MANY_BYTES = 1 << 16
 """Less than this behind the last frame is an index."""
 STILL_PICTURES = {b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif"}
@@ -98,7 +100,8 @@ class Contents:
                     continue
                 shown, decoded = (None if t is None else float(t * tick) for t in (packet.pts, packet.dts))
                 stamps.append(Stamp(shown, decoded, float((packet.duration or 0) * tick)))
-        timeline = Timeline(stamps, tick, float(stream.average_rate or 0))
+        counted = container.format.name in UNORDERED
+        timeline = Timeline(stamps, tick, float(stream.average_rate or 0), counted=counted)
         unread = container.size - end if end else 0
         share = unread / container.size if unread > MANY_BYTES else 0.0
         return cls(timeline, _announced(container, stream, timeline, n_hidden), share)

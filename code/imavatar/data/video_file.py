@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+from jaxtyping import UInt8
+
 from imavatar.data.image_folder import ImageFolder
 from imavatar.data.still_pictures import Repeats
 from imavatar.data.video_facts import VideoFacts
@@ -83,7 +86,7 @@ class Video:
         """The images of `frames`, without those that are left out."""
         return (frame.image for frame in self.frames(fps) if frame.image is not None)
 
-    def _fitted(self, image: Image) -> tuple[Image | None, str]:
+    def _fitted(self, image: Image) -> tuple[UInt8[np.ndarray, "h2 w2 3"] | None, str]:
         """A picture at the size of the first one; or None, and why."""
         facts = self._source.facts
         fitted = of_size(image, (facts.height, facts.width))

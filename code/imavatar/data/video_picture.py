@@ -124,7 +124,7 @@ def on_background(image: Image, alpha: UInt8[np.ndarray, "h w"]) -> Image:
     return np.round(image * share + BACKGROUND * (1 - share)).astype(np.uint8)
 
 
-def square_pixels(image: Image, aspect: float) -> Image:
+def square_pixels(image: Image, aspect: float) -> UInt8[np.ndarray, "h2 w2 3"]:
     """The picture as shown: wider, or higher where a pixel is higher than wide, so that no detail is lost.
 
     Args:
@@ -148,7 +148,7 @@ def orientation_of(frame: av.VideoFrame) -> Orientation:
     return Orientation()
 
 
-def of_size(image: Image, size: tuple[int, int]) -> Image | None:
+def of_size(image: Image, size: tuple[int, int]) -> UInt8[np.ndarray, "h2 w2 3"] | None:
     """The picture, scaled to a height and width; None where its shape is another one."""
     if image.shape[:2] == size:
         return image

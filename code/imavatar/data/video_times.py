@@ -74,9 +74,11 @@ class Timeline:
         stamps: of the frames that are shown, in the order in which the file holds them.
         tick: seconds by which the file's clock advances.
         said_rate: frames a second that the file claims to have, 0: it says nothing.
+        counted: the stamps are right, but in the order of storing: frames have them by their number.
     """
 
-    def __init__(self, stamps: list[Stamp], tick: float, said_rate: float):
+    def __init__(self, stamps: list[Stamp], tick: float, said_rate: float, *, counted: bool = False):
+        self.counted = counted
         runs = [sorted(run) for run in _runs(stamps)]
         gaps = np.array([b - a for run in runs for a, b in itertools.pairwise(run)])
         usual = float(np.median(gaps)) if len(gaps) else stamps[-1].duration if stamps else 0.0
@@ -98,7 +100,8 @@ class Timeline:
         self.raw_seconds = max(sum(spans) - usual + held, *ends) if runs else 0.0
         """At least so much of the file's own clock is filled."""
         self.parts: list[Part] = []
-        self._shown: list[float] = []
+        self.shown: list[float] = []
+        """When each frame is shown; empty where that is invented."""
         if self.invented:
             self.seconds = self.n_frames * usual
             return
@@ -106,8 +109,8 @@ class Timeline:
         for run in runs:
             part = Part(run, self.seconds, usual)
             self.parts.append(part)
-            self._shown += [time for time in map(part.time, run) if time is not None]
-            self.seconds = self._shown[-1] + usual
+            self.shown += [time for time in map(part.time, run) if time is not None]
+            self.seconds = self.shown[-1] + usual
         self.seconds += held - usual
 
     @property
@@ -118,15 +121,15 @@ class Timeline:
     @property
     def is_variable(self) -> bool:
         """Whether more than one frame in twenty lasts longer or shorter than usual by more than a tenth."""
-        gaps = np.diff(self._shown)
+        gaps = np.diff(self.shown)
         off = np.abs(gaps - self.interval) > 0.1 * self.interval + 2 * self.tolerance
         return bool(len(gaps)) and bool(off.mean() > 0.05 or self._gaps())
 
     def _gaps(self) -> list[tuple[float, float]]:
         """Where frames are missing, and for how long, in seconds."""
-        gaps = np.diff(self._shown)
+        gaps = np.diff(self.shown)
         where = np.flatnonzero(gaps > max(NOTED_GAP, 4 * self.interval))
-        return [(self._shown[index], float(gaps[index])) for index in where]
+        return [(self.shown[index], float(gaps[index])) for index in where]
 
     def notes(self) -> list[str]:
         """What is unusual about the times, in sentences."""
@@ -153,10 +156,16 @@ class Clock:
         self._timeline = timeline
         self._part, self._stamp, self._time = 0, -np.inf, -timeline.interval
         self._first: float | None = None
+        self._n_frames = 0
 
     def frame(self, stamp: float | None) -> float:
         """Seconds from the first frame; of a frame without a stamp, one interval after the one before."""
-        found = None if stamp is None or self._timeline.invented else self.sound(stamp)
+        times, number = self._timeline.shown, self._n_frames
+        self._n_frames += 1
+        if self._timeline.counted:
+            found = times[number] if number < len(times) else None
+        else:
+            found = None if stamp is None or self._timeline.invented else self.sound(stamp)
         self._time = self._time + self._timeline.interval if found is None else max(found, self._time)
         return self._time
 
