@@ -36,9 +36,10 @@ def write(
 
     Args:
         times: milliseconds at which they are shown instead.
-        context: attributes of the codec's context; `options` and `metadata` of the stream, `tags` of the container.
+        context: attributes of the codec's context; `options` and `metadata` of the stream, `tags` and
+            `container_options` of the container.
     """
-    with av.open(str(path), "w") as container:
+    with av.open(str(path), "w", options=context.pop("container_options", {})) as container:
         container.metadata.update(context.pop("tags", {}))
         stream = container.add_stream(codec, rate=rate, options=context.pop("options", {}))
         stream.metadata.update(context.pop("metadata", {}))

@@ -29,7 +29,7 @@ def _blocks(content: bytes) -> Iterator[bytes]:
         yield content
     elif content.startswith(b"\xff\xd8"):
         at = 2
-        while content[at : at + 1] == b"\xff" and content[at + 1] != 0xDA and at + 4 <= len(content):
+        while at + 4 <= len(content) and content[at] == 0xFF and content[at + 1] != 0xDA:
             length = int.from_bytes(content[at + 2 : at + 4], "big")
             if content[at + 1] == 0xE1 and content[at + 4 :].startswith(MARK):
                 yield content[at + 4 : at + 2 + length]

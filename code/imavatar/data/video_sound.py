@@ -13,7 +13,7 @@ from imavatar.data.video_container import Contents, Decoding, open_container, vi
 CODEC = "aac"
 STEP = 1024
 """Samples that are encoded at once, where the encoder doesn't say."""
-JUMP = 0.05
+JUMP = 0.02
 """Seconds by which stamps may differ from what has been heard so far before they are followed."""
 
 
