@@ -17,6 +17,8 @@ NO_VIDEO = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thum
 PICTURE_CODECS = ("mjpeg", "png", "bmp", "webp")
 LOST_SHARE = 0.1
 """A file that lacks more than this share of what it announces is called truncated."""
+SAY_LENGTHS = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")
+"""Containers that hold the length of each stream; others say the longest one's of all."""
 UNORDERED = ("avi",)
 """Containers that hold no times of showing, which differ from the times of decoding in most codecs."""
 MANY_BYTES = 1 << 16
@@ -136,7 +138,7 @@ def _announced(container: InputContainer, stream: av.VideoStream, timeline: Time
 
 def _said_seconds(container: InputContainer, stream: av.VideoStream) -> float:
     """How long the stream is by the file's own words; 0: not said."""
-    if stream.duration and stream.time_base:
+    if stream.duration and stream.time_base and container.format.name in SAY_LENGTHS:
         return float(stream.duration * stream.time_base)
     if said := re.fullmatch(r"(\d+):(\d+):([\d.]+)", stream.metadata.get("DURATION", "")):
         hours, minutes, seconds = map(float, said.groups())

@@ -93,11 +93,11 @@ class Timeline:
         self.tolerance = 0.6 * tick if tick < usual / 4 else 0.0
         """Seconds by which stamps are rounded; a clock as slow as the frames counts them."""
         self.n_frames = len(stamps)
-        held = stamps[-1].duration if stamps else 0.0
-        held = held if usual / 2 <= held <= MAX_GAP else usual
-        ends = [run[-1] + held for run in runs]
+        last = stamps[-1].duration if stamps else 0.0
+        held = last if usual / 2 <= last <= MAX_GAP else usual
+        ends = [run[-1] + max(last, usual) for run in runs]
         spans = [run[-1] - run[0] + usual for run in runs]
-        self.raw_seconds = max(sum(spans) - usual + held, *ends) if runs else 0.0
+        self.raw_seconds = max(sum(spans) + max(last - usual, 0.0), *ends) if runs else 0.0
         """At least so much of the file's own clock is filled."""
         self.parts: list[Part] = []
         self.shown: list[float] = []
