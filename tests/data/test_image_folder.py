@@ -69,7 +69,7 @@ def test_colours_of_every_kind_are_rgb(tmp_path, name):
 
 
 def test_sixteen_bits_grey_and_transparent_pictures(tmp_path):
-    deep = _picture().astype(np.uint16) * 257
+    deep = _picture().astype(np.uint16) * 257 + 100
     cv2.imwrite(str(tmp_path / "1.png"), deep[..., ::-1])
     cv2.imwrite(str(tmp_path / "2.png"), _picture()[..., 0])
     alpha = np.full((HEIGHT, WIDTH), 255, np.uint8)

@@ -137,6 +137,7 @@ def test_every_frame_tells_its_time_and_which_frame_it_is(tmp_path):
     frames = list(open_video(path).frames(25))
     assert [frame.source for frame in frames] == [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]
     assert [frame.is_new for frame in frames] == [True, False, False, True, False, True, False, False, True, False]
+    assert frames[2].image is frames[0].image
     assert [frame.time for frame in open_video(path).frames()] == pytest.approx([0, 0.1, 0.2, 0.3])
 
 
@@ -215,14 +216,16 @@ def test_a_size_that_changes_is_scaled_or_left_out_with_the_reason(tmp_path, siz
 SKIN = (200, 140, 110)
 
 
-def _coded(colour, matrix: str, full_range: bool) -> list[np.ndarray]:
+def _coded(colour, matrix: str, full_range: bool, bits: int = 8) -> list[np.ndarray]:
     red, green, blue = np.array(colour) / 255
     weight_red, weight_blue = {"709": (0.2126, 0.0722), "601": (0.299, 0.114), "2020": (0.2627, 0.0593)}[matrix]
     luma = weight_red * red + (1 - weight_red - weight_blue) * green + weight_blue * blue
     chroma = np.array([(blue - luma) / (2 - 2 * weight_blue), (red - luma) / (2 - 2 * weight_red)])
-    codes = [255 * luma, *(255 * chroma + 128)] if full_range else [219 * luma + 16, *(224 * chroma + 128)]
-    shapes = [(64, 64), (32, 32), (32, 32)]
-    return [np.full(shape, round(code), np.uint8) for shape, code in zip(shapes, codes, strict=True)]
+    largest, step = 2**bits - 1, 2 ** (bits - 8)
+    full = [largest * luma, *(largest * chroma + 128 * step)]
+    codes = full if full_range else [step * (219 * luma + 16), *(step * (224 * chroma + 128))]
+    kind = np.uint8 if bits == 8 else np.uint16
+    return [np.full((64 // n, 64 // n), round(code), kind) for n, code in zip((1, 2, 2), codes, strict=True)]
 
 
 @pytest.mark.parametrize("full_range", [False, True])
@@ -233,6 +236,15 @@ def test_the_matrix_and_range_that_the_file_names_are_used(tmp_path, matrix, num
     path = write(tmp_path / "a.mp4", [frame] * 3, options={"crf": "1"}, **tags)
     image = next(read_frames(path))
     assert np.abs(image[8:-8, 8:-8].reshape(-1, 3).mean(axis=0) - SKIN).max() < 4
+
+
+@pytest.mark.parametrize("full_range", [False, True])
+def test_ten_bits_of_either_range_give_the_same_colour(tmp_path, full_range):
+    tags = {"colorspace": 1, "color_range": 2 if full_range else 1}
+    frame = planes("yuv420p10le", _coded(SKIN, "709", full_range, 10), **tags)
+    video = open_video(write(tmp_path / "a.mkv", [frame] * 2, "ffv1", pix_fmt="yuv420p10le", **tags))
+    assert np.abs(next(video.frames()).image.reshape(-1, 3).mean(axis=0) - SKIN).max() < 4
+    assert (video.facts.bit_depth, video.facts.transfer) == (10, "SDR")
 
 
 def test_large_pictures_without_a_named_matrix_are_of_bt709(tmp_path):

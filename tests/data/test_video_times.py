@@ -58,6 +58,13 @@ def test_a_stored_order_without_times_of_decoding_is_no_new_part_after_a_join():
     assert len(timeline.parts) == 2 and timeline.seconds == pytest.approx(80 / 25)
 
 
+def test_parts_of_a_few_frames_are_parts():
+    stamps = [k / 25 for k in range(6)]
+    timeline = _timeline(stamps * 3)
+    assert len(timeline.parts) == 3
+    np.testing.assert_allclose(_times(timeline, stamps * 3), np.arange(18) / 25)
+
+
 def test_a_jump_is_closed_and_said():
     stamps = [k / 25 + (19000 if k >= 40 else 0) for k in range(78)]
     timeline = _timeline(stamps)
