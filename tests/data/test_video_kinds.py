@@ -25,7 +25,7 @@ def test_a_cover_picture_before_the_video_is_not_the_video(tmp_path, suffix):
         cover.width = cover.height = 32
         cover.pix_fmt = "yuvj420p"
         if suffix == "mp4":
-            cover.disposition = av.stream.Disposition.attached_pic
+            cover.disposition = av.stream.Disposition.attached_pic.value
         video = container.add_stream("libx264", rate=25)
         video.height, video.width, video.pix_fmt = 48, 64, "yuv420p"
         for stream, frames in ((cover, greys(1, 32, 32)), (video, greys(20))):
@@ -40,7 +40,7 @@ def test_a_file_with_only_a_cover_picture_has_no_video(tmp_path):
     with av.open(str(path), "w") as container:
         cover, sound = container.add_stream("mjpeg", rate=1), container.add_stream("aac", rate=44100)
         cover.width = cover.height = 32
-        cover.pix_fmt, cover.disposition = "yuvj420p", av.stream.Disposition.attached_pic
+        cover.pix_fmt, cover.disposition = "yuvj420p", av.stream.Disposition.attached_pic.value
         container.mux(cover.encode(av.VideoFrame.from_ndarray(greys(1, 32, 32)[0], format="rgb24")))
         container.mux(cover.encode())
         part = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), format="fltp", layout="mono")
