@@ -149,7 +149,8 @@ def test_a_slideshow_is_recognised_by_repeated_frames_and_by_equal_ones(tmp_path
         video = open_video(path)
         n_given = len(list(video.frames(25)))
         assert (video.facts.frames_given, video.facts.frames_different) == (n_given, 4)
-        assert f"Only 4 of {n_given} frames show something new" in video.facts.notes[-1]
+        rate = round(4 / n_given * 25, 2)
+        assert f"Only 4 of {n_given} frames show something new: {rate:.3g} pictures a second" in video.facts.notes[-1]
 
 
 QUARTER = np.zeros((32, 64, 3), np.uint8)

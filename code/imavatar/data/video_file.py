@@ -46,6 +46,8 @@ class Video:
     def __init__(self, source: FileSource | ImageFolder):
         self._source = source
         self._n_given = self._n_new = 0
+        self._time = 0.0
+        """Of the frame handed out last."""
         self._other_sizes: Counter[str] = Counter()
 
     @property
@@ -53,8 +55,9 @@ class Video:
         """What is known; what can only be counted is of the frames that were read so far."""
         facts = self._source.facts
         notes = [*facts.notes, *(f"{n} frames are {what}." for what, n in self._other_sizes.items())]
-        if self._n_given and self._n_new < FEW_NEW * self._n_given:
-            rate = self._n_new / facts.seconds
+        if self._time and self._n_new < FEW_NEW * self._n_given:
+            # The last frame is shown as long as the others, in the mean.
+            rate = self._n_new * (1 - 1 / self._n_given) / self._time
             notes.append(
                 f"Only {self._n_new} of {self._n_given} frames show something new: {rate:.3g} pictures a second."
             )
@@ -78,7 +81,9 @@ class Video:
             else:
                 image, left_out = self._fitted(self._source.picture(stored))
                 given = VideoFrame(time, image, number, image is not None and repeats.is_new(image), left_out)
-            self._n_given += given.image is not None
+            if given.image is not None:
+                self._n_given += 1
+                self._time = time
             self._n_new += given.is_new
             yield given
 
