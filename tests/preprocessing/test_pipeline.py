@@ -124,6 +124,8 @@ def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_came
     assert report.errors["error_share"] < 0.02
     assert "tracked 29 of 30 frames" in report.summary()
     assert report.request["semantics"] == "landmarks" and "matte and labels: hard outlines" in report.summary()
+    (facts,) = report.videos
+    assert (facts["name"], facts["frames_given"], facts["fps"], facts["transfer"]) == ("clip.mp4", N, 25.0, "SDR")
     numbers = [
         [frame.video_frame for frame in load_recording(options.out / "me" / "me" / name).frames]
         for name in ("train", "test")

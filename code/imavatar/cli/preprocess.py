@@ -29,7 +29,13 @@ def preprocess_main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Turn videos of one person into a subject folder.")
     add = parser.add_argument
     add("--subject", type=plain_name, required=True, help="name of the subject")
-    add("--video", required=True, action="append", type=Path, help="repeat for several videos")
+    add(
+        "--video",
+        required=True,
+        action="append",
+        type=Path,
+        help="a video, or a folder of pictures; repeat for several",
+    )
     add("--size", type=whole(1, MOST_SIDE), default=512, help="image side in pixels")
     add("--fps", type=between(SLOWEST, FASTEST), default=25.0, help="frames a second that are used")
     add("--focal", type=positive(MOST_FOCAL), help="in pixels of the video; else estimated")

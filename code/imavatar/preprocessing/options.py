@@ -74,7 +74,7 @@ class PreprocessOptions:
         if not self.videos:
             raise DataError("no video given; name at least one with --video")
         for path in self.videos:
-            if not path.is_file():
+            if not path.exists():
                 raise DataError(f"{path}: no such video file")
         stems = [path.stem for path in self.videos]
         if len(set(stems)) < len(stems):

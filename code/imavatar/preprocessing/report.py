@@ -3,12 +3,13 @@
 import logging
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from imavatar.assets.wholeness import sha256_of_file
+from imavatar.data.image_folder import pictures_of
 from imavatar.data.json_values import read_json
 from imavatar.errors import DataError
 from imavatar.preprocessing.crop import CENTRE
@@ -26,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 REPORT_NAME = "report.json"
 REPORT_PAGE = "report.html"
-FORMAT = 6
+FORMAT = 7
 """Raised when the result of the same request changes, so that it is made anew."""
 
 
@@ -40,6 +41,7 @@ class PreprocessReport:
     Args:
         left_out: video, frame and reason, and `value`: what was measured, where something was.
         advice: a topic and a text for everything that the recording has too little of.
+        videos: what is known of each file (`data.video_facts.VideoFacts`).
         crops: of each video the `picture`'s width and height after it was `turned` by degrees counter-clockwise, and
             the square in it, which was `chosen` around the head, in the middle, or as given.
         shots: of each video what lies between two cuts, from the first to the last frame, and how many are `used`;
@@ -58,6 +60,7 @@ class PreprocessReport:
     focal_estimated: bool
     advice: list[dict] = field(default_factory=list)
     seconds: float = 0.0
+    videos: list[dict] = field(default_factory=list)
     request: dict = field(default_factory=dict)
     crops: list[dict] = field(default_factory=list)
     shots: list[dict] = field(default_factory=list)
@@ -87,6 +90,7 @@ class PreprocessReport:
             face_height=float(result.face_height.mean()),
             focal=result.focal,
             focal_estimated=options.focal is None,
+            videos=[asdict(video.survey.facts) for video in videos if video.survey.facts is not None],
             crops=[_crop_entry(video, options.crop) for video in videos],
             shots=[entry for video in videos for entry in _shot_entries(video)],
             frames_used={video.path.name: _runs(video.time) for video in videos},
@@ -118,6 +122,7 @@ class PreprocessReport:
         if self.left_out:
             counts = ", ".join(f"{reason} {n}" for reason, n in self.left_out_counts.items())
             lines.append(f"left out {len(self.left_out)} frames: {counts}")
+        lines += [f"{video['name']}: {note}" for video in self.videos for note in video["notes"]]
         if self.advice:
             lines.append(f"a next recording could improve: {', '.join(entry['topic'] for entry in self.advice)}")
             lines.append(f"{REPORT_PAGE} shows the fit, and says more")
@@ -209,8 +214,10 @@ def existing_report(target: Path, request: dict, overwrite: bool) -> PreprocessR
 
 
 def _fingerprint(path: Path) -> dict:
-    """A video's name, size and content hash."""
+    """A video's name, size and content hash; of a folder, each picture's."""
     try:
+        if path.is_dir():
+            return {"name": path.name, "pictures": [_fingerprint(file) for file in pictures_of(path)]}
         return {"name": path.name, "bytes": path.stat().st_size, "sha256": sha256_of_file(path)}
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
+from imavatar.data.video_facts import VideoFacts
+from imavatar.data.video_file import open_video
 from imavatar.preprocessing.detection import Box
 from imavatar.preprocessing.face_search import SeenFace
 from imavatar.preprocessing.face_texture import Texture
 from imavatar.preprocessing.landmarks import Image, Points
 from imavatar.preprocessing.shot_changes import Signature, is_cut, is_suspect, signature
-from imavatar.preprocessing.upright import find_turn, upright_frames
+from imavatar.preprocessing.upright import find_turn, turned
 from imavatar.progress import track
 
 LOOKS_A_SECOND = 5.0
@@ -49,6 +51,7 @@ class Survey:
         height, width: of the turned pictures, pixels; of the first one, where they change.
         cuts: the first frames of all shots but the first.
         sightings: one list for each frame in which was looked, in their order.
+        facts: what is known of the file.
     """
 
     path: Path
@@ -60,6 +63,7 @@ class Survey:
     cuts: list[int] = field(default_factory=list)
     looks: list[int] = field(default_factory=list)
     sightings: list[list[Sighting]] = field(default_factory=list)
+    facts: VideoFacts | None = None
 
 
 def survey_video(
@@ -76,8 +80,9 @@ def survey_video(
     """
     turn = find_turn(path, search, fps)
     survey = Survey(path, turn, max(1, round((fps or USUAL_RATE) / LOOKS_A_SECOND)))
-    look, before = _Looking(survey, search, texture), None
-    for number, frame in enumerate(track(upright_frames(path, fps, turn), f"frames of {path.name} looked at")):
+    look, before, video = _Looking(survey, search, texture), None, open_video(path)
+    for number, picture in enumerate(track(video.images(fps), f"frames of {path.name} looked at")):
+        frame = turned(picture, turn)
         if number == 0:
             survey.height, survey.width = frame.shape[:2]
         now = signature(frame)
@@ -87,6 +92,7 @@ def survey_video(
             look.note(number, frame)
         before = frame, now
         survey.n_frames = number + 1
+    survey.facts = video.facts
     return survey
 
 
