@@ -48,7 +48,8 @@ def test_options_of_a_preprocessing_arrive(monkeypatch, head, tmp_path):
     own = tmp_path / "own.npz"
     own.touch()
     arguments = ["--video", "a.mp4", "--video", "b.mp4", "--size", "256", "--fps", "12.5", "--focal", "900"]
-    arguments += ["--crop", "1,2,300", "--landmarks", "face-alignment", "--overwrite", "--out", str(tmp_path / "out")]
+    arguments += ["--crop", "1,2,300", "--face", "40,50", "--max-frames", "250", "--landmarks", "face-alignment"]
+    arguments += ["--semantics", "bisenet", "--overwrite", "--out", str(tmp_path / "out")]
     assert asked_for(monkeypatch, *arguments, "--head", str(own)) == PreprocessOptions(
         subject="me",
         videos=(Path("a.mp4"), Path("b.mp4")),
@@ -57,10 +58,36 @@ def test_options_of_a_preprocessing_arrive(monkeypatch, head, tmp_path):
         fps=12.5,
         focal=900.0,
         crop=(1, 2, 300),
+        face=(40, 50),
+        max_frames=250,
         landmarks="face-alignment",
+        semantics="bisenet",
         overwrite=True,
         head=own,
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "crop", "face"),
+    [(["--crop", "centre"], "centre", None), (["--face", "LARGEST"], None, None)],
+)
+def test_words_stand_for_a_square_and_a_face(monkeypatch, arguments, crop, face):
+    options = asked_for(monkeypatch, "--video", "a.mp4", *arguments)
+    assert (options.crop, options.face) == (crop, face)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--crop", "left"], "x,y,size"),
+        (["--face", "1,2,3"], "LARGEST, or two whole numbers"),
+        (["--face=-1,2"], "two"),
+    ],
+)
+def test_what_is_no_square_and_no_face_is_refused(capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        preprocess_main(["--subject", "me", "--video", "a.mp4", *arguments])
+    assert message in capsys.readouterr().err
 
 
 def test_the_help_says_in_which_pixels_a_focal_length_is(capsys):

@@ -129,7 +129,9 @@ def test_the_sound_of_another_video_is_kept_in_time_and_cut_to_the_frames(tmp_pa
 
 def test_sound_may_begin_later(tmp_path):
     _with_tone(tmp_path / "source.mp4", 3.0)
-    write_video(tmp_path / "a.mp4", _frames(10), 10, audio_of=tmp_path / "source.mp4", audio_from=0.3)
+    write_video(
+        tmp_path / "a.mp4", _frames(10), 10, audio_of=tmp_path / "source.mp4", audio_at=[k / 10 for k in range(3, 13)]
+    )
     loud = np.flatnonzero(np.abs(_sound(tmp_path / "a.mp4")) > 0.1)
     assert loud[0] == pytest.approx(0.2 * RATE, abs=2 * 1024)
 

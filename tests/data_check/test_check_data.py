@@ -112,6 +112,30 @@ def test_a_consistent_data_set_is_drawn_and_passes(tmp_path, capsys, embedding, 
     assert picture.shape[1] == 3 * 4 * WIDTH
 
 
+@pytest.mark.parametrize("unit", [{}, {"intrinsics_unit": "image_sizes"}])
+def test_a_crop_above_the_cameras_axis_passes(tmp_path, capsys, unit):
+    conf, rows = write(tmp_path), 34
+    for path in (tmp_path / "s" / "s").glob("*/*/*.png"):
+        cv2.imwrite(str(path), cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[:rows])
+
+    def cropped(points: list) -> list:
+        return [[x, (y + 1) * HEIGHT / rows - 1] for x, y in points]
+
+    change_frames(tmp_path, "flame_keypoints", cropped)
+    change_frames(tmp_path, "bbox", lambda box: [*cropped([box[:2]])[0], *cropped([box[2:]])[0]])
+    for path in (tmp_path / "s" / "s").glob("*/flame_params.json"):
+        tree = json.loads(path.read_text())
+        fx, fy, cx, cy = tree["intrinsics"]
+        tree.update(intrinsics=[fx, fy * HEIGHT / rows, cx, cy * HEIGHT / rows], **unit)
+        assert tree["intrinsics"][3] > 1
+        path.write_text(json.dumps(tree))
+    conf.write_text(conf.read_text().replace("[72, 96]", f"[{rows}, 96]"))
+    assert run(conf) == 0
+    out = tmp_path / "runs" / "s" / "m" / "a+b" / "check_data" / "train"
+    for frame in json.loads((out / "check_data.json").read_text())["frames"].values():
+        assert frame["landmark_error"] < 1e-3 and frame["on_mask"] > 0.85 and 0.2 < frame["in_image"] < 0.8
+
+
 def set_intrinsics(x, y, cx=1.0, cy=1.0):
     def change(matrix, intrinsics):
         intrinsics[:] *= [x, y, cx, cy]

@@ -1,106 +1,88 @@
-"""Cleaning and smoothing of mattes."""
+"""Soft alpha: what the guided filter is by definition, where edges go, and what is sure."""
 
 import numpy as np
 import pytest
 
-from imavatar.preprocessing.matting import DOUBT_INSIDE, DOUBT_OUTSIDE, clean_matte, guided_filter, outline_by_colour
-
-SIZE, RADIUS = 200, 60
-
-
-def disk(radius):
-    """Where a disk in the middle of the test image is, and the distance from its centre."""
-    rows, columns = np.mgrid[:SIZE, :SIZE]
-    distance = np.hypot(rows - SIZE / 2, columns - SIZE / 2)
-    return distance < radius, distance
+from imavatar.preprocessing.matting import EPS, colour_guided, person_logit, soft_alpha
+from made_face import SIZE, disk
 
 
-def picture(person_colour, wall_colour, noise=8.0):
-    """A disk before a wall, both with grain."""
-    inside, _ = disk(RADIUS)
-    image = np.where(inside[..., None], np.array(person_colour, float), np.array(wall_colour, float))
-    image += np.random.default_rng(1).normal(0, noise, image.shape)
+def by_definition(guide, values, radius):
+    """The guided filter window by window: ridge regression, then the mean of all windows' functions."""
+    height, width = values.shape
+    padded = np.pad(guide, ((radius,) * 2, (radius,) * 2, (0, 0)), mode="symmetric").astype(np.float64)
+    known = np.pad(values, radius, mode="symmetric").astype(np.float64)
+    slopes, offsets = np.zeros((height, width, 3)), np.zeros((height, width))
+    side = 2 * radius + 1
+    for row in range(height):
+        for column in range(width):
+            colours = padded[row : row + side, column : column + side].reshape(-1, 3)
+            wanted = known[row : row + side, column : column + side].ravel()
+            matrix = np.cov(colours.T, bias=True) + EPS * np.eye(3)
+            slope = np.linalg.solve(matrix, ((colours - colours.mean(0)) * (wanted - wanted.mean())[:, None]).mean(0))
+            slopes[row, column], offsets[row, column] = slope, wanted.mean() - slope @ colours.mean(0)
+    out = np.zeros((height, width))
+    around = np.pad(slopes, ((radius,) * 2, (radius,) * 2, (0, 0)), mode="symmetric")
+    beside = np.pad(offsets, radius, mode="symmetric")
+    for row in range(height):
+        for column in range(width):
+            slope = around[row : row + side, column : column + side].reshape(-1, 3).mean(0)
+            out[row, column] = slope @ guide[row, column] + beside[row : row + side, column : column + side].mean()
+    return out
+
+
+def test_the_guided_filter_is_ridge_regression_in_every_window():
+    random = np.random.default_rng(0)
+    guide, values = random.random((14, 12, 3)).astype(np.float32), random.random((14, 12)).astype(np.float32)
+    np.testing.assert_allclose(colour_guided(guide, values, 2), by_definition(guide, values, 2), atol=2e-4)
+
+
+def test_the_persons_logit_is_that_of_the_sum_of_all_other_classes_shares():
+    logits = np.random.default_rng(1).normal(0, 2, (6, 5, 4)).astype(np.float32)
+    shares = np.exp(logits) / np.exp(logits).sum(axis=0)
+    person = 1 - shares[0]
+    np.testing.assert_allclose(person_logit(logits), np.log(person / shares[0]), rtol=1e-3, atol=1e-4)
+
+
+def picture(inside, person=(90, 60, 40), wall=(210, 200, 180)):
+    image = np.where(inside[..., None], np.array(person, float), np.array(wall, float))
+    image += np.random.default_rng(1).normal(0, 4, image.shape)
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-def test_islands_go_and_holes_are_filled():
-    alpha = np.zeros((60, 60), dtype=np.float32)
-    alpha[10:50, 10:40] = 1
-    alpha[25:30, 20:25] = 0
-    alpha[5:9, 52:57] = 1
-    cleaned = clean_matte(alpha)
-    expected = np.zeros_like(alpha)
-    expected[10:50, 10:40] = 1
-    # The corners of a square are thinner than a disk; nothing else may change.
-    differing = np.argwhere(cleaned != expected)
-    assert len(differing) <= 4
-    assert np.isin(differing[:, 0], (10, 49)).all() and np.isin(differing[:, 1], (10, 39)).all()
+@pytest.mark.parametrize("off", [-2, -1, 0, 1])
+def test_the_outline_goes_to_where_the_colours_part(off):
+    """Whether the network's soft outline is too wide or too narrow."""
+    rows, columns = np.mgrid[:400, :400]
+    distance = np.hypot(columns - 200, rows - 200)
+    inside = distance < 120
+    logit = np.clip(0.7 * (120 + off - distance), -8, 8).astype(np.float32)
+    alpha = soft_alpha(picture(inside), logit)
+    assert alpha.min() >= 0 and alpha.max() <= 1
+    np.testing.assert_array_equal(alpha[distance < 105], 1)
+    np.testing.assert_array_equal(alpha[distance > 135], 0)
+    band = np.abs(distance - 120) < 6
+    network = 1 / (1 + np.exp(-logit))
+    assert np.abs(alpha - inside)[band].mean() < 0.65 * np.abs(network - inside)[band].mean()
 
 
-def test_strands_go_and_what_leaves_the_image_does_not_end_there():
-    alpha = np.zeros((200, 200), dtype=np.float32)
-    alpha[60:, 50:150] = 1
-    alpha[100:103, 150:190] = 1
-    alpha[100:130, 20:50] = 0.9
-    cleaned = clean_matte(alpha)
-    assert not cleaned[100:103, 154:].any()
-    assert (cleaned[105:125, 25:50] == np.float32(0.9)).all()
-    assert (cleaned[190:, 50:150] == 1).all()
+def test_a_strand_that_the_network_sees_faintly_gets_the_colours_share():
+    """Two pixels wide, half of it covering: between nothing and all, and far above what is beside it."""
+    inside = disk((100, 100), 60)
+    image = picture(inside).astype(float)
+    strand = np.zeros_like(inside)
+    strand[30:42, 100:102] = True
+    image[strand] = 0.5 * np.array([90, 60, 40]) + 0.5 * np.array([210, 200, 180])
+    near = np.zeros_like(inside)
+    near[30:42, 98:104] = True
+    logit = np.where(inside, 8.0, np.where(near, -0.25, -8.0)).astype(np.float32)
+    alpha = soft_alpha(image.astype(np.uint8), logit)
+    assert 0.1 < alpha[33:38, 100:102].mean() < 0.9
+    assert alpha[33:38, 100:102].mean() > 1.5 * alpha[33:38, [94, 95, 106, 107]].mean()
 
 
-def test_an_empty_matte_stays_empty():
-    assert not clean_matte(np.zeros((20, 20), dtype=np.float32)).any()
-
-
-def test_a_matte_that_is_linear_in_the_guide_is_kept():
-    guide = np.random.default_rng(0).random((40, 40)).astype(np.float32)
-    np.testing.assert_allclose(guided_filter(guide, 0.5 * guide + 0.2), 0.5 * guide + 0.2, atol=0.01)
-
-
-@pytest.mark.parametrize("off", [-4, -2, 2, 3])
-def test_the_outline_moves_to_where_the_colours_part(off):
-    """Whether the network's outline is too wide or too narrow."""
-    refined = outline_by_colour(picture((90, 60, 40), (210, 200, 180)), disk(RADIUS + off)[0].astype(np.float32))
-    assert set(np.unique(refined)) == {0.0, 1.0}
-    truth, distance = disk(RADIUS)
-    wrong = (refined > 0.5) != truth
-    assert wrong.sum() < 0.01 * truth.sum()
-    assert not wrong[np.abs(distance - RADIUS) > 2].any()
-
-
-@pytest.mark.parametrize("person", [(210, 200, 180), (90, 60, 40)])
-def test_colours_that_mislead_move_the_outline_by_no_more_than_the_doubt(person):
-    """A shirt like the wall, and a wall with a patch like the person far from the outline."""
-    image = picture(person, (210, 200, 180))
-    image[:30, :30] = (90, 60, 40)
-    refined = outline_by_colour(image, disk(RADIUS)[0].astype(np.float32)) > 0.5
-    distance = disk(RADIUS)[1]
-    assert refined[distance < RADIUS - DOUBT_INSIDE * SIZE - 1].all()
-    assert not refined[distance > RADIUS + DOUBT_OUTSIDE * SIZE + 1].any()
-
-
-def test_strands_beyond_the_edge_leave_no_ragged_outline():
-    """Colours of person and wall alternate at random within two pixels of the edge."""
-    truth, distance = disk(RADIUS)
-    mixed = np.random.default_rng(0).random(truth.shape) < 0.5
-    image = np.where(np.abs(distance - RADIUS) < 2, mixed, truth)[..., None]
-    image = np.where(image, np.array((90, 60, 40)), np.array((210, 200, 180))).astype(np.uint8)
-    refined = outline_by_colour(image, truth.astype(np.float32)) > 0.5
-    assert perimeter(refined) <= 1.05 * perimeter(truth)
-    assert not (refined != truth)[np.abs(distance - RADIUS) > 2].any()
-
-
-def perimeter(mask: np.ndarray) -> int:
-    """Sides that pixels inside share with pixels outside."""
-    return int((mask[1:] != mask[:-1]).sum() + (mask[:, 1:] != mask[:, :-1]).sum())
-
-
-def test_the_outline_is_the_same_every_time():
-    image, alpha = picture((120, 110, 100), (150, 140, 130), noise=25), disk(RADIUS + 2)[0].astype(np.float32)
-    np.testing.assert_array_equal(outline_by_colour(image, alpha), outline_by_colour(image, alpha))
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0])
-def test_a_matte_without_a_background_or_without_a_person_is_kept(value):
-    alpha = np.full((SIZE, SIZE), value, dtype=np.float32)
-    np.testing.assert_array_equal(outline_by_colour(picture((90, 60, 40), (210, 200, 180)), alpha), alpha)
+def test_colours_that_say_nothing_leave_the_networks_outline():
+    logit = np.where(disk((100, 100), 60), 8.0, -8.0).astype(np.float32)
+    alpha = soft_alpha(np.full((SIZE, SIZE, 3), 90, np.uint8), logit)
+    wrong = (alpha > 0.5) != (logit > 0)
+    assert wrong.mean() < 0.005

@@ -1,11 +1,14 @@
 """From a video file to a subject folder, with a detector that follows a known head."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from drawn_faces import boxes_of, moved, picture, points_of, search, texture
+from imavatar.anatomy import ParsingLabel
 from imavatar.assets import assets_dir
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.images import write_png
@@ -17,13 +20,14 @@ from imavatar.head.assets import load_head, save_head
 from imavatar.head.detector_bias import DetectorBias, bias_path, save_bias
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import embedding_path, flame_keypoints, load_embedding, save_embedding
-from imavatar.preprocessing import detectors, pipeline, tracking
+from imavatar.preprocessing import detectors, frame_cache, pipeline, tracking
 from imavatar.preprocessing import track_images as image_tracking
-from imavatar.preprocessing.frame_analysis import Crop
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.pipeline import preprocess
+from imavatar.preprocessing.segmentation import Segments
 from imavatar.preprocessing.track_images import track_images
+from imavatar.preprocessing.tracking import fit_head
 from imavatar.types import HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 
@@ -48,13 +52,32 @@ class FollowingDetector:
         """Start a recording."""
         self.next = 0
 
-    def detect(self, rgb):
+    def detect(self, rgb, near=None):
         """The landmarks of the next frame."""
         index, self.next = self.next, self.next + 1
         if rgb.mean() < 20:
             return None
         points = self.points[index % N]
         return FaceLandmarks(points[:-2], points[-2:, None].repeat(5, axis=1), 1.0)
+
+
+class Everything:
+    """In place of the networks: every pixel is the person's skin."""
+
+    def reset(self):
+        """Nothing to forget."""
+
+    def __call__(self, rgb, face):
+        """Segments of a frame."""
+        shape = rgb.shape[:2]
+        return Segments(np.ones(shape), np.full(shape, ParsingLabel.SKIN, np.uint8))
+
+
+def drawn(count: int, size: int = SIZE, person: int = 1, right: int = 0, **how) -> np.ndarray:
+    """Frames in which a face fills most of the picture, so that all of it is used."""
+    side = round(0.6 * size)
+    left = [(size - side) // 2 + right + moved(k) for k in range(count)]
+    return np.stack([picture(size, size, (person, x, size // 4, side), **how) for x in left])
 
 
 @pytest.fixture
@@ -68,14 +91,20 @@ def workplace(tmp_path, monkeypatch):
     assets = load_head(head_path)
     save_embedding(embedding_path(head_path), random_embedding(assets), assets)
     save_bias(bias_path(head_path), DetectorBias.none())
-    frames = np.full((N, SIZE, SIZE, 3), 120, np.uint8)
+    frames = drawn(N)
     frames[4] = 0
     write_video(tmp_path / "clip.mp4", frames, 25)
+    monkeypatch.setattr(pipeline, "FaceSearch", lambda: search)
+    drawn_texture = texture()
+    # The detector's points are those of the ellipsoid head, wherever the face is drawn.
+    monkeypatch.setattr(
+        pipeline, "FaceTexture", lambda frontal: lambda rgb, points: drawn_texture(rgb, points_of(boxes_of(rgb)[0]))
+    )
     monkeypatch.setattr(tracking, "RIGID_STEPS", 20)
     for name, steps in (("ALL_STEPS", 40), ("SEARCH_STEPS", 20), ("NEXT_STEPS", 5), ("APPEARANCE_STEPS", 5)):
         monkeypatch.setattr(tracking, name, steps)
     see(monkeypatch)
-    monkeypatch.setattr(pipeline, "Matting", lambda: lambda rgb: np.ones(rgb.shape[:2]))
+    monkeypatch.setattr(pipeline, "segmenter", lambda semantics: Everything())
     yield PreprocessOptions("me", (tmp_path / "clip.mp4",), tmp_path / "out", size=SIZE)
     torch.set_num_threads(threads)
 
@@ -97,6 +126,9 @@ def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_came
     assert report.frames_written == {"train": 23, "test": 6}
     assert report.errors["error_share"] < 0.02
     assert "tracked 29 of 30 frames" in report.summary()
+    assert report.request["semantics"] == "landmarks" and "matte and labels: hard outlines" in report.summary()
+    (facts,) = report.videos
+    assert (facts["name"], facts["frames_given"], facts["fps"], facts["transfer"]) == ("clip.mp4", N, 25.0, "SDR")
     numbers = [
         [frame.video_frame for frame in load_recording(options.out / "me" / "me" / name).frames]
         for name in ("train", "test")
@@ -116,6 +148,7 @@ def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_came
     torch.testing.assert_close(pixels, frame.keypoints, atol=1e-2, rtol=0)
     overlay = list(read_frames(options.out / "me" / "overlay.mp4"))
     assert len(overlay) == N - 1 and overlay[0].shape == (SIZE, 2 * SIZE, 3)
+    assert "frame 4: no face found" in (options.out / "me" / "report.html").read_text()
     assert sorted(path.name for path in options.out.iterdir()) == [".me.lock", "me"]
 
 
@@ -135,7 +168,7 @@ def test_a_second_call_does_nothing_and_another_request_is_refused_unless_asked_
 def test_a_known_focal_length_is_in_pixels_of_the_video(workplace, tmp_path, video_size, crop):
     """The camera that the detector sees with has a focal length of 2 SIZE pixels in images of SIZE pixels."""
     video = tmp_path / "large.mp4"
-    write_video(video, np.full((N, video_size, video_size, 3), 120, np.uint8), 25)
+    write_video(video, drawn(N, video_size, right=SIZE // 2 if crop else 0), 25)
     report = preprocess(replace(workplace, videos=(video,), crop=crop, focal=4.0 * SIZE))
     assert report.focal == pytest.approx(2 * SIZE) and not report.focal_estimated
     recording = load_recording(workplace.out / "me" / "me" / "train")
@@ -206,10 +239,54 @@ def test_recordings_are_tracked_by_one_process(workplace):
     assert not (options.out / ".you.lock").exists()
 
 
+def test_what_is_used_of_a_recording_is_in_the_report(workplace, tmp_path, monkeypatch):
+    """Two people, one in a bright room and one in a dark one; pictures that are shown again, and too many."""
+    options, video, seen = workplace, tmp_path / "party.mp4", []
+    mine, other = drawn(40, shade=220), drawn(25, person=2, shade=40)
+    mine[10], mine[31] = mine[9], mine[30]
+    write_video(video, [*other, *mine], 25)
+    monkeypatch.setattr(pipeline, "fit_head", lambda o, *args, **how: seen.append(o) or fit_head(o, *args, **how))
+    report = preprocess(replace(options, videos=(video,), max_frames=30))
+    assert report.left_out_counts == {"another person": 25, "repeated picture": 2}
+    assert [(s["first"], s["last"], s.get("reason")) for s in report.shots] == [
+        (0, 24, "another person"),
+        (25, 64, None),
+    ]
+    assert report.frames_not_chosen == 8 and report.frames_tracked == sum(report.frames_written.values()) == 30
+    assert report.crops[0] | {"x": 0, "y": 0, "side": SIZE} == report.crops[0] and report.crops[0]["turned"] == 0
+    used = [frame for first, last in report.frames_used["party.mp4"] for frame in range(first, last + 1)]
+    assert len(used) == 30 and not {35, 56} & set(used) and min(used) >= 25
+    # Frames beside a repeated one follow each other.
+    (observed,) = seen
+    assert set(observed.video) == {0} and (np.diff(observed.time) == 1).sum() > 20
+    numbers = [f.video_frame for n in ("train", "test") for f in load_recording(options.target / "me" / n).frames]
+    assert numbers == used
+    said = report.summary()
+    assert "the square 0,0,96 (x, y, side) is used, around the head" in said
+    assert "shot of party.mp4, frames 0 to 24: left out, another person" in said
+    assert "left out 27 frames: another person 25, repeated picture 2" in said and "8 more frames" in said
+
+
+def test_shots_of_one_person_are_clips_of_their_own_for_the_fit(workplace, tmp_path, monkeypatch):
+    video, seen = tmp_path / "cut.mp4", []
+    write_video(video, [*drawn(20, shade=220), *drawn(20, shade=40)], 25)
+    monkeypatch.setattr(pipeline, "fit_head", lambda o, *args, **how: seen.append(o) or fit_head(o, *args, **how))
+    report = preprocess(replace(workplace, videos=(video,)))
+    assert seen[0].video.tolist() == [0] * 20 + [1] * 20
+    assert report.frames_written == {"train": 32, "test": 8} and len(report.shots) == 2
+
+
+def test_a_full_disk_is_foreseen(workplace, monkeypatch):
+    monkeypatch.setattr(frame_cache.shutil, "disk_usage", lambda folder: SimpleNamespace(free=10**6))
+    monkeypatch.setattr(pipeline, "analyse_video", lambda *args: pytest.fail("was analysed"))
+    with pytest.raises(DataError, match=r"29 frames of 96 x 96 pixels need about 0\.0 GB.*--max-frames"):
+        preprocess(workplace)
+
+
 def test_several_videos_become_a_folder_each(workplace, tmp_path):
     options = workplace
     second = tmp_path / "other.mp4"
-    write_video(second, np.full((24, SIZE, SIZE, 3), 120, np.uint8), 25)
+    write_video(second, drawn(24), 25)
     report = preprocess(replace(options, videos=(*options.videos, second)))
     assert report.frames_written == {"clip": N - 1, "other": 24}
 
@@ -235,10 +312,13 @@ def test_recordings_that_are_there_are_tracked_again_into_a_file_of_their_own(wo
         track_images(folder, ["train", "test"], "again.json")
 
 
-@pytest.mark.parametrize(("dark", "message"), [(30, "no face found in any of its 30"), (15, "in only 15 of 30 frames")])
+@pytest.mark.parametrize(
+    ("dark", "message"),
+    [(30, "no face found in any of its 30"), (15, r"only 15 of 30 frames can be used \(no face found: 15\)")],
+)
 def test_a_video_with_too_few_faces_is_refused(workplace, tmp_path, dark, message):
     options = workplace
-    frames = np.full((30, SIZE, SIZE, 3), 120, np.uint8)
+    frames = drawn(30)
     frames[:dark] = 0
     write_video(tmp_path / "dark.mp4", frames, 25)
     with pytest.raises(DataError, match=message):
@@ -253,6 +333,10 @@ def test_a_video_with_too_few_faces_is_refused(workplace, tmp_path, dark, messag
         ({"size": 33}, "even number"),
         ({"focal": -1.0}, "positive"),
         ({"crop": (50, 50, 90)}, "not inside the video of 96 x 96"),
+        ({"crop": "left"}, "expected x, y and side, or 'centre'"),
+        ({"crop": (60, 0, 30)}, "no face found.*in the square given by --crop"),
+        ({"face": (2, 90)}, "no face comes near 2,90"),
+        ({"max_frames": 5}, "expected at least 20"),
     ],
 )
 def test_a_request_that_cannot_be_carried_out_is_refused(workplace, change, message):
@@ -265,10 +349,3 @@ def test_a_missing_video_is_named(workplace, tmp_path):
     options = workplace
     with pytest.raises(DataError, match=r"none\.mp4: no such video"):
         preprocess(replace(options, videos=(tmp_path / "none.mp4",)))
-
-
-def test_a_crop_cuts_the_square_and_scales_it():
-    frame = np.zeros((60, 80, 3), np.uint8)
-    frame[10:30, 20:40] = 200
-    assert (Crop(20, 10, 20).apply(frame, 40) == 200).all()
-    assert Crop.centred(60, 80) == Crop(10, 0, 60)

@@ -8,7 +8,7 @@ import torch
 
 from imavatar.anatomy import Joint, pose_slice
 from imavatar.rendering.camera import cast_rays, project
-from imavatar.types import Camera, HeadParameters
+from imavatar.types import Camera, HeadParameters, View
 from imavatar.viewer.camera import field_of_view, look_towards, orbit_camera, rows_of
 from imavatar.viewer.controls import controls_of, head_of
 
@@ -83,6 +83,18 @@ def test_a_band_of_rows_has_the_rays_of_the_image():
 def test_looking_at_the_nearest_point_of_the_axis_keeps_the_view():
     world = torch.eye(4)[None].clone()
     world[0, :3, 3] = torch.tensor([0.2, 0.3, 4.0])
-    place, target = look_towards(Camera(torch.tensor([[-9.0, 9.0, 4.0, 4.0]]), world), np.array([0.0, 0.0, 1.0]))
+    view = View(Camera(torch.tensor([[-9.0, 9.0, 4.0, 4.0]]), world), 9, 9)
+    place, target = look_towards(view, np.array([0.0, 0.0, 1.0]))
     np.testing.assert_allclose(place, [0.2, 0.3, 4.0], rtol=1e-6)
     np.testing.assert_allclose(target, [0.2, 0.3, 1.0], rtol=1e-6)
+
+
+def test_a_crop_beside_the_axis_is_looked_at_in_its_middle():
+    """Principal point below and left of a picture of 30 x 40 pixels."""
+    camera = Camera(torch.tensor([[-60.0, 60.0, -21.0, 60.0]]), torch.eye(4)[None])
+    place, target = look_towards(View(camera, 40, 30), np.array([0.0, 0.0, -2.0]))
+    middle, top, bottom = (np.array([14.5, v]) for v in (19.5, -0.5, 39.5))
+    np.testing.assert_allclose(place, 0, atol=1e-6)
+    np.testing.assert_allclose(project(camera, torch.tensor(target).float()[None, None])[0, 0], middle, atol=1e-3)
+    edges = [math.atan2(60.0 - v, 60.0) for _, v in (top, bottom)]
+    assert field_of_view(camera, 40) == pytest.approx(edges[0] - edges[1])

@@ -26,7 +26,7 @@ from websockets.sync.client import connect
 
 from imavatar.anatomy import Joint, pose_slice
 from imavatar.errors import ImavatarError
-from imavatar.types import Camera, HeadParameters
+from imavatar.types import Camera, HeadParameters, View
 from imavatar.viewer import gate
 from imavatar.viewer.app import Viewer
 from imavatar.viewer.controls import controls_of
@@ -85,8 +85,7 @@ def serving(**place):
             controls_of(4, {}, {}),
             {"talk": HeadParameters(torch.zeros(20, 4), torch.zeros(20, 15))},
             HeadParameters(torch.zeros(1, 4), torch.zeros(1, 15)),
-            camera=Camera(torch.tensor([[-300.0, 300.0, 128.0, 128.0]]), world),
-            height=256,
+            view=View(Camera(torch.tensor([[-300.0, 300.0, 128.0, 128.0]]), world), 256, 256),
             centre=np.zeros(3),
         ),
         ViewerSettings(size=SIZE, port=free_port(), **place),

@@ -16,7 +16,7 @@ import viser
 
 from imavatar.anatomy import Joint, pose_slice
 from imavatar.errors import ImavatarError
-from imavatar.types import Camera, HeadParameters
+from imavatar.types import Camera, HeadParameters, View
 from imavatar.viewer.controls import controls_of
 from imavatar.viewer.listening import check_free
 from imavatar.viewer.renderer import LiveRenderer
@@ -177,7 +177,7 @@ def seen():
     camera = Camera(torch.tensor([[-64.0, 64.0, 32.0, 32.0]]), torch.eye(4)[None])
     neutral = HeadParameters(torch.zeros(1, 50), torch.zeros(1, 15))
     motions = {"talk": HeadParameters(torch.zeros(20, 50), pose)}
-    scene = Scene(controls_of(50, {}, {}), motions, neutral, camera=camera, height=64, centre=np.zeros(3))
+    scene = Scene(controls_of(50, {}, {}), motions, neutral, view=View(camera, 64, 64), centre=np.zeros(3))
     session = Session(client, renderer, scene, ViewerSettings(fps=FPS, size=64), clock)
     thread = threading.Thread(target=session.run, daemon=True)
     thread.start()

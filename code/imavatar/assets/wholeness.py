@@ -99,6 +99,15 @@ def asset_path(name: str, folder: Path | None = None) -> Path:
     return folder / asset.target
 
 
+def is_there(name: str) -> bool:
+    """Whether anything of an asset is in `assets_dir()`, be it whole or damaged.
+
+    Raises:
+        AssetError: there is no such asset, or a file cannot be read.
+    """
+    return state_of(named(name), assets_dir(), remembered_sha256).present > 0
+
+
 def asset_bytes(name: str) -> bytes:
     """Content of an asset of one file: what is returned is what was compared.
 

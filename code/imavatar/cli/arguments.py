@@ -91,6 +91,27 @@ def square(text: str) -> tuple[int, ...]:
     return tuple(map(int, parts))
 
 
+def square_or(word: str) -> Callable[[str], tuple[int, ...] | str]:
+    """Of a square, or a word in its place."""
+    return lambda text: word if text == word else square(text)
+
+
+def point_or(word: str) -> Callable[[str], tuple[int, ...] | None]:
+    """Of a pixel's column and row, with a comma between them; None for a word in its place."""
+
+    def read(text: str) -> tuple[int, ...] | None:
+        if text == word:
+            return None
+        parts = [part.strip() for part in text.split(",")]
+        if len(parts) != 2 or not all(WHOLE.fullmatch(part) and int(part) >= 0 for part in parts):
+            raise argparse.ArgumentTypeError(
+                f"expected {word}, or two whole numbers from 0 on, x,y, not {_quoted(text)}"
+            )
+        return int(parts[0]), int(parts[1])
+
+    return read
+
+
 def frame_counts(text: str, sequences: Iterable[str]) -> dict[str, int]:
     """Numbers of frames of some sequences, from SEQUENCE=N,..."""
     known, counts = list(sequences), {}

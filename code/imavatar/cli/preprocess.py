@@ -3,12 +3,28 @@
 import argparse
 from pathlib import Path
 
-from imavatar.cli.arguments import FASTEST, MOST_SIDE, SLOWEST, between, options_of, plain_name, positive, square, whole
+from imavatar.cli.arguments import (
+    FASTEST,
+    MOST_FRAMES,
+    MOST_SIDE,
+    SLOWEST,
+    between,
+    options_of,
+    plain_name,
+    point_or,
+    positive,
+    square_or,
+    whole,
+)
 from imavatar.cli.common import command
 from imavatar.paths import data_dir
 
 MOST_FOCAL = 1e6
 """Pixels of the video; a longer focal length means a camera without perspective."""
+
+
+MOST_FOV = 169.0
+"""Degrees."""
 
 
 @command
@@ -17,12 +33,29 @@ def preprocess_main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description="Turn videos of one person into a subject folder.")
     add = parser.add_argument
     add("--subject", type=plain_name, required=True, help="name of the subject")
-    add("--video", required=True, action="append", type=Path, help="repeat for several videos")
+    add(
+        "--video",
+        required=True,
+        action="append",
+        type=Path,
+        help="a video, or a folder of pictures; repeat for several",
+    )
     add("--size", type=whole(1, MOST_SIDE), default=512, help="image side in pixels")
     add("--fps", type=between(SLOWEST, FASTEST), default=25.0, help="frames a second that are used")
-    add("--focal", type=positive(MOST_FOCAL), help="in pixels of the video; else estimated")
-    add("--crop", type=square, help="x,y,size in pixels of the video (default: centre square)")
+    add("--focal", type=positive(MOST_FOCAL), help="focal length in pixels of the video; else estimated")
+    add("--fov", type=positive(MOST_FOV), help="instead of --focal: the longer side's angle of view in degrees")
+    add(
+        "--crop", type=square_or("centre"), help="x,y,size in pixels of the video, or centre (default: around the head)"
+    )
+    add("--face", type=point_or("LARGEST"), help="LARGEST (default), or x,y: the face that comes near this pixel first")
+    add("--max-frames", type=whole(20, MOST_FRAMES), default=1000, help="use the most different ones of more")
     add("--landmarks", choices=("mediapipe", "face-alignment"), default="mediapipe")
+    add(
+        "--semantics",
+        choices=("auto", "multiclass", "bisenet", "landmarks"),
+        default="auto",
+        help="what makes matte and labels; auto: the multiclass network where it has been fetched, else landmarks",
+    )
     add("--head", default="open", help="open, flame2020, flame2023, or a path")
     add("--out", type=Path, default=data_dir() / "datasets")
     add("--overwrite", action="store_true", help="replace the subject's folder")

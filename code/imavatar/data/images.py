@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Shaped, UInt8
 from torch import Tensor
 
 from imavatar.anatomy import PARSING_LABELS, SemanticClass
@@ -46,7 +46,12 @@ def read_grey(path: Path, described_as: str) -> UInt8[np.ndarray, "h w"]:
     return _decode(path, cv2.IMREAD_GRAYSCALE, described_as)
 
 
-def _decode(path: Path, flags: int, described_as: str) -> UInt8[np.ndarray, "h w *c"]:
+def read_stored(path: Path, described_as: str) -> Shaped[np.ndarray, "h w *c"]:
+    """The pixels of a file as stored: grey, BGR or BGRA, of any depth, not turned; arguments and errors as above."""
+    return _decode(path, cv2.IMREAD_UNCHANGED, described_as)
+
+
+def _decode(path: Path, flags: int, described_as: str) -> Shaped[np.ndarray, "h w *c"]:
     """The pixels of a file. A PNG's end is checked first: some decoders fill a truncated image with grey."""
     try:
         content = path.read_bytes()

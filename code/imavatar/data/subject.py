@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from imavatar.anatomy import N_SHAPE, POSE_SIZE
+from imavatar.data.intrinsics import parse_intrinsics
 from imavatar.data.json_values import Json, describe, numbers, read_json, required
 from imavatar.errors import DataError
 from imavatar.names import NAME_RULE, is_name, is_plain, shown
@@ -20,8 +21,6 @@ EXPRESSION_SIZES = (50, 100)
 """How many expression coefficients a file may hold per frame; the first ones are used."""
 
 MIN_KEYPOINTS = 68
-PIXEL_INTRINSICS_SIZE = 512
-"""Intrinsics whose last number exceeds 1 are pixels of an image of this size."""
 MAX_ANGLE = 100.0
 """Radians: no tracker turns a joint sixteen times."""
 MAX_COEFFICIENT = 1000.0
@@ -29,11 +28,9 @@ MAX_COEFFICIENT = 1000.0
 MAX_POSITION = 1000.0
 """Of points and boxes in an image that reaches from -1 to 1."""
 MAX_CAMERA = 1.0e6
-"""Of the camera's matrix, whose translation is in model units, and of intrinsics, which may be in pixels."""
+"""Of the camera's matrix, whose translation is in model units."""
 MAX_FRAMES = 2**31
 """Of a video."""
-MIN_FOCAL = 1.0e-3
-"""Of the image's size: rays are divided by it."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +101,7 @@ def parse_recording(tree: Json, path: Path) -> Recording:
             )
         seen[record.name] = index
     shape_params = numbers(tree, "shape_params", str(path), (N_SHAPE,), MAX_COEFFICIENT)
-    return Recording(records, shape_params, _parse_intrinsics(tree, path))
+    return Recording(records, shape_params, parse_intrinsics(tree, path))
 
 
 def _parse_frame(frame: Json, index: int, path: Path) -> FrameRecord:
@@ -173,23 +170,6 @@ def _parse_keypoints(frame: Json, where: str) -> Float[np.ndarray, "k 2"]:
     if len(keypoints) < MIN_KEYPOINTS:
         raise DataError(f"{where}: flame_keypoints has {len(keypoints)} points, expected at least {MIN_KEYPOINTS}")
     return keypoints
-
-
-def _parse_intrinsics(tree: Json, path: Path) -> Float[np.ndarray, " 4"]:
-    intrinsics = numbers(tree, "intrinsics", str(path), (4,), MAX_CAMERA)
-    if intrinsics[3] > 1:
-        intrinsics = intrinsics / PIXEL_INTRINSICS_SIZE
-    if not (intrinsics[0] < 0 < intrinsics[1]):
-        raise DataError(
-            f"{path}: intrinsics are {intrinsics.tolist()}, expected fx < 0 and fy > 0: "
-            "the camera looks along -z, and these files carry its sign in fx"
-        )
-    if min(-intrinsics[0], intrinsics[1]) < MIN_FOCAL:
-        raise DataError(
-            f"{path}: intrinsics are {intrinsics.tolist()}, expected focal lengths of at least {MIN_FOCAL} of the "
-            "image's size"
-        )
-    return intrinsics
 
 
 def _stays_inside(file_path: str) -> bool:

@@ -9,6 +9,7 @@ from jaxtyping import Float, UInt8
 from numpy.typing import ArrayLike
 
 from imavatar.data.images import write_png
+from imavatar.data.intrinsics import IMAGE_SIZES, UNIT_KEY
 from imavatar.data.subject import JSON_NAME, parse_recording
 from imavatar.data.workplace import write_errors
 from imavatar.files.atomic import write_text
@@ -95,7 +96,12 @@ def write_recording(
         frames: as from `frame_entry`.
         intrinsics: fx, fy, cx, cy in units of the image size, fx negative.
     """
-    tree = {"frames": frames, "intrinsics": _listed(intrinsics), "shape_params": _listed(shape_params)}
+    tree = {
+        "frames": frames,
+        "intrinsics": _listed(intrinsics),
+        UNIT_KEY: IMAGE_SIZES,
+        "shape_params": _listed(shape_params),
+    }
     parse_recording(tree, path)
     with write_errors(path):
         write_text(path, json.dumps(tree))

@@ -8,6 +8,7 @@ import torch
 
 from imavatar.anatomy import HEAD_SCALE, MM_PER_UNIT
 from imavatar.data.dataset import Frame
+from imavatar.data.intrinsics import IMAGE_SIZES, PIXELS_OF, UNIT_KEY
 from imavatar.data_check.head_view import Pairs, TrackedHead, agreement, landmark_pairs, semantic_pairs
 from imavatar.types import Camera
 
@@ -88,7 +89,8 @@ MISTAKES = (
     *(
         Convention(
             f"intrinsics of an image of {size} the size",
-            "divide intrinsics by the size of the image; pixels are understood as those of a 512 image",
+            f"divide intrinsics by the size of the image, and add {UNIT_KEY}: {IMAGE_SIZES} to the JSON; without it, "
+            f"pixels are understood as those of a {PIXELS_OF} image",
             _intrinsics((factor, factor, factor, factor)),
         )
         for size, factor in (("half", 2), ("twice", 0.5))

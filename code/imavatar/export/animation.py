@@ -1,6 +1,6 @@
 """Videos of an avatar in motion."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +27,12 @@ class Companion:
     Attributes:
         pictures: shown to the left, one for every frame, scaled to the frames' height; None: nothing is shown.
         sound_of: the video whose sound is put under the frames.
-        sound_from: its second at which the first frame is.
+        sound_at: its seconds at which the frames are; None: the first is at 0, and they follow each other.
     """
 
     pictures: Iterable[Picture] | None = None
     sound_of: Path | None = None
-    sound_from: float = 0.0
+    sound_at: Sequence[float] | None = None
 
 
 def render_animation(
@@ -67,7 +67,7 @@ def render_animation(
             yield strip if pictures is None else _with_picture(strip, next(pictures, None), out, index)
 
     out.parent.mkdir(parents=True, exist_ok=True)
-    write_video(out, frames(), fps, audio_of=companion.sound_of, audio_from=companion.sound_from)
+    write_video(out, frames(), fps, audio_of=companion.sound_of, audio_at=companion.sound_at)
     return out
 
 

@@ -1,7 +1,8 @@
-"""Finds the largest face of an image: a single-shot detector with fixed anchors."""
+"""Finds the faces of an image: a single-shot detector with fixed anchors."""
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -16,6 +17,9 @@ MIN_SCORE = 0.5
 OVERLAP = 0.3
 MAX_LOGIT = 80.0
 
+Box: TypeAlias = Float[np.ndarray, " 4"]
+"""x_min, y_min, x_max, y_max."""
+
 
 @dataclass(frozen=True)
 class Detection:
@@ -24,7 +28,7 @@ class Detection:
     The points are the right eye, left eye, nose, mouth, right ear and left ear; right and left are the subject's own.
     """
 
-    box: Float[np.ndarray, " 4"]
+    box: Box
     points: Float[np.ndarray, "6 2"]
     score: float
 
@@ -55,7 +59,7 @@ def decode(regressors: Float[np.ndarray, "896 16"], logits: Float[np.ndarray, " 
     return detections
 
 
-def overlap(first: Float[np.ndarray, " 4"], second: Float[np.ndarray, " 4"]) -> float:
+def overlap(first: Box, second: Box) -> float:
     """Intersection over union of two boxes."""
     extent = np.minimum(first[2:], second[2:]) - np.maximum(first[:2], second[:2])
     intersection = float(np.prod(np.maximum(extent, 0)))
@@ -79,14 +83,19 @@ def merge(detections: list[Detection]) -> list[Detection]:
     return merged
 
 
+def box_side(box: Box) -> float:
+    """Side of the square that is as large as a box."""
+    return float(np.sqrt(np.prod(np.maximum(box[2:] - box[:2], 0))))
+
+
 class FaceDetector:
-    """Image -> its largest face."""
+    """Image -> its faces, the largest first. Those of less than a seventh of the image's longer side are missed."""
 
     def __init__(self, path: Path):
         self._model = TfliteModel(path)
 
-    def detect(self, rgb: UInt8[np.ndarray, "h w 3"]) -> Detection | None:
-        """The largest face of an image, or None."""
+    def detect(self, rgb: UInt8[np.ndarray, "h w 3"]) -> list[Detection]:
+        """The faces of an image."""
         height, width = rgb.shape[:2]
         side = max(height, width)
         left, top = (side - width) // 2, (side - height) // 2
@@ -95,10 +104,9 @@ class FaceDetector:
         size = self._model.input_size
         resized = cv2.resize(square, (size, size), interpolation=cv2.INTER_AREA)
         regressors, logits = self._model(resized.astype(np.float32) / 127.5 - 1)
-        found = merge(decode(regressors, logits[:, 0], size))
-        if not found:
-            return None
-        largest = max(found, key=lambda detection: np.prod(np.maximum(detection.box[2:] - detection.box[:2], 0)))
         corner = np.array([left, top])
-        box = largest.box * side - np.concatenate([corner, corner])
-        return Detection(box, largest.points * side - corner, largest.score)
+        found = [
+            Detection(d.box * side - np.concatenate([corner, corner]), d.points * side - corner, d.score)
+            for d in merge(decode(regressors, logits[:, 0], size))
+        ]
+        return sorted(found, key=lambda detection: -box_side(detection.box))

@@ -23,6 +23,7 @@ from imavatar.head.detector_bias import DetectorBias, bias_path, load_bias, meas
 from imavatar.head.landmark_casting import Detector
 from imavatar.head.landmarks import LandmarkEmbedding, compute_embedding, embedding_path, load_embedding, save_embedding
 from imavatar.head.mesh_points import IBUG_FROM_MESH
+from imavatar.preprocessing.detection import Box
 from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.landmarks import PIXEL_CENTRE, FaceLandmarker, FaceLandmarks, Image, Points
 
@@ -67,9 +68,9 @@ class FaceAlignmentLandmarker:
         """Forget where the face was."""
         self._mesh.reset()
 
-    def detect(self, rgb: Image) -> FaceLandmarks | None:
-        """Landmarks of an image, or None where no face is found."""
-        found = self._mesh.detect(rgb)
+    def detect(self, rgb: Image, near: Box | None = None) -> FaceLandmarks | None:
+        """Landmarks of an image, or None where no face is found; `near` as of `FaceLandmarker.detect`."""
+        found = self._mesh.detect(rgb, near)
         if found is None:
             return None
         box = [*found.points.min(axis=0), *found.points.max(axis=0)]

@@ -20,7 +20,7 @@ from imavatar.preprocessing.landmarks import PIXEL_CENTRE
 from imavatar.preprocessing.semantics import fill
 from imavatar.progress import track
 
-Grey: TypeAlias = UInt8[np.ndarray, "s s"]
+Grey: TypeAlias = UInt8[np.ndarray, "h w"]
 Points: TypeAlias = Float[np.ndarray, "k 2"]
 
 KEY_INTERVAL, REACH = 9, 30
@@ -36,6 +36,10 @@ LOOP_WEIGHT = 3.0
 
 REFERENCE_SIZE = 512
 """Image size for which the following are in pixels."""
+HEAD_LABELS = (
+    *(ParsingLabel.HAIR, ParsingLabel.SKIN, ParsingLabel.NOSE),
+    *(ParsingLabel.LEFT_EAR, ParsingLabel.RIGHT_EAR),
+)
 WINDOW, SPACING, INSET = 21, 8, 15
 ROUND_TRIP = 0.7
 """A feature that does not come back to where it started, followed there and back, is lost."""
@@ -78,13 +82,13 @@ class FeatureTracker:
     """Follows features through the frames of a subject.
 
     Args:
-        grey: image of a frame, uint8 [s, s].
-        region: where features of a frame may lie, bool [s, s]; see `rigid_region`.
+        grey: image of a frame, uint8 [h, w].
+        region: where features of a frame may lie, bool [h, w]; see `rigid_region`.
         video: recording of each frame; features are not carried from one to another.
     """
 
     grey: Callable[[int], Grey]
-    region: Callable[[int], Bool[np.ndarray, "s s"]]
+    region: Callable[[int], Bool[np.ndarray, "h w"]]
     video: Int[np.ndarray, " n"]
 
     def follow(self) -> FeatureTracks:
@@ -167,7 +171,7 @@ def skull_tracker(
         landmarks, video: of all frames, continuous pixels, and the recording of each.
     """
 
-    def region(index: int) -> Bool[np.ndarray, "s s"]:
+    def region(index: int) -> Bool[np.ndarray, "h w"]:
         return rigid_region(labels(index), landmarks[index] - PIXEL_CENTRE)
 
     return FeatureTracker(functools.lru_cache(maxsize=GREY_FRAMES)(grey), region, video)
@@ -181,7 +185,7 @@ def rigid_region(semantic: UInt8[np.ndarray, "h w"], landmarks: Float[np.ndarray
     height, width = semantic.shape
     scale = height / REFERENCE_SIZE
     rows = np.arange(height)[:, None]
-    head = np.isin(semantic, (ParsingLabel.HAIR, ParsingLabel.SKIN)).astype(np.uint8)
+    head = np.isin(semantic, HEAD_LABELS).astype(np.uint8)
     region = cv2.erode(head, np.ones(_odd_square(INSET * scale))) == 1
 
     def hull(points: Points) -> Bool[np.ndarray, "h w"]:
@@ -197,7 +201,7 @@ def rigid_region(semantic: UInt8[np.ndarray, "h w"], landmarks: Float[np.ndarray
     return region
 
 
-def _find(grey: Grey, region: Bool[np.ndarray, "s s"]) -> Points:
+def _find(grey: Grey, region: Bool[np.ndarray, "h w"]) -> Points:
     """Corners in a region, at integer pixel centres."""
     spacing = SPACING * len(grey) / REFERENCE_SIZE
     found = cv2.goodFeaturesToTrack(grey, FEATURES_PER_KEY, 0.01, spacing, mask=region.astype(np.uint8))

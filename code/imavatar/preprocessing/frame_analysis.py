@@ -1,6 +1,6 @@
 """A video to analysed frames: cropped and resized, with landmarks, matte and semantic labels.
 
-They are kept on disk until the fit is done: a few minutes of video do not fit into memory.
+Landmarks are found in all frames first: they decide which are used, and only of those is cut out the person.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -9,127 +9,110 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Int
 
-from imavatar.data.video_file import read_frames
-from imavatar.data.workplace import write_errors
 from imavatar.errors import DataError
-from imavatar.preprocessing.landmarks import FaceLandmarks, Image
-from imavatar.preprocessing.semantics import label_semantics
+from imavatar.preprocessing.crop import Crop
+from imavatar.preprocessing.detection import Box
+from imavatar.preprocessing.face_texture import Texture, correlation, group_means
+from imavatar.preprocessing.face_tracks import NO_FACE, FollowedFace
+from imavatar.preprocessing.footage import Footage
+from imavatar.preprocessing.frame_cache import CachedFrame, FrameCache
+from imavatar.preprocessing.frame_quality import (
+    MIN_FRAMES,
+    REPEATED,
+    Change,
+    LeftOut,
+    Measures,
+    counts_by_reason,
+    judge,
+    spread_over_reasons,
+)
+from imavatar.preprocessing.landmarks import FaceLandmarks, Image, Points
+from imavatar.preprocessing.segmentation import Segments
+from imavatar.preprocessing.survey import Survey
+from imavatar.preprocessing.upright import upright_frames
 from imavatar.progress import track
 
-MIN_FRAMES = 20
 MIN_SHARE = 0.5
-"""Fewer frames with a face than this, or a smaller share of them, are not a recording of a head."""
-
-
-@dataclass(frozen=True)
-class Crop:
-    """A square of the video: left, top and side in its pixels."""
-
-    x: int
-    y: int
-    side: int
-
-    @classmethod
-    def centred(cls, height: int, width: int) -> "Crop":
-        """The largest square in the middle."""
-        side = min(height, width)
-        return cls((width - side) // 2, (height - side) // 2, side)
-
-    def check(self, height: int, width: int, path: Path) -> None:
-        """See that the square is inside a video of a size in pixels.
-
-        Raises:
-            DataError: it is not.
-        """
-        if not (0 <= self.x <= width - self.side and 0 <= self.y <= height - self.side and self.side > 0):
-            raise DataError(
-                f"{path}: the crop {self.x},{self.y},{self.side} (x, y, side) is not inside the video of "
-                f"{width} x {height} pixels"
-            )
-
-    def apply(self, frame: Image, size: int) -> UInt8[np.ndarray, "s s 3"]:
-        """The square, resized."""
-        part = frame[self.y : self.y + self.side, self.x : self.x + self.side]
-        method = cv2.INTER_AREA if self.side > size else cv2.INTER_CUBIC
-        resized = part if self.side == size else cv2.resize(part, (size, size), interpolation=method)
-        return np.ascontiguousarray(resized)
-
-
-@dataclass(frozen=True)
-class CachedFrame:
-    """What the subject folder will hold of a frame."""
-
-    image: Image
-    mask: UInt8[np.ndarray, "h w"]
-    semantic: UInt8[np.ndarray, "h w"]
-
-
-class FrameCache:
-    """A file of square frames of the same size, appended to and read back by number."""
-
-    def __init__(self, path: Path, size: int):
-        self.path, self.size = path, size
-        self._count, self._frame_bytes = 0, 5 * size**2
-        try:
-            self._file = open(path, "wb+")  # noqa: SIM115 (closed by __exit__)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be written ({error.strerror})") from error
-
-    def __enter__(self) -> "FrameCache":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-        self.path.unlink(missing_ok=True)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def append(self, frame: CachedFrame) -> None:
-        """Keep a frame; its number is the count before.
-
-        Raises:
-            ValueError: the frame has another size.
-            DataError: the file cannot be written.
-        """
-        layers = np.dstack([frame.image, frame.mask, frame.semantic])
-        if layers.shape != (self.size, self.size, 5):
-            raise ValueError(f"a frame of {layers.shape[:2]} in a cache of {self.size}")
-        needed = f"{self._frame_bytes / 1e6:.1f} MB per frame are needed until the recording is written"
-        with write_errors(self.path, needed):
-            self._file.seek(self._count * self._frame_bytes)
-            self._file.write(layers.astype(np.uint8).tobytes())
-        self._count += 1
-
-    def __getitem__(self, index: int) -> CachedFrame:
-        if not 0 <= index < self._count:
-            raise IndexError(index)
-        self._file.seek(index * self._frame_bytes)
-        layers = np.frombuffer(self._file.read(self._frame_bytes), np.uint8).reshape(self.size, self.size, 5)
-        return CachedFrame(layers[..., :3].copy(), layers[..., 3].copy(), layers[..., 4].copy())
+"""A smaller share of usable frames in the shots that show the face is not a recording of a head."""
+MIN_CLIP = 5
+"""Frames between two cuts below which a shot is not worth having: it is fitted as a recording of its own."""
+SHORT_CLIP = "few frames between two cuts"
+THUMBNAIL, MOST_THUMBNAILS = 96, 40
+"""Side in pixels of the pictures that are kept of frames left out, and how many."""
 
 
 @dataclass
 class AnalysedVideo:
-    """One recording: the frames with a face, and the numbers of those without."""
+    """One recording: the frames that are used, and those that are left out, with the reasons.
 
-    path: Path
+    Args:
+        survey: the first look at the video.
+        principal_point: continuous pixels of the resized square: the middle of the whole video.
+        scale: pixels of the resized square per pixel of the video.
+        shot: of each frame read.
+        landmarks, time: of the used frames, and their numbers in the video.
+        not_chosen: how many more would have been of use.
+        thumbnails: JPEG files of some frames left out, by number.
+    """
+
+    survey: Survey
+    shot: Int[np.ndarray, " n"]
     cache: FrameCache
-    crop: Crop | None = None
-    principal_point: tuple[float, float] = (0.0, 0.0)
-    """Continuous pixels of the resized square: the middle of the whole video."""
-    scale: float = 1.0
-    """Pixels of the resized square per pixel of the video."""
+    crop: Crop
+    principal_point: tuple[float, float]
+    scale: float
+    fps: float | None
     landmarks: list[FaceLandmarks] = field(default_factory=list)
     time: list[int] = field(default_factory=list)
-    without_face: list[int] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    not_chosen: int = 0
+    thumbnails: dict[int, bytes] = field(default_factory=dict)
+
+    @classmethod
+    def begun(cls, footage: Footage, cache: FrameCache, fps: float | None) -> "AnalysedVideo":
+        """Nothing analysed yet."""
+        survey, crop = footage.survey, footage.crop
+        scale = cache.size / crop.side
+        centre = ((survey.width / 2 - crop.x) * scale, (survey.height / 2 - crop.y) * scale)
+        return cls(survey, footage.face.shot, cache, crop, centre, scale, fps)
+
+    @property
+    def path(self) -> Path:
+        """The video's file."""
+        return self.survey.path
 
     @property
     def n_read(self) -> int:
         """How many frames the video gave."""
-        return len(self.time) + len(self.without_face)
+        return len(self.shot)
+
+    @property
+    def clip(self) -> Int[np.ndarray, " k"]:
+        """The shot of each used frame."""
+        return self.shot[self.time]
+
+    @property
+    def steps(self) -> Int[np.ndarray, " k"]:
+        """Numbers of the used frames that count every different picture once.
+
+        A video of fewer frames a second than are used repeats some of them. Between different pictures that follow each
+        other none is missing.
+        """
+        repeated = [frame.frame for frame in self.left_out if frame.reason == REPEATED]
+        return np.asarray(self.time, dtype=np.int64) - np.searchsorted(sorted(repeated), self.time)
+
+    def keep(self, index: Sequence[int]) -> None:
+        """Use these of the used frames only."""
+        self.not_chosen += len(self.time) - len(index)
+        self.landmarks = [self.landmarks[k] for k in index]
+        self.time = [self.time[k] for k in index]
+
+    def frames(self) -> Iterator[Image]:
+        """All frames of the video, cropped and resized."""
+        for frame in upright_frames(self.path, self.fps, self.survey.turn):
+            yield self.crop.apply(frame, self.cache.size)
 
 
 class CachedFrames:
@@ -144,67 +127,87 @@ class CachedFrames:
         return self._videos[video].cache[int(index - self._first[video])]
 
 
-def analyse_video(
-    path: Path,
-    cache: FrameCache,
-    find_face: Callable[[Image], FaceLandmarks | None],
-    matting: Callable[[Image], Float[np.ndarray, "h w"]],
-    *,
-    crop: Crop | None,
-    fps: float | None,
-) -> AnalysedVideo:
-    """Decode a video and analyse every frame; those without a face are counted and left out.
+def find_landmarks(
+    video: AnalysedVideo,
+    face: FollowedFace,
+    find_face: Callable[[Image, Box], FaceLandmarks | None],
+    texture: Callable[[Image, Points], Texture],
+) -> None:
+    """Decode a video and find the landmarks of its face in every frame; those of no use are left out with the reason.
 
     Args:
-        cache: takes the frames with a face.
-        find_face: may use where the last face was to find the next one.
-        matting: gives how much of each pixel belongs to the person, from 0 to 1.
-        crop: None is the largest square in the middle.
-        fps: frames a second that are used; None: all.
+        find_face: of an image and the box where the face is expected; may use where the last face was.
+        texture: of the face in an image.
 
     Raises:
-        DataError: the video cannot be read, the crop is not inside it, or too few frames show a face.
+        DataError: the video cannot be read, or too few frames show the face.
     """
-    video = AnalysedVideo(path, cache)
-    for number, frame in enumerate(track(_square_frames(video, crop, fps), f"frames of {path.name} analysed")):
-        found = find_face(frame)
+    measures, corner, before = [], np.array([video.crop.x, video.crop.y] * 2), None
+    usual = group_means(face.textures)
+    for number, frame in enumerate(track(video.frames(), f"frames of {video.path.name} searched for landmarks")):
+        reason, change = face.reason(number), Change.between(before, frame)
+        before = frame
+        found = None if reason else find_face(frame, (face.boxes[number] - corner) * video.scale)
         if found is None:
-            video.without_face.append(number)
+            video.left_out.append(LeftOut(number, reason or NO_FACE))
         else:
-            alpha = matting(frame)
-            semantic = label_semantics(alpha, found, frame)
-            mask = np.clip(np.round(alpha * 255), 0, 255).astype(np.uint8)
-            cache.append(CachedFrame(frame, mask, semantic))
             video.landmarks.append(found)
             video.time.append(number)
-    _check_faces(video)
-    return video
+            alike = correlation(texture(frame, found.points)[None], usual)
+            measures.append(Measures.of(frame, found, alike, change))
+    _leave_out(video, judge(measures))
+    clips, counts = np.unique(video.clip, return_counts=True)
+    short = clips[counts < MIN_CLIP]
+    if len(clips) > len(short):
+        _leave_out(video, [(SHORT_CLIP, None) if clip in short else None for clip in video.clip])
+    _check_faces(video, face)
 
 
-def _square_frames(video: AnalysedVideo, crop: Crop | None, fps: float | None) -> Iterator[Image]:
-    """Cropped and resized frames; notes the geometry of the crop in `video`."""
-    size = video.cache.size
-    for frame in read_frames(video.path, fps=fps):
-        height, width = frame.shape[:2]
-        if video.crop is None:
-            video.crop = crop or Crop.centred(height, width)
-            video.crop.check(height, width, video.path)
-            video.scale = scale = size / video.crop.side
-            video.principal_point = ((width / 2 - video.crop.x) * scale, (height / 2 - video.crop.y) * scale)
-        yield video.crop.apply(frame, size)
+def analyse_video(video: AnalysedVideo, segment: Callable[[Image, FaceLandmarks], Segments]) -> None:
+    """Decode a video again, and cut the person out of the frames that are used, which go into its cache.
+
+    Args:
+        segment: gives matte and labels of the next frame that is used.
+
+    Raises:
+        DataError: the video cannot be read, or the cache not be written.
+    """
+    faces = dict(zip(video.time, video.landmarks, strict=True))
+    thumbnails = set(spread_over_reasons(video.left_out, MOST_THUMBNAILS))
+    for number, frame in enumerate(track(video.frames(), f"frames of {video.path.name} analysed", video.n_read)):
+        if number in thumbnails:
+            video.thumbnails[number] = thumbnail(frame)
+        if number in faces:
+            segments = segment(frame, faces[number])
+            video.cache.append(CachedFrame(frame, segments.mask, segments.labels))
 
 
-def _check_faces(video: AnalysedVideo) -> None:
-    """Raise where too few frames show a face."""
-    n_faces, n_read = len(video.time), video.n_read
-    if n_faces == 0:
+def thumbnail(frame: Image) -> bytes:
+    """A small picture of a frame, a JPEG file."""
+    small = cv2.resize(frame, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+    return cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def _leave_out(video: AnalysedVideo, faults: Sequence[tuple[str, float | None] | None]) -> None:
+    """Leave out those of the used frames that have a fault."""
+    video.left_out += [
+        LeftOut(number, *fault) for number, fault in zip(video.time, faults, strict=True) if fault is not None
+    ]
+    video.left_out.sort(key=lambda frame: frame.frame)
+    kept = [k for k, fault in enumerate(faults) if fault is None]
+    video.landmarks, video.time = [video.landmarks[k] for k in kept], [video.time[k] for k in kept]
+
+
+def _check_faces(video: AnalysedVideo, face: FollowedFace) -> None:
+    """Raise where too few frames show the face."""
+    used, n_read = len(video.time), video.n_read
+    # Shots without the face are as if they were cut off, and repeated pictures as if they were not there.
+    in_shots = int(np.isin(video.shot, np.unique(video.shot[np.isfinite(face.boxes[:, 0])])).sum())
+    different = in_shots - sum(frame.reason == REPEATED for frame in video.left_out)
+    if used < MIN_FRAMES or used < MIN_SHARE * different:
+        reasons = ", ".join(f"{reason}: {n}" for reason, n in counts_by_reason(video.left_out).items())
         raise DataError(
-            f"{video.path}: no face found in any of its {n_read} frames. The face has to be in the middle "
-            "square of the picture, or in the one given by --crop x,y,side; upright, lit, and at least a tenth of "
-            "its height."
-        )
-    if n_faces < MIN_FRAMES or n_faces < MIN_SHARE * n_read:
-        raise DataError(
-            f"{video.path}: a face was found in only {n_faces} of {n_read} frames; at least {MIN_FRAMES} frames and "
-            f"{100 * MIN_SHARE:.0f} % are needed. Cut the video to where the face is in view, or set --crop x,y,side."
+            f"{video.path}: only {used} of {n_read} frames can be used ({reasons}); at least {MIN_FRAMES} frames and "
+            f"{100 * MIN_SHARE:.0f} % of what shows the face are needed. Cut the video to where the face is in view, "
+            "or choose another one with --face x,y or --crop x,y,side"
         )

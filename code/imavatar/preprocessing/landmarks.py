@@ -10,7 +10,7 @@ from jaxtyping import Float, UInt8
 from imavatar.assets import asset_path
 from imavatar.head.landmarks import N_LANDMARKS
 from imavatar.head.mesh_points import LEFT_EYE_CORNERS, RIGHT_EYE_CORNERS
-from imavatar.preprocessing.detection import Detection, FaceDetector
+from imavatar.preprocessing.detection import Box, Detection, FaceDetector, overlap
 from imavatar.preprocessing.face_mesh import N_IRIS_POINTS, FaceMesh
 
 PIXEL_CENTRE = 0.5
@@ -19,6 +19,8 @@ FACE_MARGIN = 1.5
 """Side of the crop over the longer side of the face's box."""
 MIN_SCORE = 0.5
 N_REFINEMENTS = 2
+SAME_PLACE = 0.15
+"""Overlap of two boxes from which on they can be of the same face."""
 
 Image: TypeAlias = UInt8[np.ndarray, "h w 3"]
 Points: TypeAlias = Float[np.ndarray, "468 2"]
@@ -73,6 +75,11 @@ def region_of_detection(detection: Detection) -> Region:
     return Region(centre, FACE_MARGIN * float(extent.max()), _angle(right_eye, left_eye))
 
 
+def region_of_box(box: Box) -> Region:
+    """The square around an upright face's box."""
+    return Region((box[:2] + box[2:]) / 2, FACE_MARGIN * float((box[2:] - box[:2]).max()), 0.0)
+
+
 def region_of_points(points: Points) -> Region:
     """The square around known landmarks, turned with the outer corners of the eyes."""
     angle = _angle(points[RIGHT_EYE_CORNERS[0]], points[LEFT_EYE_CORNERS[0]])
@@ -85,7 +92,7 @@ def region_of_points(points: Points) -> Region:
 
 
 class FaceLandmarker:
-    """Finds the landmarks of the largest face; knows where it was in the frame before.
+    """Finds the landmarks of a face; knows where it was in the frame before.
 
     Raises:
         AssetError: a model has not been fetched.
@@ -100,21 +107,35 @@ class FaceLandmarker:
         """Forget where the face was: the next image has nothing to do with the last."""
         self._last = None
 
-    def detect(self, rgb: Image) -> FaceLandmarks | None:
-        """Landmarks of an image, or None where no face is found."""
+    def detect(self, rgb: Image, near: Box | None = None) -> FaceLandmarks | None:
+        """Landmarks of an image, or None where no face is found.
+
+        Args:
+            near: where the face is about, pixels. Faces elsewhere are not taken for it. None: the largest face.
+        """
         found = None if self._last is None else self._in_region(rgb, region_of_points(self._last))
-        found = found or self._from_scratch(rgb)
+        if not _is_near(found, near):
+            found = self._from_scratch(rgb, near)
         self._last = None if found is None else found.points
         return found
 
-    def _from_scratch(self, rgb: Image) -> FaceLandmarks | None:
-        detection = self._detector.detect(rgb)
-        if detection is None:
-            return None
-        found = self._in_region(rgb, region_of_detection(detection))
+    def refine(self, rgb: Image, region: Region) -> FaceLandmarks | None:
+        """Landmarks of the face in a region that is known roughly, or None where the model sees none."""
+        found = self._in_region(rgb, region)
         for _ in range(N_REFINEMENTS):
             found = found and self._in_region(rgb, region_of_points(found.points))
         return found
+
+    def _from_scratch(self, rgb: Image, near: Box | None) -> FaceLandmarks | None:
+        detections = self._detector.detect(rgb)
+        if near is not None:
+            detections = [d for d in detections if overlap(d.box, near) > SAME_PLACE]
+            detections.sort(key=lambda d: -overlap(d.box, near))
+        regions = [region_of_detection(d) for d in detections[:1]]
+        if near is not None:
+            regions.append(region_of_box(near))
+        found = (self.refine(rgb, region) for region in regions)
+        return next((face for face in found if _is_near(face, near)), None)
 
     def _in_region(self, rgb: Image, region: Region) -> FaceLandmarks | None:
         """The face in a region, or None where the model sees none."""
@@ -125,6 +146,16 @@ class FaceLandmarker:
             return None
         points = apply_affine(region.to_image(size), crop_points)
         return FaceLandmarks(points[:N_LANDMARKS], points[N_LANDMARKS:].reshape(2, N_IRIS_POINTS, 2), score)
+
+
+def box_of(points: Points) -> Box:
+    """The smallest box around landmarks."""
+    return np.concatenate([points.min(axis=0), points.max(axis=0)])
+
+
+def _is_near(found: FaceLandmarks | None, near: Box | None) -> bool:
+    """Whether there is a face, and where it is looked for."""
+    return found is not None and (near is None or overlap(box_of(found.points), near) > SAME_PLACE)
 
 
 def _angle(left: Float[np.ndarray, " 2"], right: Float[np.ndarray, " 2"]) -> float:

@@ -7,9 +7,16 @@ from imavatar.assets import assets_dir
 from imavatar.errors import DataError
 from imavatar.head.assets import OPEN_HEAD_FILE
 from imavatar.names import NAME_RULE, is_name, shown
+from imavatar.preprocessing.crop import CENTRE
+from imavatar.preprocessing.frame_quality import MIN_FRAMES
 
 MIN_SIZE = 64
 """Pixels."""
+MOST_FOV = 170.0
+"""Degrees; no lens without a fisheye's distortion sees as much."""
+DEFAULT_MAX_FRAMES = 1000
+"""With `fast_video.conf` an avatar of so many frames, 800 of them to train on, takes about an hour and a half on two
+cores. Those of forty seconds; of a longer recording, the frames that differ most."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +30,14 @@ class PreprocessOptions:
         size: side of the written, square images, pixels.
         fps: frames of the videos that are used, a second; None: all.
         focal: the camera's focal length in pixels of the (first) video, not of the written images. None: estimated.
-        crop: left, top and side of the square that is cut out, pixels of the video. None: the largest in the middle.
+        fov: instead of `focal`: the angle of view of the video's longer side, degrees.
+        crop: left, top and side of the square that is cut out, pixels of the upright video; or `centre` for the largest
+            in the middle. None: the square around the head.
+        face: the face that is followed is the one that comes near this pixel of the upright video first, in each video.
+            None: the largest in most of the recording.
+        max_frames: more are thinned out to those that add most. None: all are used.
         landmarks: the detector, `mediapipe` or `face-alignment`.
+        semantics: what makes matte and labels, `auto`, `multiclass`, `bisenet` or `landmarks` (see `segmentation`).
         overwrite: replace the subject's folder.
         head: file of the head model that is fitted. None: the open head among the assets.
     """
@@ -35,8 +48,12 @@ class PreprocessOptions:
     size: int = 512
     fps: float | None = 25.0
     focal: float | None = None
-    crop: tuple[int, int, int] | None = None
+    fov: float | None = None
+    crop: tuple[int, int, int] | str | None = None
+    face: tuple[int, int] | None = None
+    max_frames: int | None = DEFAULT_MAX_FRAMES
     landmarks: str = "mediapipe"
+    semantics: str = "auto"
     overwrite: bool = False
     head: Path | None = None
 
@@ -61,7 +78,7 @@ class PreprocessOptions:
         if not self.videos:
             raise DataError("no video given; name at least one with --video")
         for path in self.videos:
-            if not path.is_file():
+            if not path.exists():
                 raise DataError(f"{path}: no such video file")
         stems = [path.stem for path in self.videos]
         if len(set(stems)) < len(stems):
@@ -70,6 +87,14 @@ class PreprocessOptions:
             )
         if self.size < MIN_SIZE or self.size % 2:
             raise DataError(f"size {self.size}: expected an even number of pixels, at least {MIN_SIZE}")
+        if isinstance(self.crop, str) and self.crop != CENTRE:
+            raise DataError(f"crop {shown(self.crop)!r}: expected x, y and side, or '{CENTRE}'")
+        if self.max_frames is not None and self.max_frames < MIN_FRAMES:
+            raise DataError(f"max_frames {self.max_frames}: expected at least {MIN_FRAMES}")
+        if self.focal is not None and self.fov is not None:
+            raise DataError(f"focal {self.focal} and fov {self.fov}: both say how wide the lens is; give one of them")
+        if self.fov is not None and not 0 < self.fov < MOST_FOV:
+            raise DataError(f"fov {self.fov}: expected degrees between 0 and {MOST_FOV:.0f}")
         for name in ("fps", "focal"):
             value = getattr(self, name)
             if value is not None and not value > 0:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import torch
+from jaxtyping import Int
 
 from imavatar.data.workplace import alone, subject_lock, write_errors
 from imavatar.errors import DataError
@@ -15,16 +17,22 @@ from imavatar.files.atomic import write_text
 from imavatar.head.assets import load_head
 from imavatar.preprocessing.appearance import Pictures
 from imavatar.preprocessing.detectors import MEASURED, head_landmarks, landmarker, observe
+from imavatar.preprocessing.face_search import FaceSearch
+from imavatar.preprocessing.face_texture import FaceTexture
 from imavatar.preprocessing.feature_tracks import skull_tracker
 from imavatar.preprocessing.fit_problem import Observations
-from imavatar.preprocessing.focal_search import Lens
-from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames, Crop, FrameCache, analyse_video
-from imavatar.preprocessing.matting import Matting
+from imavatar.preprocessing.footage import choose_footage
+from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames, analyse_video, find_landmarks
+from imavatar.preprocessing.frame_cache import FrameCache, check_room
+from imavatar.preprocessing.frame_choice import choose_frames
 from imavatar.preprocessing.options import PreprocessOptions
-from imavatar.preprocessing.recording_files import write_overlay, write_recordings
+from imavatar.preprocessing.recording_files import TEST_SHARE, video_of_frames, write_overlay, write_recordings
 from imavatar.preprocessing.replacement import discard_new, finish_replacements, new_folder, replace_folder
 from imavatar.preprocessing.report import REPORT_NAME, PreprocessReport, describe_request, existing_report
+from imavatar.preprocessing.segmentation import segmenter
 from imavatar.preprocessing.tracking import MAX_ERROR, TrackingResult, check_fit, fit_head
+from imavatar.preprocessing.user_report import report_to_user
+from imavatar.preprocessing.usual_lens import lens_of
 
 
 def preprocess(options: PreprocessOptions) -> PreprocessReport:
@@ -72,19 +80,26 @@ def _make(options: PreprocessOptions, request: dict) -> PreprocessReport:
 
 def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessReport:
     """Everything but the bookkeeping, in an empty folder."""
-    detector, matting = landmarker(options.landmarks), Matting()
+    detector, segment = landmarker(options.landmarks), segmenter(options.semantics)
     assets = load_head(options.head_path)
     embedding, bias = head_landmarks(options.head_path, assets)
-    crop = Crop(*options.crop) if options.crop else None
+    frontal = embedding.points(torch.as_tensor(assets.v_template)[None], torch.as_tensor(assets.faces))[0, :, :2]
+    texture = FaceTexture(frontal.double().numpy() * [1, -1])
+    footage = choose_footage(options, FaceSearch(), texture)
     with contextlib.ExitStack() as stack:
         videos = []
-        for index, path in enumerate(options.videos):
+        for index, part in enumerate(footage):
             cache = stack.enter_context(FrameCache(folder / f"frames-{index}.raw", options.size))
+            videos.append(AnalysedVideo.begun(part, cache, options.fps))
             detector.reset()
-            videos.append(analyse_video(path, cache, detector.detect, matting, crop=crop, fps=options.fps))
+            find_landmarks(videos[-1], part.face, detector.detect, texture)
+        _thin_out(videos, options.max_frames)
+        check_room(folder, sum(len(video.time) for video in videos), options.size)
+        for video in videos:
+            segment.reset()
+            analyse_video(video, segment)
         observations = _observations(videos)
-        # The fit sees the written images; the option is in pixels of the video.
-        lens = Lens(options.focal * videos[0].scale) if options.focal else None
+        lens = lens_of(options, videos[0])
         frames = CachedFrames(videos)
         features = skull_tracker(
             lambda index: cv2.cvtColor(frames[index].image, cv2.COLOR_RGB2GRAY),
@@ -96,10 +111,31 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
         pictures = Pictures(lambda index: frames[index].image, lambda index: frames[index].semantic)
         result = fit_head(observations, assets, embedding, bias=bias, lens=lens, features=features, pictures=pictures)
         check_fit(result, observations)
-        _check_valid(videos, observations, result)
+        _check_valid(videos, result)
         n_written = write_recordings(folder / options.subject, videos, observations, result)
-        write_overlay(folder / "overlay.mp4", videos, observations, result, assets, options.fps)
-    return PreprocessReport.of(videos, observations, result, n_written, options.focal is None)
+        overlay = folder / "overlay.mp4"
+        write_overlay(overlay, videos, observations, result, assets, options.fps)
+        report = PreprocessReport.of(videos, result, n_written, options)
+        return report_to_user(overlay, report, videos, observations, result, fps=options.fps)
+
+
+def _thin_out(videos: list[AnalysedVideo], count: int | None) -> None:
+    """Use at most so many frames of all videos together."""
+    clip, of_video = _clips(videos), video_of_frames(videos)
+    if count is None or len(clip) <= count:
+        return
+    points = [face.points for video in videos for face in video.landmarks]
+    chosen = choose_frames(points, clip, count, TEST_SHARE if len(videos) == 1 else 0.0)
+    first = np.searchsorted(of_video, np.arange(len(videos)))
+    for k, video in enumerate(videos):
+        video.keep((chosen[of_video[chosen] == k] - first[k]).tolist())
+
+
+def _clips(videos: list[AnalysedVideo]) -> Int[np.ndarray, " n"]:
+    """The number of each used frame's clip: what one camera took without a cut."""
+    clips = [np.unique(video.clip, return_inverse=True) for video in videos]
+    first = np.cumsum([0, *(len(found) for found, _ in clips)])
+    return np.concatenate([index + start for (_, index), start in zip(clips, first, strict=False)])
 
 
 def _observations(videos: list[AnalysedVideo]) -> Observations:
@@ -108,22 +144,23 @@ def _observations(videos: list[AnalysedVideo]) -> Observations:
     size = videos[0].cache.size
     if np.abs(centres - centres[0]).max() > 0.01 * size:
         raise DataError(
-            "the videos differ in size, so that the same crop lies differently in them; preprocess "
-            "them without --crop, or bring them to one size first"
+            "the videos differ in size, so that the same crop lies differently in them, and they would need a camera "
+            "each; preprocess them without --crop, or bring them to one size first"
         )
     return observe(
         [landmarks for video in videos for landmarks in video.landmarks],
-        video=np.concatenate([np.full(len(v.time), k) for k, v in enumerate(videos)]),
-        time=np.concatenate([v.time for v in videos]),
+        video=_clips(videos),
+        time=np.concatenate([video.steps for video in videos]),
         size=(size, size),
         principal_point=videos[0].principal_point,
     )
 
 
-def _check_valid(videos: list[AnalysedVideo], observations: Observations, result: TrackingResult) -> None:
+def _check_valid(videos: list[AnalysedVideo], result: TrackingResult) -> None:
     """Raise where a good part of a recording could not be fitted."""
+    of_video = video_of_frames(videos)
     for k, video in enumerate(videos):
-        valid = result.valid[observations.video == k]
+        valid = result.valid[of_video == k]
         if valid.mean() < 0.5:
             raise DataError(
                 f"{video.path}: the fit is off by more than {100 * MAX_ERROR:.0f} % of the face's height in "

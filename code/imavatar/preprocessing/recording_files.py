@@ -44,22 +44,32 @@ def plan_sub_dirs(
     return [(v.path.stem, index[video_of_frame[index] == k]) for k, v in enumerate(videos)]
 
 
+def video_of_frames(videos: list[AnalysedVideo]) -> Int[np.ndarray, " n"]:
+    """Which of the videos each used frame is from."""
+    return np.repeat(np.arange(len(videos)), [len(video.time) for video in videos])
+
+
 def file_intrinsics(focal: float, observations: Observations) -> Float[np.ndarray, " 4"]:
-    """fx (negative), fy, cx, cy in units of the image size, for pixels at integer coordinates; `focal` is in pixels."""
-    cx, cy = observations.centre
-    return np.array([-focal, focal, cx - PIXEL_CENTRE, cy - PIXEL_CENTRE]) / observations.size[1]
+    """fx (negative), fy, cx, cy in units of the image size, for pixels at integer coordinates.
+
+    fx and cx are in widths, fy and cy in heights; `focal` is in pixels.
+    """
+    (cx, cy), (height, width) = observations.centre, observations.size
+    return np.array([-focal, focal, cx - PIXEL_CENTRE, cy - PIXEL_CENTRE]) / [width, height, width, height]
 
 
-def to_file_range(points: Float[np.ndarray, "k 2"], size: int) -> Float[np.ndarray, "k 2"]:
-    """Continuous pixels to [-1, 1], where value v stands for the integer pixel coordinate (v + 1) / 2 * size."""
-    return (points - PIXEL_CENTRE) / size * 2 - 1
+def to_file_range(points: Float[np.ndarray, "k 2"], size: tuple[int, int]) -> Float[np.ndarray, "k 2"]:
+    """Continuous pixels to [-1, 1], where value v stands for the integer pixel coordinate (v + 1) / 2 * width (or
+    height); `size` is height and width.
+    """
+    return (points - PIXEL_CENTRE) / size[::-1] * 2 - 1
 
 
 def tracked_frame(
     row: int, observations: Observations, result: TrackingResult, video_frame: int | None = None
 ) -> TrackedFrame:
     """What the files say of a fitted frame."""
-    size = observations.size[1]
+    size = observations.size
     face = to_file_range(observations.landmarks[row], size)
     return TrackedFrame(
         world_mat=np.concatenate([np.eye(3), result.translation[row][:, None]], axis=1),
@@ -80,11 +90,12 @@ def write_recordings(
         DataError: a file cannot be written.
     """
     cached, counts = CachedFrames(videos), {}
-    for name, frames in plan_sub_dirs(videos, observations.video, result.valid):
+    number = [number for video in videos for number in video.time]
+    for name, frames in plan_sub_dirs(videos, video_of_frames(videos), result.valid):
         writer = SubjectWriter(folder / name)
         for index in track(frames.tolist(), f"frames of {name} written"):
             frame = cached[index]
-            tracked = tracked_frame(index, observations, result, int(observations.time[index]))
+            tracked = tracked_frame(index, observations, result, number[index])
             writer.add_frame(frame.image, frame.mask, frame.semantic, tracked)
         writer.finish(file_intrinsics(result.focal, observations), result.shape)
         counts[name] = len(frames)
@@ -108,12 +119,13 @@ def write_overlay(
     def frames() -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         cached = CachedFrames(videos)
         flame = Flame(assets, torch.as_tensor(result.shape))
-        for index, video in enumerate(track(observations.video, "frames of the overlay drawn")):
+        names = [f"{video.path.stem} {number}" for video in videos for number in video.time]
+        for index, name in enumerate(track(names, "frames of the overlay drawn")):
             row = slice(index, index + 1)
             head = HeadParameters(torch.as_tensor(result.expression[row]), torch.as_tensor(result.pose[row]))
             with torch.no_grad():
                 vertices = flame.vertices(head)[0].double().numpy() + result.translation[index]
-            label = f"{videos[video].path.stem} {observations.time[index]}: {100 * result.relative_error[index]:.1f} %"
+            label = f"{name}: {100 * result.relative_error[index]:.1f} %"
             yield overlay_frame(
                 cached[index].image,
                 vertices / HEAD_SCALE,

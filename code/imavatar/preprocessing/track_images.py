@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
+from jaxtyping import UInt8
 
 from imavatar.assets import assets_dir
 from imavatar.data.images import read_colour, read_grey
@@ -15,7 +17,7 @@ from imavatar.head.assets import OPEN_HEAD_FILE, load_head
 from imavatar.preprocessing.appearance import Pictures
 from imavatar.preprocessing.detectors import MEASURED, head_landmarks, landmarker, observe
 from imavatar.preprocessing.feature_tracks import skull_tracker
-from imavatar.preprocessing.frame_analysis import MIN_FRAMES
+from imavatar.preprocessing.frame_quality import MIN_FRAMES
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.recording_files import file_intrinsics, tracked_frame
 from imavatar.preprocessing.tracking import check_fit, fit_head
@@ -72,15 +74,14 @@ def _track(folder: Path, sub_dirs: list[str], json_name: str, head_path: Path) -
     assets = load_head(head_path)
     embedding, bias = head_landmarks(head_path, assets)
     frames = _frames(folder, sub_dirs)
-    shown, faces = _detect(frames)
+    shown, faces, size = _detect(frames)
     if len(shown) < MIN_FRAMES:
         raise DataError(f"{folder}: a face was found in {len(shown)} of {len(frames)} frames; {MIN_FRAMES} are needed")
-    height, width = read_grey(frames[0][1].mask_path, "mask").shape
-    observations = observe(faces, [frames[k][0] for k in shown], shown, (height, width))
+    observations = observe(faces, [frames[k][0] for k in shown], shown, size)
     records = [frames[k][1] for k in shown]
     features = skull_tracker(
         lambda index: read_grey(records[index].image_path, "image"),
-        lambda index: read_grey(records[index].semantic_path, "semantic map"),
+        lambda index: _labels(records[index].semantic_path, size),
         observations.landmarks,
         observations.video,
     )
@@ -116,15 +117,37 @@ def _frames(folder: Path, sub_dirs: list[str]) -> list[tuple[int, FrameRecord]]:
     return frames
 
 
-def _detect(frames: list[tuple[int, FrameRecord]]) -> tuple[list[int], list[FaceLandmarks]]:
-    """Frames that show a face, and its landmarks; a recording's frames follow each other."""
+def _labels(path: Path, size: tuple[int, int]) -> UInt8[np.ndarray, "h w"]:
+    """A semantic map at the images' height and width, which it need not have itself."""
+    labels, (height, width) = read_grey(path, "semantic map"), size
+    if labels.shape == size:
+        return labels
+    return cv2.resize(labels, (width, height), interpolation=cv2.INTER_NEAREST)
+
+
+def _detect(frames: list[tuple[int, FrameRecord]]) -> tuple[list[int], list[FaceLandmarks], tuple[int, int]]:
+    """Frames that show a face, its landmarks, and the height and width of all images.
+
+    A recording's frames follow each other.
+
+    Raises:
+        DataError: an image cannot be read, or differs in size from the first one.
+    """
     detector, shown, faces, recording = landmarker(MEASURED), [], [], None
+    first = frames[0][1].image_path
+    height, width = read_colour(first, "image").shape[:2]
     for k, (number, record) in enumerate(track(frames, "images analysed")):
         if number != recording:
             detector.reset()
             recording = number
-        found = detector.detect(read_colour(record.image_path, "image"))
+        image = read_colour(record.image_path, "image")
+        if image.shape[:2] != (height, width):
+            raise DataError(
+                f"{record.image_path}: the image has {image.shape[1]} x {image.shape[0]} pixels, expected {width} x "
+                f"{height} as of {first}: one camera is fitted to all"
+            )
+        found = detector.detect(image)
         if found is not None:
             shown.append(k)
             faces.append(found)
-    return shown, faces
+    return shown, faces, (height, width)

@@ -3,6 +3,8 @@
 import math
 
 from imavatar.preprocessing.focal_search import Lens
+from imavatar.preprocessing.frame_analysis import AnalysedVideo
+from imavatar.preprocessing.options import PreprocessOptions
 
 DIAGONAL_35MM = math.hypot(36, 24)
 """Millimetres of the picture that equivalent focal lengths are stated for."""
@@ -15,6 +17,19 @@ SHAPES = (16 / 9, 4 / 3, 3 / 2, 2 / 1, 19.5 / 9, 20 / 9)
 SHAPE_TOLERANCE = 0.01
 LEAST_SIDE = 480
 """Pixels of the longer side: what is smaller was cut out or made smaller."""
+
+
+def lens_of(options: PreprocessOptions, video: AnalysedVideo) -> Lens | None:
+    """What is asked for or known of a video's lens, in pixels of the written images; None where that is nothing."""
+    survey = video.survey
+    if options.focal is not None:
+        lens = Lens(options.focal)
+    elif options.fov is not None:
+        lens = Lens(max(survey.width, survey.height) / 2 / math.tan(math.radians(options.fov) / 2))
+    else:
+        camera = None if survey.facts is None else survey.facts.camera
+        lens = lens_of_video(survey.width, survey.height, None if camera is None else camera.focal_35mm)
+    return lens and lens.scaled(video.scale)
 
 
 def lens_of_video(width: int, height: int, equivalent: float | None = None) -> Lens | None:

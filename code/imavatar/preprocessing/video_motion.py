@@ -31,9 +31,11 @@ def track_motion(options: PreprocessOptions, n_expression: int) -> tuple[HeadPar
     Raises:
         DataError: the video cannot be read or tracked.
     """
+    # A motion has every frame of its video.
+    options = replace(options, overwrite=False, max_frames=None)
     options.check()
     digest = hashlib.sha256(json.dumps(describe_request(options), sort_keys=True).encode()).hexdigest()
-    options = replace(options, subject=f"{options.subject}-{digest[:8]}", overwrite=False)
+    options = replace(options, subject=f"{options.subject}-{digest[:8]}")
     report, folder = preprocess(options), options.target
     frames = [
         frame

@@ -29,9 +29,9 @@ class Viewer:
     def __init__(self, renderer: LiveRenderer, scene: Scene, settings: ViewerSettings):
         check_free(settings.host, settings.port)
         self.renderer, self.scene, self.settings = renderer, scene, settings
-        place, self._target = look_towards(scene.camera, scene.centre)
+        place, self._target = look_towards(scene.view, scene.centre)
         self._position = self._target + STEP_BACK * (place - self._target)
-        self._fov = field_of_view(scene.camera, scene.height)
+        self._fov = field_of_view(scene.view.camera, scene.view.height)
         self._sessions: dict[int, Session] = {}
         self._access = Access(settings.host, settings.port)
         self._server = open_server(self._access, "imavatar")

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float
 from scipy.spatial.transform import Rotation
 
-from imavatar.types import Camera
+from imavatar.rendering.camera import cast_rays
+from imavatar.types import Camera, View
 
 FLIP = np.diag([1.0, -1.0, -1.0])
 NARROWEST, WIDEST = 0.25, 4.0
@@ -37,16 +38,20 @@ def orbit_camera(
 
 
 def field_of_view(camera: Camera, height: int) -> float:
-    """From the lower to the upper edge of a camera's image, radians."""
-    return 2 * math.atan(0.5 * height / abs(float(camera.intrinsics[0, 1])))
+    """From the lower to the upper edge of a camera's image, radians; the image may lie beside the camera's axis."""
+    focal, middle = camera.intrinsics[0, 1].item(), camera.intrinsics[0, 3].item()
+    return math.atan((height - 0.5 - middle) / focal) - math.atan((-0.5 - middle) / focal)
 
 
-def look_towards(
-    camera: Camera, centre: Float[np.ndarray, "3"]
-) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
-    """Where a camera is, and the point on its axis that is nearest to `centre`: looking there shows what it shows."""
-    world = camera.world_from_camera[0].double().cpu().numpy()
-    place, forward = world[:3, 3], -world[:3, 2]
+def look_towards(view: View, centre: Float[np.ndarray, "3"]) -> tuple[Float[np.ndarray, "3"], Float[np.ndarray, "3"]]:
+    """Where a camera is, and the point nearest to `centre` that it shows in the middle of its image.
+
+    Looking there shows what the camera shows. A browser's camera has its axis in the middle of the window; that of a
+    crop may have it at the border, or outside.
+    """
+    middle = torch.tensor([[0.5 * (view.width - 1), 0.5 * (view.height - 1)]]).to(view.camera.intrinsics)
+    ray = cast_rays(view.camera, middle, torch.zeros_like(middle[:, 0], dtype=torch.long))
+    place, forward = (values[0].double().cpu().numpy() for values in (ray.origins, ray.directions))
     return place, place + ((centre - place) @ forward) * forward
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from imavatar.types import Camera, HeadParameters
+from imavatar.types import HeadParameters, View
 from imavatar.viewer.access import LOOPBACK
 from imavatar.viewer.controls import Control
 
@@ -15,16 +15,15 @@ from imavatar.viewer.controls import Control
 class Scene:
     """What browsers can move, and where they look from at first.
 
-    `motions` can be played, by their names; `neutral` is the head where none is, one row. `camera` (one row, for an
-    image of `height` pixels) is where browsers look from, but from a little farther away; they orbit around the point
-    on its axis that is nearest to `centre`, world space, model units.
+    `motions` can be played, by their names; `neutral` is the head where none is, one row. `view` (with one
+    camera) is where browsers look from, but from a little farther away; they orbit around the point in the middle of
+    its picture that is nearest to `centre`, world space, model units.
     """
 
     controls: Sequence[Control]
     motions: Mapping[str, HeadParameters]
     neutral: HeadParameters
-    camera: Camera
-    height: int
+    view: View
     centre: Float[np.ndarray, "3"]
 
 

@@ -75,7 +75,7 @@ def animate(
     companion = Companion(
         None if options.side_by_side is None else _pictures(options.side_by_side, numbers, fps),
         options.side_by_side or video,
-        0.0 if numbers is None else numbers[0] / fps,
+        None if numbers is None else [number / fps for number in numbers],
     )
     renderer = build_renderer(config, trained.character.avatar, supersample=options.supersample)
     view = trained.view()

@@ -17,7 +17,7 @@ from imavatar.workflows.trained import TrainedAvatar
 logger = logging.getLogger(__name__)
 
 SWEEP = "sweep"
-VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
+VIDEOS = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v", ".ts", ".mts", ".m2ts", ".gif")
 MOTION_HELP = (
     "sweep (built in), a flame_params.json, a .csv of coefficients, a video (its face is tracked), "
     "interpolate:FILE:A:B (frames of a recording) or extrapolate:FILE:A:FACTOR"

@@ -56,13 +56,12 @@ def view(trained: TrainedAvatar, options: ViewerOptions = ViewerOptions()) -> "V
         for n in sorted({1, config.plot.supersample})
     ]
     motions = named_motions(trained, options.motions, data_dir() / "tracked")
-    rest, first = motions.pop(REST), trained.view()
+    rest = motions.pop(REST)
     scene = Scene(
         controls_of(trained.n_expression, trained.head.named_expressions, trained.head.face_units),
         motions,
         rest,
-        camera=first.camera,
-        height=first.height,
+        view=trained.view(),
         centre=character.flame.canonical_vertices.mean(dim=0).double().cpu().numpy(),
     )
     renderer = LiveRenderer(character, baked, renderers, config.plot.silhouette_blur)

@@ -1,18 +1,12 @@
-"""Curves over a recording: how far lids and lips are open, the blinks among them, and how much points shake."""
+"""Curves over a recording, compared: how far lids and lips are open, the blinks among them, how much points shake."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from imavatar.head.apertures import APERTURES
+from imavatar.head.apertures import APERTURES, LIDS, LIPS, blinks
 
-LIDS = [k for k, name in enumerate(APERTURES) if name.endswith("lids")]
-LIPS = list(APERTURES).index("lips")
-OPEN_SHARE = 90
-"""Percentile of the aperture at which lids count as open."""
-CLOSED_BELOW, OPEN_ABOVE = 0.45, 0.6
-"""Of the open lids' aperture: a blink begins below the first and ends above the second."""
 TOLERANCE = 2
 """Frames that two blinks may be apart and still be the same one."""
 
@@ -29,25 +23,6 @@ class BlinkCount:
     def missed(self) -> int:
         """How many were not found."""
         return self.true - self.found
-
-
-def blinks(aperture: Float[np.ndarray, " n"], time: Int[np.ndarray, " n"]) -> list[tuple[int, int]]:
-    """First and last frame of each blink, in frames of the recording; a frame that is missing ends one."""
-    level = np.percentile(aperture, OPEN_SHARE)
-    found: list[tuple[int, int]] = []
-    closed, before = False, None
-    for value, number in zip((aperture / level).tolist(), time.tolist(), strict=True):
-        if before is not None and number != before + 1:
-            closed = False
-        if value < CLOSED_BELOW and not closed:
-            found.append((number, number))
-            closed = True
-        elif closed and value <= OPEN_ABOVE:
-            found[-1] = (found[-1][0], number)
-        elif closed:
-            closed = False
-        before = number
-    return found
 
 
 def compare_blinks(true: list[tuple[int, int]], tracked: list[tuple[int, int]]) -> BlinkCount:

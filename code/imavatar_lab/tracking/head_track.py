@@ -43,7 +43,7 @@ class HeadTrack:
     @property
     def focal(self) -> float:
         """Focal length in image widths."""
-        return float(self.intrinsics[1])
+        return float(-self.intrinsics[0])
 
     def rows(self, names: Sequence[str]) -> "HeadTrack":
         """The frames of these names, in their order."""
@@ -56,7 +56,7 @@ class HeadTrack:
         return HeadTrack(names, self.time[index], self.vertices[index], self.jaw[index], self.intrinsics)
 
     def in_image(self, points: Float[np.ndarray, "n k 3"]) -> Float[np.ndarray, "n k 2"]:
-        """Where points of camera space are seen, in units of the image size; pixels' centres are at integers."""
+        """Where points of camera space are seen, in image widths and heights; pixels' centres are at integers."""
         fx, fy, cx, cy = self.intrinsics
         x, y, z = np.moveaxis(points, -1, 0)
         return np.stack([cx + fx * x / z, cy + fy * y / z], axis=-1)
