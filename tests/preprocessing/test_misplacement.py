@@ -40,10 +40,8 @@ def a_bias(generator):
 def test_offsets_are_those_of_pitch_yaw_and_gaze():
     bias = a_bias(np.random.default_rng(0))
     gaze = torch.tensor([[[0.1, -0.2], [0.05, 0.3]]])
-    offset = Misplacement(bias, torch.zeros(1))(rotation(0.2, -0.3, 0.0), AHEAD, gaze, torch.tensor([1.0, 0.5]))[
-        0
-    ].numpy()
-    expected = 0.2 * bias.turn[:, 0] - 0.5 * 0.3 * bias.turn[:, 1]
+    offset = Misplacement(bias, torch.zeros(1))(rotation(0.2, -0.3, 0.0), AHEAD, gaze)[0].numpy()
+    expected = 0.2 * bias.turn[:, 0] - 0.3 * bias.turn[:, 1]
     expected[N_LANDMARKS] += 0.1 * bias.gaze[0, 0] - 0.2 * bias.gaze[0, 1]
     expected[N_LANDMARKS + 1] += 0.05 * bias.gaze[1, 0] + 0.3 * bias.gaze[1, 1]
     assert offset == pytest.approx(expected, abs=1e-5)
@@ -53,14 +51,12 @@ def test_offsets_turn_with_the_image():
     """A head and its picture, turned by a quarter: what was to the right is now up, rows counted downwards."""
     bias, still = a_bias(np.random.default_rng(1)), torch.zeros(1, 2, 2)
     add = Misplacement(bias, torch.zeros(1))
-    upright = add(rotation(0.2, 0.1, 0.0), AHEAD, still, torch.ones(2))
-    turned = add(rotation(0.2, 0.1, np.pi / 2), AHEAD, still, torch.ones(2))
+    upright = add(rotation(0.2, 0.1, 0.0), AHEAD, still)
+    turned = add(rotation(0.2, 0.1, np.pi / 2), AHEAD, still)
     assert torch.allclose(turned[..., 0], upright[..., 1], atol=1e-5)
     assert torch.allclose(turned[..., 1], -upright[..., 0], atol=1e-5)
 
 
 def test_a_detector_without_bias_adds_nothing():
-    offset = Misplacement(DetectorBias.none(), torch.zeros(1))(
-        rotation(0.3, 0.3, 0.3), AHEAD, torch.ones(1, 2, 2), torch.ones(2)
-    )
+    offset = Misplacement(DetectorBias.none(), torch.zeros(1))(rotation(0.3, 0.3, 0.3), AHEAD, torch.ones(1, 2, 2))
     assert not offset.any()

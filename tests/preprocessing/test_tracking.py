@@ -7,6 +7,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from imavatar.anatomy import N_SHAPE_COLUMNS
 from imavatar.errors import DataError
 from imavatar.head.apertures import apertures
 from imavatar.head.flame import Flame
@@ -222,26 +223,33 @@ def seen_from(head, truth) -> Observations:
     )
 
 
-def test_a_blink_of_one_frame_and_a_squint_come_back(head, truth):
-    """Smoothness must not take away what lasts a frame, nor the eyes' tie what one of them does."""
+def test_a_blink_and_a_wink_of_one_frame_come_back(head, truth):
+    """Smoothness must not take away what lasts a frame."""
     shape, expression, pose, translation = (np.array(part) for part in truth)
     right, left = lid_units(*head)
     expression[20] += right + left
     expression[30] += right
-    squint = 0.12
-    pose[:, 10] -= squint / 2  # left eye, about y
-    pose[:, 13] += squint / 2  # right eye
     observations = seen_from(head, (shape, expression, pose, translation))
     found = fit_head(observations, *head, lens=Lens(FOCAL))
-
-    def openings(landmarks):
-        return apertures(landmarks)[:, :2]
-
-    true, fitted = openings(observations.landmarks), openings(found.landmarks)
+    true, fitted = (apertures(landmarks)[:, :2] for landmarks in (observations.landmarks, found.landmarks))
     for frame, eyes in ((20, [0, 1]), (30, [0])):
         before = [frame - 1, frame + 1]
         closing, seen = (curve[before].mean(axis=0) - curve[frame] for curve in (true, fitted))
         assert np.abs(closing[eyes]).min() > 1.0  # pixels: there is something to see
         assert seen[eyes] == pytest.approx(closing[eyes], rel=0.2)
+
+
+def test_a_squint_of_some_frames_comes_back(head, truth):
+    """The eyes turn apart for half a second. A squint for all of a recording may be the detector's mistake."""
+    directions = head[0].shapedirs.copy()
+    # Those of a real head do not move the eyes' corners and pupils as they like; these do.
+    directions[..., N_SHAPE_COLUMNS:] = 0
+    head = replace(head[0], shapedirs=directions), head[1]
+    shape, expression, pose, translation = (np.array(part) for part in truth)
+    squint, cross_eyed = 0.2, np.arange(8, 20)
+    rise_and_fall = np.sin(np.pi * (np.arange(12) + 0.5) / 12) ** 2
+    pose[cross_eyed, 10] -= squint / 2 * rise_and_fall  # left eye, about y
+    pose[cross_eyed, 13] += squint / 2 * rise_and_fall  # right eye
+    found = fit_head(seen_from(head, (shape, expression, pose, translation)), *head, lens=Lens(FOCAL))
     apart = found.pose[:, 13] - found.pose[:, 10]
-    assert apart.mean() == pytest.approx(squint, rel=0.25)
+    assert apart[cross_eyed].max() - np.delete(apart, cross_eyed).mean() > 0.5 * squint

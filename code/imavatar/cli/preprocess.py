@@ -23,8 +23,8 @@ MOST_FOCAL = 1e6
 """Pixels of the video; a longer focal length means a camera without perspective."""
 
 
-MOST_FOV = 169.0
-"""Degrees."""
+MOST_FOV = 170.0
+"""Degrees; no lens without a fisheye's distortion sees as much."""
 
 
 @command

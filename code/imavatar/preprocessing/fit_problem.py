@@ -65,8 +65,6 @@ class Unknowns:
     """What is optimised.
 
     `iris_bias` is by how much irises are detected further out and up than they are, as shares of the face's height.
-    `turn_share` is how much of the detector's bias by pitch and by yaw, as measured on the head model, it has on this
-    person.
     `lids` is how far the right and the left lid are closed (1: quite) besides what `expression` does.
     `rotation` turns the whole body once per recording; the head moves by `neck`. `image_position` holds the head's
     position in the image (units of its width, y up) and the logarithm of the model units that the image's width covers
@@ -80,7 +78,6 @@ class Unknowns:
     neck: Float[Tensor, "n 3"]
     jaw: Float[Tensor, "n 3"]
     iris_bias: Float[Tensor, " 2"]
-    turn_share: Float[Tensor, " 2"]
     gaze: Float[Tensor, "n 2 2"]  # right and left eye; about x and y
     image_position: Float[Tensor, "n 3"]
     log_focal: Float[Tensor, ""]  # of the focal length in image widths
@@ -110,24 +107,24 @@ class FitWeights:
     jaw_sideways: float = 20.0
     jaw_closed: float = 20.0
     gaze: float = 0.3
-    gaze_level: float = 1.5
-    gaze_apart: float = 1.5
+    gaze_level: float = 30.0
+    gaze_apart: float = 0.3
     gaze_elsewhere: float = 30.0
     iris_bias: float = 10.0
-    turn_share: float = 0.005
     lids: float = 0.02
     lid_aperture: float = 0.3
     lip_aperture: float = 0.3
-    iris_place: float = 0.3
+    iris_place: float = 1.0
     smooth_expression: float = 0.02
     smooth_rotation: float = 10.0
     smooth_jaw: float = 2.0
-    smooth_gaze: float = 1.0
+    smooth_gaze: float = 4.0
+    smooth_apart: float = 10.0
     smooth_translation: float = 500.0
     still_translation: float = 1.0
     tracks: float = 1.0
     depth_offset: float = 0.01
-    appearance: float = 10.0
+    appearance: float = 3.0
 
 
 TRACK_SCALE = 0.5
@@ -194,7 +191,7 @@ class FitProblem:
         # Out is to the left of the image for the right eye; up is against the rows.
         common = unknowns.iris_bias * pixels.new_tensor([[-1.0, -1.0], [1.0, -1.0]])
         motion = self.head_motion(unknowns)
-        offset = self.misplacement(motion[..., :3], unknowns.translation(), unknowns.gaze, unknowns.turn_share)
+        offset = self.misplacement(motion[..., :3], unknowns.translation(), unknowns.gaze)
         offset = torch.cat([offset[:, :N_LANDMARKS], offset[:, N_LANDMARKS:] + common], dim=1)
         return pixels + offset * self.face_height[:, None, None]
 
@@ -267,7 +264,6 @@ class FitProblem:
         return (
             w.gaze_elsewhere * self._mean_gaze(unknowns).square().sum()
             + w.iris_bias * unknowns.iris_bias.square().sum()
-            + w.turn_share * (unknowns.turn_share - 1).square().sum()
             + w.shape * unknowns.shape.square().mean()
             + w.expression * unknowns.expression.square().mean()
             + w.lids * unknowns.lids.square().mean()
@@ -306,6 +302,7 @@ class FitProblem:
             (w.smooth_rotation, unknowns.neck),
             (w.smooth_jaw, unknowns.jaw),
             (w.smooth_gaze, unknowns.gaze.flatten(start_dim=1)),
+            (w.smooth_apart, unknowns.gaze[:, :1, 1] - unknowns.gaze[:, 1:, 1]),
             (w.smooth_translation, translation),
         ):
             before, now, after = values[self.triples].unbind(dim=1)

@@ -53,7 +53,6 @@ def initial_unknowns(problem: FitProblem, observations: Observations) -> Unknown
         neck=like.new_tensor(Rotation.from_matrix(neck).as_rotvec()),
         jaw=like.new_zeros(n, 3),
         iris_bias=like.new_zeros(2),
-        turn_share=like.new_ones(2),
         gaze=like.new_zeros(n, 2, 2),
         image_position=like.new_tensor(position),
         log_focal=like.new_tensor(problem.prior_log_focal),

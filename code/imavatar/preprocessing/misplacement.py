@@ -25,7 +25,6 @@ class Misplacement:
         rotation: Float[Tensor, "n 3 3"],
         position: Float[Tensor, "n 3"],
         gaze: Float[Tensor, "n 2 2"],
-        share: Float[Tensor, " 2"],
     ) -> Float[Tensor, "n 470 2"]:
         """Offsets of landmarks and pupils in the image (x right, y down), shares of the face's height.
 
@@ -33,10 +32,9 @@ class Misplacement:
             rotation: of the head, from rest to the camera's axes (y up, looking along -z).
             position: of the head in the camera's axes; a head that faces the camera from the side is not turned.
             gaze: of the right and left eye about x and y in the head, radians.
-            share: of what pitch and yaw do on the head model: how much it is on this person.
         """
         pitch, yaw, roll = turned_from_sight(rotation, position)
-        angles = torch.stack([pitch, yaw], dim=1) * share
+        angles = torch.stack([pitch, yaw], dim=1)
         offset = torch.einsum("na,lax->nlx", angles, self._turn)
         pupils = offset[:, N_LANDMARKS:] + torch.einsum("nea,eax->nex", gaze, self._gaze)
         offset = torch.cat([offset[:, :N_LANDMARKS], pupils], dim=1)

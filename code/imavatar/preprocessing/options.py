@@ -93,8 +93,8 @@ class PreprocessOptions:
             raise DataError(f"max_frames {self.max_frames}: expected at least {MIN_FRAMES}")
         if self.focal is not None and self.fov is not None:
             raise DataError(f"focal {self.focal} and fov {self.fov}: both say how wide the lens is; give one of them")
-        if self.fov is not None and not 0 < self.fov < MOST_FOV:
-            raise DataError(f"fov {self.fov}: expected degrees between 0 and {MOST_FOV:.0f}")
+        if self.fov is not None and not 0 < self.fov <= MOST_FOV:
+            raise DataError(f"fov {self.fov}: expected degrees, more than 0 and at most {MOST_FOV:.0f}")
         for name in ("fps", "focal"):
             value = getattr(self, name)
             if value is not None and not value > 0:

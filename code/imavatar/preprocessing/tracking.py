@@ -47,7 +47,6 @@ LEARNING_RATES = {
     "jaw": 0.01,
     "gaze": 0.01,
     "iris_bias": 0.001,
-    "turn_share": 0.01,
     "image_position": 0.005,
     "log_focal": 0.01,
     "depth_offset": 0.02,
