@@ -55,9 +55,10 @@ def test_the_avatar_its_sliders_and_motions_are_served(conf, tmp_path, monkeypat
     assert (settings.host, settings.port, settings.size) == ("127.0.0.1", 9999, 64)
     assert list(scene.motions) == ["sweep", "train"] and len(scene.motions["sweep"]) == 250
     assert "jaw open" in [control.label for control in scene.controls]
-    assert (scene.height, len(scene.neutral), len(scene.camera)) == (32, 1, 1)
+    assert (scene.view.height, len(scene.neutral), len(scene.view.camera)) == (32, 1, 1)
     head = HeadParameters(torch.zeros(1, 50), torch.zeros(1, 15))
-    images = [renderer.draw(head, scene.camera, 32, 32), *renderer.refine(head, scene.camera, 32, 32, lambda: True)]
+    camera = scene.view.camera
+    images = [renderer.draw(head, camera, 32, 32), *renderer.refine(head, camera, 32, 32, lambda: True)]
     for image in images:
         assert image.shape == (32, 32, 3) and 0.05 < (image < 250).any(axis=-1).mean() < 0.95
 
