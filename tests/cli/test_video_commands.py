@@ -30,7 +30,7 @@ def asked_for(monkeypatch, *arguments: str) -> PreprocessOptions:
 
     def preprocess(options):
         asked.append(options)
-        return PreprocessReport(10, 9, {"train": 7, "test": 2}, [], ERRORS, 100.0, 512.0, True)
+        return PreprocessReport(10, 9, {"train": 7, "test": 2}, [], ERRORS, 100.0, 512.0, True, 1024.0, [900.0, 1500.0])
 
     monkeypatch.setattr(pipeline, "preprocess", preprocess)
     preprocess_main(["--subject", "me", *arguments])
@@ -57,6 +57,7 @@ def test_options_of_a_preprocessing_arrive(monkeypatch, head, tmp_path):
         size=256,
         fps=12.5,
         focal=900.0,
+        fov=None,
         crop=(1, 2, 300),
         face=(40, 50),
         max_frames=250,
@@ -94,7 +95,7 @@ def test_the_help_says_in_which_pixels_a_focal_length_is(capsys):
     with pytest.raises(SystemExit):
         preprocess_main(["--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert "--focal FOCAL in pixels of the video; else estimated" in said
+    assert "--focal FOCAL focal length in pixels of the video; else estimated" in said
 
 
 def test_a_head_that_is_not_there_is_named(monkeypatch, capsys):

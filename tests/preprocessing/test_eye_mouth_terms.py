@@ -6,9 +6,9 @@ import torch
 
 from imavatar.anatomy import N_EXPRESSION, N_SHAPE_COLUMNS
 from imavatar.head.apertures import INNER_LIPS, LEFT_LIDS, RIGHT_LIDS, apertures
+from imavatar.head.lid_units import lid_units
 from imavatar.head.mesh_points import RIGHT_EYE_CORNERS
 from imavatar.preprocessing.eye_mouth_terms import EyeMouthTerms
-from imavatar.preprocessing.lid_units import lid_units
 from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 
 UNIT = 2.0

@@ -17,6 +17,7 @@ from imavatar.data.video_file import read_frames, write_video
 from imavatar.errors import BusyError, DataError
 from imavatar.files.locks import locked
 from imavatar.head.assets import load_head, save_head
+from imavatar.head.detector_bias import DetectorBias, bias_path, save_bias
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import embedding_path, flame_keypoints, load_embedding, save_embedding
 from imavatar.preprocessing import detectors, frame_cache, pipeline, tracking
@@ -89,6 +90,7 @@ def workplace(tmp_path, monkeypatch):
     save_head(head_path, ellipsoid_head())
     assets = load_head(head_path)
     save_embedding(embedding_path(head_path), random_embedding(assets), assets)
+    save_bias(bias_path(head_path), DetectorBias.none())
     frames = drawn(N)
     frames[4] = 0
     write_video(tmp_path / "clip.mp4", frames, 25)
@@ -99,7 +101,8 @@ def workplace(tmp_path, monkeypatch):
         pipeline, "FaceTexture", lambda frontal: lambda rgb, points: drawn_texture(rgb, points_of(boxes_of(rgb)[0]))
     )
     monkeypatch.setattr(tracking, "RIGID_STEPS", 20)
-    monkeypatch.setattr(tracking, "ALL_STEPS", 40)
+    for name, steps in (("ALL_STEPS", 40), ("SEARCH_STEPS", 20), ("NEXT_STEPS", 5), ("APPEARANCE_STEPS", 5)):
+        monkeypatch.setattr(tracking, name, steps)
     see(monkeypatch)
     monkeypatch.setattr(pipeline, "segmenter", lambda semantics: Everything())
     yield PreprocessOptions("me", (tmp_path / "clip.mp4",), tmp_path / "out", size=SIZE)

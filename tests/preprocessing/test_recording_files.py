@@ -13,11 +13,13 @@ from imavatar.data.subject_table import SubjectTable
 from imavatar.data.subject_writer import frame_entry, write_recording
 from imavatar.errors import DataError
 from imavatar.head.assets import save_head
+from imavatar.head.detector_bias import DetectorBias, bias_path, save_bias
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import N_LANDMARKS, embedding_path, flame_keypoints, save_embedding
 from imavatar.preprocessing import track_images as image_tracking
 from imavatar.preprocessing import tracking
 from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.recording_files import file_intrinsics, to_file_range, tracked_frame
 from imavatar.preprocessing.track_images import track_images
@@ -78,7 +80,7 @@ def observed(points: np.ndarray, centre: tuple[float, float] | None) -> Observat
 @pytest.mark.parametrize("centre", CENTRES)
 def test_the_written_camera_puts_keypoints_where_the_fit_has_them(tmp_path, head, centre):
     observations = observed(turning(head, centre or (SIZE[1] / 2, SIZE[0] / 2)), centre)
-    result = fit_head(observations, *head, focal=FOCAL)
+    result = fit_head(observations, *head, lens=Lens(FOCAL))
     assert result.relative_error.max() < 0.02
     folder = tmp_path / "me" / "me" / "train"
     folder.mkdir(parents=True)
@@ -115,11 +117,12 @@ def recorded(tmp_path, head, monkeypatch):
         write_png(folder / "mask" / f"{k}.png", image[..., 0])
         write_png(folder / "semantic" / f"{k}.png", np.full((64, 48), 1, np.uint8))
     observations = observed(points, None)
-    result = fit_head(observations, *head, focal=FOCAL)
+    result = fit_head(observations, *head, lens=Lens(FOCAL))
     entries = [frame_entry(str(k + 1), tracked_frame(k, observations, result)) for k in range(N)]
     write_recording(folder / "flame_params.json", entries, file_intrinsics(FOCAL, observations), result.shape)
     save_head(tmp_path / "head.npz", head[0])
     save_embedding(embedding_path(tmp_path / "head.npz"), head[1], head[0])
+    save_bias(bias_path(tmp_path / "head.npz"), DetectorBias.none())
 
     class Detector:
         """Finds the landmarks of one frame after the other."""
@@ -160,7 +163,7 @@ def test_pictures_of_different_sizes_are_refused(recorded):
 
 def test_files_hold_the_frames_parameters(head):
     observations = observed(turning(head, (48.0, 64.0)), None)
-    result = fit_head(observations, *head, focal=FOCAL)
+    result = fit_head(observations, *head, lens=Lens(FOCAL))
     moved = replace(result, translation=result.translation + 1)
     frame = tracked_frame(2, observations, moved, video_frame=7)
     np.testing.assert_allclose(frame.world_mat[:, 3], result.translation[2] + 1)

@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from imavatar.head.apertures import INNER_LIPS, LEFT_LIDS, RIGHT_LIDS
 from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.focal_search import FocalRange
 from imavatar.preprocessing.track_curves import track_curves
 from imavatar.preprocessing.tracking import TrackingResult
 
@@ -32,6 +33,7 @@ def made(pose=None, translation=None, landmarks=None, fitted=None):
         pose=np.zeros((N, 15)) if pose is None else pose,
         translation=np.tile([0.0, 0.0, -4.0], (N, 1)) if translation is None else translation,
         focal=600.0,
+        focal_range=FocalRange(600.0, 600.0 / 1.1, 600.0 * 1.1),
         landmarks=fitted,
         keypoints=np.zeros((N, 70, 2)),
         error=np.linalg.norm(fitted - landmarks, axis=-1),

@@ -7,11 +7,15 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from imavatar.anatomy import N_SHAPE_COLUMNS
 from imavatar.errors import DataError
+from imavatar.head.apertures import apertures
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import N_LANDMARKS, flame_keypoints
+from imavatar.head.lid_units import lid_units
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
 from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.initial_pose import orthographic_pose
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.tracking import check_fit, fit_head
@@ -64,22 +68,13 @@ def posed(head, truth) -> np.ndarray:
 @pytest.fixture(scope="module")
 def observations(head, truth):
     """What a perfect detector would see."""
-    points = posed(head, truth)
-    pixels = SIZE / 2 + FOCAL * points[..., :2] * [1, -1] / -points[..., 2:]
-    return Observations(
-        landmarks=pixels[:, :N_LANDMARKS],
-        irises=pixels[:, N_LANDMARKS:],
-        iris_weight=np.ones((N, 2)),
-        video=np.zeros(N, np.int64),
-        time=np.arange(N),
-        size=(SIZE, SIZE),
-    )
+    return seen_from(head, truth)
 
 
 @pytest.fixture(scope="module")
 def result(head, observations):
     """The fit to perfect detections, the focal length given."""
-    return fit_head(observations, *head, focal=FOCAL)
+    return fit_head(observations, *head, lens=Lens(FOCAL))
 
 
 def head_rotation(pose: np.ndarray) -> Rotation:
@@ -135,7 +130,7 @@ def test_one_fit_survives_noise_and_a_missing_frame(head, observations, truth):
         video=observations.video[keep],
         time=observations.time[keep],
     )
-    result = fit_head(noisy, *head, focal=FOCAL)
+    result = fit_head(noisy, *head, lens=Lens(FOCAL))
     assert degrees_apart(result.pose, truth[2][keep]).mean() < 3.0
     true_error = np.linalg.norm(result.landmarks - observations.landmarks[keep], axis=-1).mean()
     assert true_error < 0.6 * np.linalg.norm(noise, axis=-1).mean()
@@ -202,8 +197,8 @@ def test_features_of_the_skull_correct_landmarks_that_turn_too_little(head, obse
     parameters = HeadParameters(torch.as_tensor(expression), torch.as_tensor(pose))
     motion = Flame(assets, torch.as_tensor(shape))(parameters).bone_transforms[:, -4, :3].numpy().copy()
     motion[..., 3] += translation
-    plain = fit_head(biased, *head, focal=FOCAL)
-    helped = fit_head(biased, *head, focal=FOCAL, features=TrueFeatures(motion))
+    plain = fit_head(biased, *head, lens=Lens(FOCAL))
+    helped = fit_head(biased, *head, lens=Lens(FOCAL), features=TrueFeatures(motion))
 
     def pitch_error(result):
         found, true = head_rotation(result.pose).as_rotvec()[:, 0], head_rotation(pose).as_rotvec()[:, 0]
@@ -211,3 +206,50 @@ def test_features_of_the_skull_correct_landmarks_that_turn_too_little(head, obse
 
     assert pitch_error(helped) < 0.5 * pitch_error(plain)
     assert helped.relative_error.mean() < 0.02
+
+
+def seen_from(head, truth) -> Observations:
+    """What a perfect detector would see of other parameters."""
+    points = posed(head, truth)
+    pixels = SIZE / 2 + FOCAL * points[..., :2] * [1, -1] / -points[..., 2:]
+    count = len(pixels)
+    return Observations(
+        landmarks=pixels[:, :N_LANDMARKS],
+        irises=pixels[:, N_LANDMARKS:],
+        iris_weight=np.ones((count, 2)),
+        video=np.zeros(count, np.int64),
+        time=np.arange(count),
+        size=(SIZE, SIZE),
+    )
+
+
+def test_a_blink_and_a_wink_of_one_frame_come_back(head, truth):
+    """Smoothness must not take away what lasts a frame."""
+    shape, expression, pose, translation = (np.array(part) for part in truth)
+    right, left = lid_units(*head)
+    expression[20] += right + left
+    expression[30] += right
+    observations = seen_from(head, (shape, expression, pose, translation))
+    found = fit_head(observations, *head, lens=Lens(FOCAL))
+    true, fitted = (apertures(landmarks)[:, :2] for landmarks in (observations.landmarks, found.landmarks))
+    for frame, eyes in ((20, [0, 1]), (30, [0])):
+        before = [frame - 1, frame + 1]
+        closing, seen = (curve[before].mean(axis=0) - curve[frame] for curve in (true, fitted))
+        assert np.abs(closing[eyes]).min() > 1.0  # pixels: there is something to see
+        assert seen[eyes] == pytest.approx(closing[eyes], rel=0.2)
+
+
+def test_a_squint_of_some_frames_comes_back(head, truth):
+    """The eyes turn apart for half a second. A squint for all of a recording may be the detector's mistake."""
+    directions = head[0].shapedirs.copy()
+    # Those of a real head do not move the eyes' corners and pupils as they like; these do.
+    directions[..., N_SHAPE_COLUMNS:] = 0
+    head = replace(head[0], shapedirs=directions), head[1]
+    shape, expression, pose, translation = (np.array(part) for part in truth)
+    squint, cross_eyed = 0.2, np.arange(8, 20)
+    rise_and_fall = np.sin(np.pi * (np.arange(12) + 0.5) / 12) ** 2
+    pose[cross_eyed, 10] -= squint / 2 * rise_and_fall  # left eye, about y
+    pose[cross_eyed, 13] += squint / 2 * rise_and_fall  # right eye
+    found = fit_head(seen_from(head, (shape, expression, pose, translation)), *head, lens=Lens(FOCAL))
+    apart = found.pose[:, 13] - found.pose[:, 10]
+    assert apart[cross_eyed].max() - np.delete(apart, cross_eyed).mean() > 0.5 * squint

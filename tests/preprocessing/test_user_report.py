@@ -10,6 +10,7 @@ from imavatar.data.video_file import write_video
 from imavatar.preprocessing.crop import Crop
 from imavatar.preprocessing.face_tracks import NO_FACE
 from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.focal_search import FocalRange
 from imavatar.preprocessing.frame_analysis import AnalysedVideo
 from imavatar.preprocessing.frame_cache import CachedFrame, FrameCache
 from imavatar.preprocessing.frame_quality import LeftOut
@@ -58,6 +59,7 @@ def fitted(tmp_path):
             pose=np.zeros((N, 15)),
             translation=np.tile([0.0, 0.0, -4.0], (N, 1)),
             focal=150.0,
+            focal_range=FocalRange(150.0, 150.0 / 1.1, 150.0 * 1.1),
             landmarks=landmarks + 0.1,
             keypoints=np.zeros((N, 70, 2)),
             error=np.full((N, 468), 0.1 * 2**0.5),
@@ -101,7 +103,7 @@ def test_what_was_measured_is_said_with_the_reason(fitted):
 def test_facts_are_said_also_where_a_report_has_more_of_them(fitted):
     report = fitted[1]
     facts = report_facts(report)
-    assert facts["focal length"] == "150 px of the images, estimated"
+    assert facts["focal length"].startswith("600 px of the video, 150 px of the images (estimated; 545 to 660 px")
     assert facts["frames written"] == "train 24, test 6" and facts["frames read"] == "32"
     assert facts["landmark error"] == "0.14 px, 0.28 % of the face's height"
     assert not {"left out", "advice", "request"} & set(facts)
@@ -112,12 +114,12 @@ def test_facts_are_said_also_where_a_report_has_more_of_them(fitted):
 
         crop: tuple[int, int, int] | None = None
         notes: tuple[str, ...] = ()
-        focal_range: dict | None = None
+        range_of_focus: dict | None = None
         frames_used: tuple[int, ...] = (1, 2, 3)
         tone_mapped: bool = False
 
-    newer = Newer(**vars(report), crop=(1, 2, 3), notes=("turned by 90°", "HDR"), focal_range={"low": 0.91234})
+    newer = Newer(**vars(report), crop=(1, 2, 3), notes=("turned by 90°", "HDR"), range_of_focus={"low": 0.91234})
     facts = report_facts(newer)
     assert (facts["crop"], facts["notes"]) == ("1; 2; 3", "turned by 90°; HDR")
     assert "frames used" not in facts
-    assert (facts["focal range"], facts["tone mapped"]) == ("low 0.9123", "no")
+    assert (facts["range of focus"], facts["tone mapped"]) == ("low 0.9123", "no")

@@ -14,7 +14,7 @@ OPEN_HEAD = "open"
 
 @command
 def build_head_main(argv: list[str] | None = None) -> None:
-    """Build the open head, and the landmark embedding of the head named; what is there is kept."""
+    """Build the open head, and find the landmarks of the head named; what is there is kept."""
     parser = argparse.ArgumentParser(
         description="Build the open head, and find where the landmarks lie on a head model."
     )
@@ -23,14 +23,15 @@ def build_head_main(argv: list[str] | None = None) -> None:
     args = parser.parse_args(argv)
 
     from imavatar.head.assets import find_head
+    from imavatar.head.detector_bias import bias_path
     from imavatar.head.landmarks import embedding_path
 
     if args.head == OPEN_HEAD:
         _make(assets.assets_dir() / "open_head.npz", lambda path: _build_open_head(path, args.seed))
     path = find_head(args.head)
     print(f"head: {path}")
-    _make(embedding_path(path), lambda target: _find_landmarks(path, target))
-    print(f"landmarks: {embedding_path(path)}")
+    _find_landmarks(path)
+    print(f"landmarks: {embedding_path(path)}, {bias_path(path).name}")
 
 
 def _make(file: Path, make: Callable[[Path], None]) -> None:
@@ -53,11 +54,9 @@ def _build_open_head(path: Path, seed: int) -> None:
     save_head(path, build_open_head(assets.asset_path("makehuman"), seed=seed))
 
 
-def _find_landmarks(path: Path, target: Path) -> None:
+def _find_landmarks(path: Path) -> None:
     from imavatar.head.assets import load_head
-    from imavatar.head.landmarks import compute_embedding, save_embedding
-    from imavatar.preprocessing.detectors import landmarker, single_image_detector
+    from imavatar.preprocessing.detectors import head_landmarks
 
-    print("finding the landmarks on the head ...", flush=True)
-    head = load_head(path)
-    save_embedding(target, compute_embedding(head, single_image_detector(landmarker("mediapipe"))), head)
+    print("finding the landmarks on the head, and how their detector errs ...", flush=True)
+    head_landmarks(path, load_head(path))

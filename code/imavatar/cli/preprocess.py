@@ -23,6 +23,10 @@ MOST_FOCAL = 1e6
 """Pixels of the video; a longer focal length means a camera without perspective."""
 
 
+MOST_FOV = 170.0
+"""Degrees; no lens without a fisheye's distortion sees as much."""
+
+
 @command
 def preprocess_main(argv: list[str] | None = None) -> None:
     """Decode, detect, fit and write a subject."""
@@ -38,7 +42,8 @@ def preprocess_main(argv: list[str] | None = None) -> None:
     )
     add("--size", type=whole(1, MOST_SIDE), default=512, help="image side in pixels")
     add("--fps", type=between(SLOWEST, FASTEST), default=25.0, help="frames a second that are used")
-    add("--focal", type=positive(MOST_FOCAL), help="in pixels of the video; else estimated")
+    add("--focal", type=positive(MOST_FOCAL), help="focal length in pixels of the video; else estimated")
+    add("--fov", type=positive(MOST_FOV), help="instead of --focal: the longer side's angle of view in degrees")
     add(
         "--crop", type=square_or("centre"), help="x,y,size in pixels of the video, or centre (default: around the head)"
     )

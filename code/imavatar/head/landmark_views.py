@@ -34,6 +34,9 @@ IRIS_RADIUS, PUPIL_RADIUS = 0.0059, 0.0022
 """Metres, seen from the front: those of an average adult."""
 
 
+DISTANCE, FOCAL = 0.9, 3.4
+"""Of the camera: metres, and picture widths; the face fills a good half of the picture."""
+
 CAVITY_DEPTH = 0.004
 """Skin this far (metres) behind the lips' outline is inside the mouth."""
 
@@ -55,12 +58,12 @@ class Paint:
     lips: tuple[Float[np.ndarray, "k 2"], ...] = ()
     lips_depth: float = 0.0
     """The least z of the lips' outline: what lies well behind it is the inside of the mouth."""
-    brows: tuple[Float[np.ndarray, "k 2"], ...] = ()
+    brows: tuple[Float[np.ndarray, "b 2"], ...] = ()
 
 
 @dataclass(frozen=True)
 class Pose:
-    """How one view shows the head; angles in radians."""
+    """How one view shows the head; angles in radians. `gaze` turns both eyes about x and y."""
 
     yaw: float
     pitch: float
@@ -68,6 +71,7 @@ class Pose:
     shape: Float[np.ndarray, "100"]
     expression: Float[np.ndarray, "50"]
     light: float
+    gaze: tuple[float, float] = (0.0, 0.0)
 
 
 def default_poses(n: int, seed: int) -> list[Pose]:
@@ -88,13 +92,26 @@ def painted_views(assets: HeadAssets, poses: list[Pose], paint: Paint) -> Iterat
         yield _render_view(assets, paint, pose)
 
 
-def _render_view(assets: HeadAssets, paint: Paint, pose: Pose) -> HeadView:
-    """One picture of a posed head, by a camera that looks at the face from 0.9 m."""
+def vertices_in_view(assets: HeadAssets, pose: Pose, size: int = VIEW_SIZE) -> Float[np.ndarray, "v 2"]:
+    """Where a picture of `size` pixels shows the vertices, continuous pixels."""
+    return _to_pixels(_in_camera(assets, pose), size)
+
+
+def _in_camera(assets: HeadAssets, pose: Pose) -> Float[np.ndarray, "v 3"]:
+    """Posed vertices before a camera that looks at the face from 0.9 m, along -z with y up; metres."""
     turn = Rotation.from_euler("xy", [pose.pitch, pose.yaw]).as_matrix()
-    camera = (_posed(assets, pose) - _face_centre(assets)) @ turn.T - [0, 0, 0.9]
+    return (_posed(assets, pose) - _face_centre(assets)) @ turn.T - [0, 0, DISTANCE]
+
+
+def _to_pixels(camera: Float[np.ndarray, "v 3"], size: int) -> Float[np.ndarray, "v 2"]:
+    return size / 2 + FOCAL * size * camera[:, :2] * [1, -1] / -camera[:, 2:]
+
+
+def _render_view(assets: HeadAssets, paint: Paint, pose: Pose) -> HeadView:
+    """One picture of a posed head."""
+    camera = _in_camera(assets, pose)
     fine = VIEW_SIZE * SUPERSAMPLING
-    focal = 3.4 * fine  # the face fills a good half of the picture
-    pixels = fine / 2 + focal * camera[:, :2] * [1, -1] / -camera[:, 2:]
+    pixels = _to_pixels(camera, fine)
     raster = rasterize(pixels, -camera[:, 2], assets.faces, (fine, fine), cull=True)
     normal = raster.interpolate(vertex_normals(camera, assets.faces), assets.faces)
     position = raster.interpolate(assets.v_template, assets.faces)
@@ -157,6 +174,8 @@ def _posed(assets: HeadAssets, pose: Pose) -> np.ndarray:
     """Vertices in metres."""
     parameters = torch.zeros(1, 15)
     parameters[0, 3 * Joint.JAW] = pose.jaw
+    for eye in (Joint.LEFT_EYE, Joint.RIGHT_EYE):
+        parameters[0, 3 * eye : 3 * eye + 2] = torch.tensor(pose.gaze)
     flame = Flame(assets, torch.as_tensor(pose.shape, dtype=torch.float32))
     head = HeadParameters(torch.as_tensor(pose.expression, dtype=torch.float32)[None], parameters)
     with torch.no_grad():

@@ -141,11 +141,11 @@ def compute_embedding(
         return LandmarkEmbedding(*cast_landmarks(assets, detect, views))
     clay = painted_views(assets, default_poses(N_CLAY_VIEWS, seed=0), Paint())
     first = LandmarkEmbedding(*cast_landmarks(assets, detect, clay))
-    painted = painted_views(assets, default_poses(N_PAINTED_VIEWS, seed=1), _paint_from(first, assets))
+    painted = painted_views(assets, default_poses(N_PAINTED_VIEWS, seed=1), paint_from(first, assets))
     return LandmarkEmbedding(*cast_landmarks(assets, detect, painted))
 
 
-def _paint_from(embedding: LandmarkEmbedding, assets: HeadAssets) -> Paint:
+def paint_from(embedding: LandmarkEmbedding, assets: HeadAssets) -> Paint:
     """Lips and brows where a first embedding has their outlines."""
     corners = assets.v_template[assets.faces[embedding.faces]]
     points = np.einsum("lk,lkx->lx", embedding.barycentric, corners)

@@ -6,7 +6,7 @@ the mesh's: iBUG's follows the visible contour, which is no fixed place on a hea
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from imavatar.data.workplace import alone
 from imavatar.errors import AssetError, DataError
 from imavatar.files.locks import LOCK_FILE
 from imavatar.head.assets import HeadAssets
+from imavatar.head.detector_bias import DetectorBias, bias_path, load_bias, measure_bias, save_bias
+from imavatar.head.landmark_casting import Detector
 from imavatar.head.landmarks import LandmarkEmbedding, compute_embedding, embedding_path, load_embedding, save_embedding
 from imavatar.head.mesh_points import IBUG_FROM_MESH
 from imavatar.preprocessing.detection import Box
@@ -80,7 +82,9 @@ class FaceAlignmentLandmarker:
         return replace(found, points=points)
 
 
-BACKENDS = {"mediapipe": FaceLandmarker, "face-alignment": FaceAlignmentLandmarker}
+MEASURED = "mediapipe"
+"""The detector whose landmarks on a head model, and whose errors there, are known."""
+BACKENDS = {MEASURED: FaceLandmarker, "face-alignment": FaceAlignmentLandmarker}
 
 
 def landmarker(backend: str) -> FaceLandmarker | FaceAlignmentLandmarker:
@@ -95,34 +99,41 @@ def landmarker(backend: str) -> FaceLandmarker | FaceAlignmentLandmarker:
     return BACKENDS[backend]()
 
 
-def single_image_detector(detector: FaceLandmarker | FaceAlignmentLandmarker) -> Callable[[Image], Points | None]:
-    """Landmarks of unrelated images, in continuous pixels."""
+def single_image_detector(detector: FaceLandmarker | FaceAlignmentLandmarker) -> Detector:
+    """Landmarks of unrelated images, then the right and left pupil, in continuous pixels."""
 
-    def detect(rgb: Image) -> Points | None:
+    def detect(rgb: Image) -> Float[np.ndarray, "470 2"] | None:
         detector.reset()
         found = detector.detect(rgb)
-        return None if found is None else found.points + PIXEL_CENTRE
+        return None if found is None else np.concatenate([found.points, found.irises[:, 0]]) + PIXEL_CENTRE
 
     return detect
 
 
-def head_landmarks(head_path: Path, assets: HeadAssets) -> LandmarkEmbedding:
-    """The landmarks of a head model; computed and kept beside it at the first use.
+def head_landmarks(head_path: Path, assets: HeadAssets) -> tuple[LandmarkEmbedding, DetectorBias]:
+    """The landmarks of a head model, and how the detector errs on it; measured and kept beside it at the first use.
 
     Raises:
-        AssetError: a model of the detector has not been fetched, or the kept file is damaged or of another head.
+        AssetError: a model of the detector has not been fetched, or a kept file is damaged or of another head.
         BusyError: another process is writing beside the head model.
     """
+    paths = embedding_path(head_path), bias_path(head_path)
+    if not all(path.is_file() for path in paths):
+        with alone(head_path.with_name(LOCK_FILE), "the search for a head model's landmarks"):
+            _measure(head_path, assets)
+    return load_embedding(paths[0], assets), load_bias(paths[1])
+
+
+def _measure(head_path: Path, assets: HeadAssets) -> None:
+    """Make the files that are missing: another process may have made them since."""
+    detect = single_image_detector(landmarker(MEASURED))
     path = embedding_path(head_path)
-    if path.is_file():
-        return load_embedding(path, assets)
-    with alone(path.with_name(LOCK_FILE), "the search for a head model's landmarks"):
-        if path.is_file():  # made since by another process
-            return load_embedding(path, assets)
+    if not path.is_file():
         logger.info("finding the landmarks of %s ...", head_path)
-        embedding = compute_embedding(assets, single_image_detector(landmarker("mediapipe")))
-        save_embedding(path, embedding, assets)
-    return embedding
+        save_embedding(path, compute_embedding(assets, detect), assets)
+    if not bias_path(head_path).is_file():
+        logger.info("measuring how the detector of landmarks errs on %s ...", head_path)
+        save_bias(bias_path(head_path), measure_bias(assets, load_embedding(path, assets), detect))
 
 
 def eye_openness(points: Points) -> Float[np.ndarray, " 2"]:

@@ -22,15 +22,23 @@ class EyeMouthTerms:
         points: detected landmarks and irises, pixels.
         iris_weight: 0 where an eye is closed.
         unit: pixels that count as one, of each frame.
+        lid_gain: which share the detector sees of how far lids close.
     """
 
-    def __init__(self, points: Float[Tensor, "n 470 2"], iris_weight: Float[Tensor, "n 2"], unit: Float[Tensor, " n"]):
+    def __init__(
+        self,
+        points: Float[Tensor, "n 470 2"],
+        iris_weight: Float[Tensor, "n 2"],
+        unit: Float[Tensor, " n"],
+        lid_gain: float = 1.0,
+    ):
+        self._lid_gain = lid_gain
         self._lids, self._lips, self._irises = _apart(points, LIDS), _apart(points, LIPS), _from_corners(points)
         self._iris_weight, self._unit = iris_weight, unit[:, None, None]
 
     def lids(self, points: Float[Tensor, "n 470 2"]) -> Float[Tensor, ""]:
         """Of the distances between lids."""
-        return self._robust(_apart(points, LIDS) - self._lids).mean()
+        return self._robust(self._lid_gain * _apart(points, LIDS) - self._lids).mean()
 
     def lips(self, points: Float[Tensor, "n 470 2"]) -> Float[Tensor, ""]:
         """Of the distances between lips."""

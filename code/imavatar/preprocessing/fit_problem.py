@@ -9,11 +9,15 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from imavatar.anatomy import Joint
+from imavatar.head.detector_bias import DetectorBias
 from imavatar.head.landmarks import N_LANDMARKS
 from imavatar.head.mesh_points import FACE_OVAL
+from imavatar.preprocessing.appearance import AppearanceTerm
 from imavatar.preprocessing.eye_mouth_terms import EyeMouthTerms
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection, distances, to_pixels
+from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.landmark_model import LandmarkModel
+from imavatar.preprocessing.misplacement import Misplacement
 
 RESIDUAL_UNIT = 0.01
 """Residuals are counted in hundredths of the face's height, so that the image size does not matter."""
@@ -38,6 +42,11 @@ class Observations:
 
     def __len__(self) -> int:
         return len(self.landmarks)
+
+    def rows(self, index: Int[np.ndarray, " k"]) -> "Observations":
+        """Some of the frames."""
+        names = ("landmarks", "irises", "iris_weight", "video", "time")
+        return replace(self, **{name: getattr(self, name)[index] for name in names})
 
     @property
     def face_height(self) -> Float[np.ndarray, " n"]:
@@ -95,25 +104,27 @@ class FitWeights:
     shape: float = 0.06
     expression: float = 0.06
     focal: float = 0.5
-    focal_spread: float = 0.35
     jaw_sideways: float = 20.0
     jaw_closed: float = 20.0
     gaze: float = 0.3
-    gaze_apart: float = 3.0
+    gaze_level: float = 30.0
+    gaze_apart: float = 0.3
     gaze_elsewhere: float = 30.0
     iris_bias: float = 10.0
     lids: float = 0.02
     lid_aperture: float = 0.3
     lip_aperture: float = 0.3
-    iris_place: float = 0.3
+    iris_place: float = 1.0
     smooth_expression: float = 0.02
     smooth_rotation: float = 10.0
     smooth_jaw: float = 2.0
-    smooth_gaze: float = 1.0
+    smooth_gaze: float = 4.0
+    smooth_apart: float = 10.0
     smooth_translation: float = 500.0
     still_translation: float = 1.0
     tracks: float = 1.0
     depth_offset: float = 0.01
+    appearance: float = 3.0
 
 
 TRACK_SCALE = 0.5
@@ -121,9 +132,22 @@ TRACK_SCALE = 0.5
 
 
 class FitProblem:
-    """The loss of one subject's unknowns against its observations; `prior_focal` is in image widths."""
+    """The loss of one subject's unknowns against its observations.
 
-    def __init__(self, model: LandmarkModel, observations: Observations, prior_focal: float):
+    Args:
+        model: the head's landmarks.
+        observations: what is detected.
+        lens: what is known of the focal length, image widths.
+        bias: of the detector.
+    """
+
+    def __init__(
+        self,
+        model: LandmarkModel,
+        observations: Observations,
+        lens: Lens,
+        bias: DetectorBias | None = None,
+    ):
         self.model, self.weights, self.width = model, FitWeights(), observations.size[1]
         self.landmark_weight = np.ones(N_LANDMARKS)
         self.landmark_weight[list(FACE_OVAL)] = self.weights.oval
@@ -133,13 +157,19 @@ class FitProblem:
         self.centre, self.face_height = tensor(observations.centre), tensor(observations.face_height)
         self.points = tensor(np.concatenate([observations.landmarks, observations.irises], axis=1))
         self.point_weight = tensor(np.concatenate([landmark, iris], axis=1))
+        bias = bias or DetectorBias.none()
+        self.misplacement = Misplacement(bias, self.points)
         self.eyes_and_mouth = EyeMouthTerms(
-            self.points, tensor(observations.iris_weight), RESIDUAL_UNIT * self.face_height
+            self.points,
+            tensor(observations.iris_weight),
+            RESIDUAL_UNIT * self.face_height,
+            float(bias.lids),
         )
         self.video = torch.as_tensor(observations.video)
         self.triples = torch.as_tensor(_consecutive_triples(observations))
-        self.prior_log_focal = float(np.log(prior_focal))
+        self.lens, self.prior_log_focal = lens, float(np.log(lens.focal))
         self.tracks: FeatureReprojection | None = None
+        self.appearance: AppearanceTerm | None = None
 
     def focal(self, unknowns: Unknowns) -> Float[Tensor, ""]:
         """Focal length, pixels."""
@@ -153,27 +183,54 @@ class FitProblem:
         """Landmarks and pupils in continuous pixels."""
         points = self.model(unknowns.shape, self.expression(unknowns), unknowns.pose(self.video))
         points = points + unknowns.translation()[:, None]
-        pixels = to_pixels(points, self.focal(unknowns), self.centre)
+        return to_pixels(points, self.focal(unknowns), self.centre)
+
+    def detected(self, unknowns: Unknowns) -> Float[Tensor, "n 470 2"]:
+        """Where the detector should see landmarks and pupils, continuous pixels."""
+        pixels = self.project(unknowns)
         # Out is to the left of the image for the right eye; up is against the rows.
-        bias = unknowns.iris_bias * pixels.new_tensor([[-1.0, -1.0], [1.0, -1.0]])
-        irises = pixels[:, N_LANDMARKS:] + bias * self.face_height[:, None, None]
-        return torch.cat([pixels[:, :N_LANDMARKS], irises], dim=1)
+        common = unknowns.iris_bias * pixels.new_tensor([[-1.0, -1.0], [1.0, -1.0]])
+        motion = self.head_motion(unknowns)
+        offset = self.misplacement(motion[..., :3], unknowns.translation(), unknowns.gaze)
+        offset = torch.cat([offset[:, :N_LANDMARKS], offset[:, N_LANDMARKS:] + common], dim=1)
+        return pixels + offset * self.face_height[:, None, None]
 
     def residuals(self, unknowns: Unknowns) -> Float[Tensor, "n 470"]:
         """Distances from the detections in hundredths of the face's height."""
-        return self._residuals(self.project(unknowns))
+        return self._residuals(self.detected(unknowns))
 
     def _residuals(self, projected: Float[Tensor, "n 470 2"]) -> Float[Tensor, "n 470"]:
         return distances(projected, self.points) / (RESIDUAL_UNIT * self.face_height)[:, None]
 
     def loss(self, unknowns: Unknowns) -> Tensor:
         """Robust data term, priors and smoothness."""
-        projected = self.project(unknowns)
+        projected = self.detected(unknowns)
         distance = self._residuals(projected)
         robust = (1 + distance.square()).sqrt() - 1
         data = (self.point_weight * robust).sum() / self.point_weight.sum()
         loss = data + self._details(projected) + self._priors(unknowns) + self._smoothness(unknowns)
-        return loss if self.tracks is None else loss + self._track_loss(unknowns)
+        if self.tracks is not None:
+            loss = loss + self._track_loss(unknowns)
+        if self.appearance is not None:
+            frames = self.appearance.batch()
+            loss = loss + self.weights.appearance * self.appearance(frames, self._skin(unknowns, frames)[1])
+        return loss
+
+    @torch.no_grad()
+    def look(self, unknowns: Unknowns) -> None:
+        """Note which points of the skin each frame shows, as far as the fit has come."""
+        rotations = self.head_motion(unknowns)[..., :3]
+        for frame in range(len(self.points)):
+            points, pixels = self._skin(unknowns, torch.tensor([frame]))
+            self.appearance.look(frame, pixels[0], points[0], rotations[frame])
+
+    def _skin(
+        self, unknowns: Unknowns, frames: Int[Tensor, " b"]
+    ) -> tuple[Float[Tensor, "b m 3"], Float[Tensor, "b m 2"]]:
+        """Points of the skin in the camera's axes and in continuous pixels, of some frames."""
+        expression, pose = self.expression(unknowns)[frames], unknowns.pose(self.video)[frames]
+        points = self.appearance.points(unknowns.shape, expression, pose) + unknowns.translation()[frames, None]
+        return points, to_pixels(points, self.focal(unknowns), self.centre)
 
     def _details(self, projected: Float[Tensor, "n 470 2"]) -> Tensor:
         w, terms = self.weights, self.eyes_and_mouth
@@ -201,7 +258,9 @@ class FitProblem:
 
     def _priors(self, unknowns: Unknowns) -> Tensor:
         w, jaw, gaze = self.weights, unknowns.jaw, unknowns.gaze
-        focal = (unknowns.log_focal - self.prior_log_focal) / w.focal_spread
+        apart = gaze[:, 0] - gaze[:, 1]
+        # Of a lens that is known the focal length does not move.
+        focal = (unknowns.log_focal - self.prior_log_focal) / (self.lens.spread or 1.0)
         return (
             w.gaze_elsewhere * self._mean_gaze(unknowns).square().sum()
             + w.iris_bias * unknowns.iris_bias.square().sum()
@@ -212,7 +271,8 @@ class FitProblem:
             + w.jaw_sideways * jaw[:, 1:].square().mean()
             + w.jaw_closed * torch.relu(-jaw[:, 0]).square().mean()
             + w.gaze * gaze.square().mean()
-            + w.gaze_apart * (gaze[:, 0] - gaze[:, 1]).square().mean()
+            + w.gaze_level * apart[:, 0].square().mean()
+            + w.gaze_apart * apart[:, 1].square().mean()
         )
 
     def _seen_translation(self, unknowns: Unknowns) -> Float[Tensor, "n 3"]:
@@ -242,6 +302,7 @@ class FitProblem:
             (w.smooth_rotation, unknowns.neck),
             (w.smooth_jaw, unknowns.jaw),
             (w.smooth_gaze, unknowns.gaze.flatten(start_dim=1)),
+            (w.smooth_apart, unknowns.gaze[:, :1, 1] - unknowns.gaze[:, 1:, 1]),
             (w.smooth_translation, translation),
         ):
             before, now, after = values[self.triples].unbind(dim=1)

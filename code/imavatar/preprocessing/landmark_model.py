@@ -4,37 +4,48 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from imavatar.anatomy import HEAD_SCALE, JOINT_PARENTS, N_EXPRESSION, N_JOINTS, N_SHAPE, N_SHAPE_COLUMNS
 from imavatar.head.assets import HeadAssets
 from imavatar.head.landmarks import LandmarkEmbedding, pupil_weights
+from imavatar.head.lid_units import lid_units
 from imavatar.numerics.rotations import axis_angle_to_matrix
 from imavatar.numerics.skinning import kinematic_transforms
-from imavatar.preprocessing.lid_units import lid_units
 
 
 @dataclass(frozen=True)
 class JointShare:
-    """The landmarks that one joint moves, weighted by how much it does: linear in all coefficients."""
+    """The points that one joint moves, weighted by how much it does: linear in all coefficients."""
 
-    landmarks: Tensor  # [k] indices
+    points: Tensor  # [k] indices
     weight: Float[Tensor, " k"]
     base: Float[Tensor, " k3"]
     shape_basis: Float[Tensor, "s k3"]
     frame_basis: Float[Tensor, "c k3"]  # c: expression, then pose feature
 
 
-class LandmarkModel:
-    """Landmarks of the head as a function of shape, expression and pose; model units, world space.
+class SurfacePoints:
+    """Points of the head's surface as a function of shape, expression and pose; model units, world space.
 
-    A landmark is a sum over vertices (barycentric) and joints (skinning) of transformed points that are linear in the
+    A point is a sum over vertices (barycentric) and joints (skinning) of transformed points that are linear in the
     coefficients. Summed over the vertices first, only one product and one transform per joint are left.
+
+    Args:
+        assets: the head model.
+        index: of vertices, a row a point.
+        weights: of these vertices.
+        dtype: of all tensors.
     """
 
-    def __init__(self, assets: HeadAssets, embedding: LandmarkEmbedding, dtype: torch.dtype = torch.float32):
-        index, weights = _landmark_weights(assets, embedding)
+    def __init__(
+        self,
+        assets: HeadAssets,
+        index: Int[np.ndarray, "l k"],
+        weights: Float[np.ndarray, "l k"],
+        dtype: torch.dtype = torch.float32,
+    ):
         columns = np.r_[0:N_SHAPE, N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + N_EXPRESSION]
         offsets = assets.shapedirs[..., columns] * HEAD_SCALE
         template = assets.v_template * HEAD_SCALE
@@ -44,7 +55,7 @@ class LandmarkModel:
             return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype)
 
         self.parents = JOINT_PARENTS
-        self.n_landmarks = len(index)
+        self.n_points = len(index)
         self.shares = []
         for joint in range(N_JOINTS):
             share = weights * assets.weights[index, joint]  # [landmarks, k]
@@ -54,27 +65,26 @@ class LandmarkModel:
             directions = np.einsum("lk,lkxc->clx", share, basis[vertices])
             bases = np.split(directions.reshape(len(directions), -1), [N_SHAPE])
             self.shares.append(JointShare(torch.as_tensor(moved), *map(tensor, (share.sum(axis=1), base, *bases))))
-        self.lid_units = tensor(lid_units(assets, embedding))
         self.joint_base = tensor(assets.joint_regressor @ template)
         self.joint_basis = tensor(np.einsum("jv,vxc->cjx", assets.joint_regressor, offsets))
 
     def __call__(
         self, shape: Float[Tensor, "100"], expression: Float[Tensor, "n 50"], pose: Float[Tensor, "n 15"]
     ) -> Float[Tensor, "n l 3"]:
-        """All landmarks, then the two pupils, of n frames of one subject."""
+        """The points in n frames of one subject."""
         n = len(expression)
         rotations, transforms = self.joint_motion(shape, expression, pose)
         feature = (rotations[:, 1:] - torch.eye(3, dtype=pose.dtype)).flatten(start_dim=1)
         of_frame = torch.cat([expression, feature], dim=1)
-        points = pose.new_zeros(n, self.n_landmarks, 3)
+        points = pose.new_zeros(n, self.n_points, 3)
         for joint, share in enumerate(self.shares):
-            if not len(share.landmarks):
+            if not len(share.points):
                 continue
             of_subject = share.base + shape @ share.shape_basis
             local = torch.addmm(of_subject, of_frame, share.frame_basis).view(n, -1, 3)
             moved = local @ transforms[:, joint, :3, :3].transpose(1, 2)
             moved = moved + share.weight[:, None] * transforms[:, None, joint, :3, 3]
-            points = points.index_add(1, share.landmarks, moved)
+            points = points.index_add(1, share.points, moved)
         return points
 
     def joint_motion(
@@ -86,6 +96,14 @@ class LandmarkModel:
         joints = self.joint_base + torch.einsum("nc,cjx->njx", coefficients, self.joint_basis)
         rotations = axis_angle_to_matrix(pose.view(n, N_JOINTS, 3))
         return rotations, kinematic_transforms(rotations, joints, self.parents)
+
+
+class LandmarkModel(SurfacePoints):
+    """The landmarks, then the two pupils; `lid_units` are the expressions that close each lid."""
+
+    def __init__(self, assets: HeadAssets, embedding: LandmarkEmbedding, dtype: torch.dtype = torch.float32):
+        super().__init__(assets, *_landmark_weights(assets, embedding), dtype)
+        self.lid_units = torch.as_tensor(lid_units(assets, embedding), dtype=dtype)
 
 
 def _landmark_weights(assets: HeadAssets, embedding: LandmarkEmbedding) -> tuple[np.ndarray, np.ndarray]:

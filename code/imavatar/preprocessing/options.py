@@ -12,6 +12,8 @@ from imavatar.preprocessing.frame_quality import MIN_FRAMES
 
 MIN_SIZE = 64
 """Pixels."""
+MOST_FOV = 170.0
+"""Degrees; no lens without a fisheye's distortion sees as much."""
 DEFAULT_MAX_FRAMES = 1000
 """With `fast_video.conf` an avatar of so many frames, 800 of them to train on, takes about an hour and a half on two
 cores. Those of forty seconds; of a longer recording, the frames that differ most."""
@@ -28,6 +30,7 @@ class PreprocessOptions:
         size: side of the written, square images, pixels.
         fps: frames of the videos that are used, a second; None: all.
         focal: the camera's focal length in pixels of the (first) video, not of the written images. None: estimated.
+        fov: instead of `focal`: the angle of view of the video's longer side, degrees.
         crop: left, top and side of the square that is cut out, pixels of the upright video; or `centre` for the largest
             in the middle. None: the square around the head.
         face: the face that is followed is the one that comes near this pixel of the upright video first, in each video.
@@ -45,6 +48,7 @@ class PreprocessOptions:
     size: int = 512
     fps: float | None = 25.0
     focal: float | None = None
+    fov: float | None = None
     crop: tuple[int, int, int] | str | None = None
     face: tuple[int, int] | None = None
     max_frames: int | None = DEFAULT_MAX_FRAMES
@@ -87,6 +91,10 @@ class PreprocessOptions:
             raise DataError(f"crop {shown(self.crop)!r}: expected x, y and side, or '{CENTRE}'")
         if self.max_frames is not None and self.max_frames < MIN_FRAMES:
             raise DataError(f"max_frames {self.max_frames}: expected at least {MIN_FRAMES}")
+        if self.focal is not None and self.fov is not None:
+            raise DataError(f"focal {self.focal} and fov {self.fov}: both say how wide the lens is; give one of them")
+        if self.fov is not None and not 0 < self.fov <= MOST_FOV:
+            raise DataError(f"fov {self.fov}: expected degrees, more than 0 and at most {MOST_FOV:.0f}")
         for name in ("fps", "focal"):
             value = getattr(self, name)
             if value is not None and not value > 0:

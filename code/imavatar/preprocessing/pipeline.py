@@ -15,7 +15,8 @@ from imavatar.data.workplace import alone, subject_lock, write_errors
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
 from imavatar.head.assets import load_head
-from imavatar.preprocessing.detectors import head_landmarks, landmarker, observe
+from imavatar.preprocessing.appearance import Pictures
+from imavatar.preprocessing.detectors import MEASURED, head_landmarks, landmarker, observe
 from imavatar.preprocessing.face_search import FaceSearch
 from imavatar.preprocessing.face_texture import FaceTexture
 from imavatar.preprocessing.feature_tracks import skull_tracker
@@ -31,6 +32,7 @@ from imavatar.preprocessing.report import REPORT_NAME, PreprocessReport, describ
 from imavatar.preprocessing.segmentation import segmenter
 from imavatar.preprocessing.tracking import MAX_ERROR, TrackingResult, check_fit, fit_head
 from imavatar.preprocessing.user_report import report_to_user
+from imavatar.preprocessing.usual_lens import lens_of
 
 
 def preprocess(options: PreprocessOptions) -> PreprocessReport:
@@ -80,7 +82,7 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
     """Everything but the bookkeeping, in an empty folder."""
     detector, segment = landmarker(options.landmarks), segmenter(options.semantics)
     assets = load_head(options.head_path)
-    embedding = head_landmarks(options.head_path, assets)
+    embedding, bias = head_landmarks(options.head_path, assets)
     frontal = embedding.points(torch.as_tensor(assets.v_template)[None], torch.as_tensor(assets.faces))[0, :, :2]
     texture = FaceTexture(frontal.double().numpy() * [1, -1])
     footage = choose_footage(options, FaceSearch(), texture)
@@ -97,8 +99,7 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
             segment.reset()
             analyse_video(video, segment)
         observations = _observations(videos)
-        # The fit sees the written images; the option is in pixels of the video.
-        focal = options.focal * videos[0].scale if options.focal else None
+        lens = lens_of(options, videos[0])
         frames = CachedFrames(videos)
         features = skull_tracker(
             lambda index: cv2.cvtColor(frames[index].image, cv2.COLOR_RGB2GRAY),
@@ -106,7 +107,9 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
             observations.landmarks,
             observations.video,
         )
-        result = fit_head(observations, assets, embedding, focal=focal, features=features)
+        bias = bias if options.landmarks == MEASURED else None
+        pictures = Pictures(lambda index: frames[index].image, lambda index: frames[index].semantic)
+        result = fit_head(observations, assets, embedding, bias=bias, lens=lens, features=features, pictures=pictures)
         check_fit(result, observations)
         _check_valid(videos, result)
         n_written = write_recordings(folder / options.subject, videos, observations, result)

@@ -39,6 +39,9 @@ class PreprocessReport:
     written images. Frames are numbered in their video from 0.
 
     Args:
+        focal_of_video: the same in pixels of the first video, as `--focal` takes it.
+        focal_range: the shortest and the longest one, in its pixels, that explain the recording as well.
+        focal_sure: whether that range is narrow.
         left_out: video, frame and reason, and `value`: what was measured, where something was.
         advice: a topic and a text for everything that the recording has too little of.
         videos: what is known of each file (`data.video_facts.VideoFacts`).
@@ -58,6 +61,9 @@ class PreprocessReport:
     face_height: float
     focal: float
     focal_estimated: bool
+    focal_of_video: float = 0.0
+    focal_range: list[float] = field(default_factory=list)
+    focal_sure: bool = True
     advice: list[dict] = field(default_factory=list)
     seconds: float = 0.0
     videos: list[dict] = field(default_factory=list)
@@ -89,7 +95,10 @@ class PreprocessReport:
             errors=result.mean_errors(),
             face_height=float(result.face_height.mean()),
             focal=result.focal,
-            focal_estimated=options.focal is None,
+            focal_estimated=options.focal is None and options.fov is None,
+            focal_of_video=result.focal / videos[0].scale,
+            focal_range=[value / videos[0].scale for value in (result.focal_range.low, result.focal_range.high)],
+            focal_sure=result.focal_range.sure,
             videos=[asdict(video.survey.facts) for video in videos if video.survey.facts is not None],
             crops=[_crop_entry(video, options.crop) for video in videos],
             shots=[entry for video in videos for entry in _shot_entries(video)],
@@ -102,6 +111,19 @@ class PreprocessReport:
         """How many frames were left out for each reason, the most frequent first."""
         return dict(Counter(frame["reason"] for frame in self.left_out).most_common())
 
+    def focal_line(self) -> str:
+        """The focal length, and how much the recording says about it."""
+        line = f"focal length {self.focal_of_video:.0f} px of the video, {self.focal:.0f} px of the images"
+        if not self.focal_estimated:
+            return f"{line} (as given)"
+        low, high = self.focal_range
+        if self.focal_sure:
+            return f"{line} (estimated; {low:.0f} to {high:.0f} px of the video explain the recording as well)"
+        return (
+            f"{line} (a guess: the recording cannot tell, {low:.0f} to {high:.0f} px of the video explain it as well; "
+            "the head's depth and distance depend on it, so give --focal or --fov if you know it)"
+        )
+
     def summary(self) -> str:
         """A few lines for the terminal."""
         errors, wanted = self.errors, self.frames_read - self.frames_not_chosen
@@ -111,7 +133,7 @@ class PreprocessReport:
             f"tracked {self.frames_tracked} of {wanted} frames ({share:.1f} %)",
             f"landmark error {errors['error_px']:.2f} px, {100 * errors['error_share']:.2f} % of the face's height "
             f"({self.face_height:.0f} px); without the outline {100 * errors['error_share_without_oval']:.2f} %",
-            f"focal length {self.focal:.0f} px of the images ({'estimated' if self.focal_estimated else 'given'})",
+            self.focal_line(),
             "frames written: " + ", ".join(f"{k} {n}" for k, n in self.frames_written.items()),
         ]
         if "semantics" in self.request:
@@ -182,6 +204,7 @@ def describe_request(options: PreprocessOptions) -> dict:
         "size": options.size,
         "fps": options.fps,
         "focal": options.focal,
+        "fov": options.fov,
         "crop": list(options.crop) if isinstance(options.crop, tuple) else options.crop,
         "face": list(options.face) if options.face else None,
         "max_frames": options.max_frames,

@@ -14,8 +14,8 @@ from imavatar.data.subject_writer import frame_entry, write_recording
 from imavatar.data.workplace import alone, remove_leftovers, subject_lock
 from imavatar.errors import DataError
 from imavatar.head.assets import OPEN_HEAD_FILE, load_head
-from imavatar.head.landmarks import embedding_path, load_embedding
-from imavatar.preprocessing.detectors import landmarker, observe
+from imavatar.preprocessing.appearance import Pictures
+from imavatar.preprocessing.detectors import MEASURED, head_landmarks, landmarker, observe
 from imavatar.preprocessing.feature_tracks import skull_tracker
 from imavatar.preprocessing.frame_quality import MIN_FRAMES
 from imavatar.preprocessing.landmarks import FaceLandmarks
@@ -72,7 +72,7 @@ def track_images(folder: Path, sub_dirs: list[str], json_name: str, head_path: P
 
 def _track(folder: Path, sub_dirs: list[str], json_name: str, head_path: Path) -> TrackedImages:
     assets = load_head(head_path)
-    embedding = load_embedding(embedding_path(head_path), assets)
+    embedding, bias = head_landmarks(head_path, assets)
     frames = _frames(folder, sub_dirs)
     shown, faces, size = _detect(frames)
     if len(shown) < MIN_FRAMES:
@@ -85,7 +85,11 @@ def _track(folder: Path, sub_dirs: list[str], json_name: str, head_path: Path) -
         observations.landmarks,
         observations.video,
     )
-    result = fit_head(observations, assets, embedding, features=features)
+    pictures = Pictures(
+        lambda index: read_colour(records[index].image_path, "image"),
+        lambda index: read_grey(records[index].semantic_path, "semantic map"),
+    )
+    result = fit_head(observations, assets, embedding, bias=bias, features=features, pictures=pictures)
     check_fit(result, observations)
     written = {}
     for number, sub_dir in enumerate(sub_dirs):
@@ -129,7 +133,7 @@ def _detect(frames: list[tuple[int, FrameRecord]]) -> tuple[list[int], list[Face
     Raises:
         DataError: an image cannot be read, or differs in size from the first one.
     """
-    detector, shown, faces, recording = landmarker("mediapipe"), [], [], None
+    detector, shown, faces, recording = landmarker(MEASURED), [], [], None
     first = frames[0][1].image_path
     height, width = read_colour(first, "image").shape[:2]
     for k, (number, record) in enumerate(track(frames, "images analysed")):

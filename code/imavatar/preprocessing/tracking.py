@@ -9,13 +9,17 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
+from imavatar.anatomy import HEAD_SCALE
 from imavatar.errors import DataError
 from imavatar.head.assets import HeadAssets
+from imavatar.head.detector_bias import DetectorBias
 from imavatar.head.landmarks import N_LANDMARKS, LandmarkEmbedding
 from imavatar.head.mesh_points import FACE_OVAL, IBUG_FROM_MESH
+from imavatar.preprocessing.appearance import AppearanceTerm, Pictures
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
 from imavatar.preprocessing.fit_problem import FitProblem, Observations, Unknowns
+from imavatar.preprocessing.focal_search import N_TRIED, FocalRange, Lens, search_focal, spread_frames
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.progress import progress_bar
@@ -25,11 +29,14 @@ logger = logging.getLogger(__name__)
 MAX_ERROR = 0.05
 """Mean reprojection error, as a share of the face's height, above which a frame or a whole fit is not trusted."""
 
-DEFAULT_FOCAL = 2.0
-"""Where the search for the focal length starts, in image widths: a field of view of 28 degrees."""
-
+USUAL_DISTANCE, DISTANCE_SPREAD = 0.8, 0.45
+"""Metres from a camera to the head in front of it, and the standard deviation of its logarithm: a telephone in the hand
+is at 0.4, one on a stand at 1, a camera for an interview at 1.5."""
+SEARCH_STEPS, NEXT_STEPS = 400, 150
+"""Of the fit with the first focal length that is tried, and of those that start from a neighbour's."""
 RIGID_STEPS, ALL_STEPS = 80, 300
 LOOP_CLOSURES, LOOP_STEPS = 2, 120
+APPEARANCE_STEPS = 150
 """How often features are looked for again in far frames, where the fit expects them, and the fit's steps after each."""
 LEARNING_RATES = {
     "shape": 0.05,
@@ -52,7 +59,8 @@ class TrackingResult:
     """Parameters of all frames in model units and radians, and how well they explain the detections.
 
     `landmarks` and `keypoints` are the fitted points in continuous pixels: the 468 of the detector, and the 68 of iBUG
-    with the right and left pupil. `error` is the distance of each landmark from its detection in pixels.
+    with the right and left pupil. `error` is the distance of each landmark from its detection in pixels. `focal_range`
+    says which focal lengths (pixels) explain the detections as well.
     """
 
     shape: Float[np.ndarray, "100"]
@@ -64,6 +72,7 @@ class TrackingResult:
     keypoints: Float[np.ndarray, "n 70 2"]
     error: Float[np.ndarray, "n 468"]
     face_height: Float[np.ndarray, " n"]
+    focal_range: FocalRange
 
     @property
     def relative_error(self) -> Float[np.ndarray, " n"]:
@@ -93,22 +102,39 @@ def fit_head(
     assets: HeadAssets,
     embedding: LandmarkEmbedding,
     *,
-    focal: float | None = None,
+    bias: DetectorBias | None = None,
+    lens: Lens | None = None,
     features: FeatureTracker | None = None,
+    pictures: Pictures | None = None,
 ) -> TrackingResult:
     """Fit the head model to the detections of one subject, all frames of all recordings at once.
 
     Args:
-        focal: focal length in pixels of the observed images; estimated where it is None.
+        bias: of the detector on this head model.
+        lens: what is known of the focal length, pixels of the observed images; nothing where it is None.
         features: follows features of the skull through the frames; without it landmarks alone place the head.
+        pictures: the frames; without them the skin's texture is not compared.
     """
-    start = DEFAULT_FOCAL if focal is None else focal / observations.size[1]
-    problem = FitProblem(LandmarkModel(assets, embedding), observations, start)
-    unknowns = initial_unknowns(problem, observations)
-    everything = [name for name in LEARNING_RATES if focal is None or name != "log_focal"]
+    model, width = LandmarkModel(assets, embedding), observations.size[1]
+    lens = _of_usual_distance(model, observations) if lens is None else lens.scaled(1 / width)
+    with _one_thread():
+        found = _find_focal(model, observations, lens, bias)
+        problem = FitProblem(model, observations, lens, bias)
+        unknowns = _with_focal(initial_unknowns(problem, observations), found.best)
+        appearance = None if pictures is None else _appearance(assets, embedding, pictures, observations)
+        unknowns = _fit_all(problem, unknowns, features, appearance)
+    return _result(problem, unknowns, observations, found.scaled(width))
+
+
+def _fit_all(
+    problem: FitProblem, unknowns: Unknowns, features: FeatureTracker | None, appearance: AppearanceTerm | None
+) -> Unknowns:
+    """Landmarks first, then features of the skull, then the texture of the skin besides."""
+    moving = _moving(problem)
     tracks = None if features is None else features.follow()
     rounds = [ALL_STEPS] + [LOOP_STEPS] * LOOP_CLOSURES if tracks else [ALL_STEPS]
-    with _one_thread(), progress_bar("steps of the head's fit", RIGID_STEPS + sum(rounds)) as bar:
+    last = APPEARANCE_STEPS if appearance else 0
+    with progress_bar("steps of the head's fit", RIGID_STEPS + sum(rounds) + last) as bar:
         unknowns = _minimise(problem, unknowns, RIGID, RIGID_STEPS, bar.update)
         for number, steps in enumerate(rounds):
             if tracks:
@@ -116,8 +142,61 @@ def fit_head(
                 problem.tracks = FeatureReprojection(seen, problem.points)
                 if number == 0:
                     unknowns = replace(unknowns, depth_offset=problem.points.new_zeros(len(tracks)))
-            unknowns = _minimise(problem, unknowns, everything, steps, bar.update)
-    return _result(problem, unknowns, observations)
+            unknowns = _minimise(problem, unknowns, moving, steps, bar.update)
+        if appearance:
+            problem.appearance = appearance
+            problem.look(unknowns)
+            unknowns = _minimise(problem, unknowns, moving, APPEARANCE_STEPS, bar.update)
+    return unknowns
+
+
+def _moving(problem: FitProblem) -> list[str]:
+    """What is optimised: all but a focal length that is known."""
+    return [name for name in LEARNING_RATES if name != "log_focal" or not problem.lens.known]
+
+
+def _of_usual_distance(model: LandmarkModel, observations: Observations) -> Lens:
+    """The lens, in image widths, that shows the head as large as it is seen from where people film themselves."""
+    start = initial_unknowns(FitProblem(model, observations, Lens(1.0, 1.0)), observations)
+    extent = float(start.image_position[:, 2].exp().median()) / HEAD_SCALE
+    return Lens(USUAL_DISTANCE / extent, DISTANCE_SPREAD)
+
+
+def _find_focal(model: LandmarkModel, observations: Observations, lens: Lens, bias: DetectorBias | None) -> FocalRange:
+    """In image widths, from some of the frames."""
+    if lens.known:
+        return FocalRange(lens.focal, lens.focal, lens.focal)
+    some = observations.rows(spread_frames(observations.video, observations.time))
+    problem = FitProblem(model, some, lens, bias)
+    fixed = [name for name in LEARNING_RATES if name != "log_focal"]
+    unknowns = initial_unknowns(problem, some)
+    with progress_bar(
+        "steps of the search for the focal length", RIGID_STEPS + SEARCH_STEPS + N_TRIED * NEXT_STEPS
+    ) as bar:
+        unknowns = _minimise(problem, unknowns, RIGID, RIGID_STEPS, bar.update)
+        unknowns = _minimise(problem, unknowns, fixed, SEARCH_STEPS, bar.update)
+
+        def loss_at(focal: float) -> float:
+            nonlocal unknowns
+            unknowns = _minimise(problem, _with_focal(unknowns, focal), fixed, NEXT_STEPS, bar.update)
+            with torch.no_grad():
+                return float(problem.loss(unknowns))
+
+        return search_focal(lens, loss_at)
+
+
+def _with_focal(unknowns: Unknowns, focal: float) -> Unknowns:
+    """Another focal length, image widths."""
+    return replace(unknowns, log_focal=torch.full_like(unknowns.log_focal, float(np.log(focal))))
+
+
+def _appearance(
+    assets: HeadAssets, embedding: LandmarkEmbedding, pictures: Pictures, observations: Observations
+) -> AppearanceTerm | None:
+    """None for a head model without a face between its landmarks."""
+    generator = torch.Generator().manual_seed(0)
+    term = AppearanceTerm(assets, embedding, pictures, len(observations), observations.size, generator)
+    return term if term.points.n_points else None
 
 
 @torch.no_grad()
@@ -193,10 +272,14 @@ def _minimise(
 
 
 @torch.no_grad()
-def _result(problem: FitProblem, unknowns: Unknowns, observations: Observations) -> TrackingResult:
-    """The optimised unknowns as arrays; pupils are where the head has them, without the detections' common bias."""
-    unbiased = replace(unknowns, iris_bias=torch.zeros_like(unknowns.iris_bias))
-    projected = problem.project(unbiased).double().numpy()
+def _result(
+    problem: FitProblem, unknowns: Unknowns, observations: Observations, focal_range: FocalRange
+) -> TrackingResult:
+    """The optimised unknowns as arrays; landmarks are where the head has them, `error` says how well they explain where
+    they were seen.
+    """
+    projected = problem.project(unknowns).double().numpy()
+    seen = problem.detected(unknowns).double().numpy()[:, :N_LANDMARKS]
     landmarks = projected[:, :N_LANDMARKS]
     return TrackingResult(
         shape=unknowns.shape.numpy(),
@@ -206,6 +289,7 @@ def _result(problem: FitProblem, unknowns: Unknowns, observations: Observations)
         focal=float(unknowns.log_focal.exp()) * observations.size[1],
         landmarks=landmarks,
         keypoints=np.concatenate([landmarks[:, list(IBUG_FROM_MESH)], projected[:, N_LANDMARKS:]], axis=1),
-        error=np.linalg.norm(landmarks - observations.landmarks, axis=-1),
+        error=np.linalg.norm(seen - observations.landmarks, axis=-1),
         face_height=observations.face_height,
+        focal_range=focal_range,
     )

@@ -20,7 +20,8 @@ from imavatar.preprocessing.tracking import TrackingResult
 USUAL_FPS = 25.0
 """Of an overlay where all frames of a video are used, whatever their rate."""
 NO_ROWS = {
-    *("left_out", "errors", "focal", "focal_estimated", "face_height", "advice"),
+    *("left_out", "errors", "face_height", "advice"),
+    *("focal", "focal_estimated", "focal_of_video", "focal_range", "focal_sure"),
     *("request", "seconds", "frames_used", "shots"),
 }
 """Fields of a report that are not rows of the page's table as they are: said otherwise, not yet known, or too long."""
@@ -83,7 +84,7 @@ def report_facts(report: PreprocessReport) -> Mapping[str, str]:
     """The report's numbers as a table says them; a field that this module does not know is shown by its name."""
     errors = report.errors
     facts = {
-        "focal length": f"{report.focal:.0f} px of the images, {'estimated' if report.focal_estimated else 'as given'}",
+        "focal length": report.focal_line().removeprefix("focal length "),
         "face's height": f"{report.face_height:.0f} px of the images",
         "landmark error": f"{errors['error_px']:.2f} px, {100 * errors['error_share']:.2f} % of the face's height",
         "the same without the outline": f"{100 * errors['error_share_without_oval']:.2f} %",

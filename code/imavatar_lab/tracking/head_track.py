@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from jaxtyping import Float, Int
@@ -14,10 +13,9 @@ from imavatar.data.subject import JSON_NAME, FrameRecord, Recording, load_record
 from imavatar.errors import DataError
 from imavatar.evaluation.surface_distance import TrueMeshes
 from imavatar.head.assets import HeadAssets
+from imavatar.head.face_skin import face_skin
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import LandmarkEmbedding, pupil_weights
-from imavatar.head.mesh_points import FACE_OVAL
-from imavatar.numerics.mesh import vertex_normals
 from imavatar.types import HeadParameters
 
 STILL = 0.2
@@ -85,13 +83,9 @@ class HeadRegions:
         skin[assets.mouth_vertices()] = False
         directions = assets.shapedirs[..., N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + N_EXPRESSION]
         moved = MM_PER_METRE * np.sqrt(np.square(directions).sum(axis=(1, 2)))
-        corners = template[assets.faces[embedding.faces[list(FACE_OVAL)]]]
-        oval = np.einsum("lk,lkx->lx", embedding.barycentric[list(FACE_OVAL)], corners)[:, :2].astype(np.float32)
-        inside = [cv2.pointPolygonTest(oval, point, False) > 0 for point in template[:, :2].astype(float).tolist()]
-        front = vertex_normals(template, assets.faces)[:, 2] > 0
         with_head = weights[:, [Joint.NECK, Joint.JAW, Joint.LEFT_EYE, Joint.RIGHT_EYE]].sum(axis=1) > FOLLOWS
         return cls(
-            face=np.flatnonzero(skin & inside & front),
+            face=face_skin(assets, embedding),
             skull=np.flatnonzero(skin & (weights[:, Joint.NECK] > FOLLOWS) & (moved < STILL)),
             eyeballs=tuple(np.flatnonzero(weights[:, eye] > FOLLOWS) for eye in (Joint.RIGHT_EYE, Joint.LEFT_EYE)),
             pupils=pupil_weights(assets),
