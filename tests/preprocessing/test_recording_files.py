@@ -18,9 +18,9 @@ from imavatar.head.flame import Flame
 from imavatar.head.landmarks import N_LANDMARKS, embedding_path, flame_keypoints, save_embedding
 from imavatar.preprocessing import track_images as image_tracking
 from imavatar.preprocessing import tracking
-from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.landmarks import FaceLandmarks
+from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.recording_files import file_intrinsics, to_file_range, tracked_frame
 from imavatar.preprocessing.track_images import track_images
 from imavatar.preprocessing.tracking import fit_head

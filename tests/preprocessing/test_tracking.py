@@ -14,10 +14,10 @@ from imavatar.head.flame import Flame
 from imavatar.head.landmarks import N_LANDMARKS, flame_keypoints
 from imavatar.head.lid_units import lid_units
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
-from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.initial_pose import orthographic_pose
 from imavatar.preprocessing.landmark_model import LandmarkModel
+from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.tracking import check_fit, fit_head
 from imavatar.types import HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head, random_embedding

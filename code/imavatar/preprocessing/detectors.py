@@ -24,8 +24,8 @@ from imavatar.head.landmark_casting import Detector
 from imavatar.head.landmarks import LandmarkEmbedding, compute_embedding, embedding_path, load_embedding, save_embedding
 from imavatar.head.mesh_points import IBUG_FROM_MESH
 from imavatar.preprocessing.detection import Box
-from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.landmarks import PIXEL_CENTRE, FaceLandmarker, FaceLandmarks, Image, Points
+from imavatar.preprocessing.observations import Observations
 
 logger = logging.getLogger(__name__)
 
