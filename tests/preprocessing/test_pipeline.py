@@ -103,6 +103,7 @@ def workplace(tmp_path, monkeypatch):
     for module, name, steps in (
         (tracking, "RIGID_STEPS", 20),
         (tracking, "ALL_STEPS", 40),
+        (tracking, "LOOP_STEPS", 10),
         (tracking, "APPEARANCE_STEPS", 5),
         (focal_fit, "RIGID_STEPS", 20),
         (focal_fit, "SEARCH_STEPS", 20),

@@ -138,7 +138,8 @@ def test_one_fit_survives_noise_and_a_missing_frame(head, observations, truth):
 
 def test_a_focal_length_is_estimated_and_the_face_still_fits(head, observations):
     result = fit_head(observations, *head)
-    assert 0.6 * FOCAL < result.focal < 1.6 * FOCAL
+    assert result.focal == pytest.approx(FOCAL, rel=0.1)
+    assert result.focal_range.low < FOCAL < result.focal_range.high
     assert result.relative_error.mean() < 0.003
     check_fit(result, observations)
 
