@@ -37,6 +37,7 @@ def test_a_head_is_built_by_one_process_while_nothing_is_fetched(tmp_path, capsy
         (tmp_path / "open_head.npz").touch()
         assert "fetch_assets (process" in message_of("build_head", [], capsys)
         # Nothing is left to be built, and no lock needed.
-        (tmp_path / "open_head.face_landmarker.npz").touch()
+        for name in ("open_head.face_landmarker.npz", "open_head.face_landmarker_bias.npz"):
+            (tmp_path / name).touch()
         imavatar.cli.build_head_main([])
     assert "landmarks: " in capsys.readouterr().out

@@ -20,7 +20,7 @@ from imavatar.head.assets import load_head, save_head
 from imavatar.head.detector_bias import DetectorBias, bias_path, save_bias
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import embedding_path, flame_keypoints, load_embedding, save_embedding
-from imavatar.preprocessing import detectors, frame_cache, pipeline, tracking
+from imavatar.preprocessing import detectors, focal_fit, frame_cache, pipeline, tracking
 from imavatar.preprocessing import track_images as image_tracking
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.options import PreprocessOptions
@@ -100,9 +100,16 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setattr(
         pipeline, "FaceTexture", lambda frontal: lambda rgb, points: drawn_texture(rgb, points_of(boxes_of(rgb)[0]))
     )
-    monkeypatch.setattr(tracking, "RIGID_STEPS", 20)
-    for name, steps in (("ALL_STEPS", 40), ("SEARCH_STEPS", 20), ("NEXT_STEPS", 5), ("APPEARANCE_STEPS", 5)):
-        monkeypatch.setattr(tracking, name, steps)
+    for module, name, steps in (
+        (tracking, "RIGID_STEPS", 20),
+        (tracking, "ALL_STEPS", 40),
+        (tracking, "LOOP_STEPS", 10),
+        (tracking, "APPEARANCE_STEPS", 5),
+        (focal_fit, "RIGID_STEPS", 20),
+        (focal_fit, "SEARCH_STEPS", 20),
+        (focal_fit, "NEXT_STEPS", 5),
+    ):
+        monkeypatch.setattr(module, name, steps)
     see(monkeypatch)
     monkeypatch.setattr(pipeline, "segmenter", lambda semantics: Everything())
     yield PreprocessOptions("me", (tmp_path / "clip.mp4",), tmp_path / "out", size=SIZE)

@@ -16,11 +16,11 @@ from imavatar.head.assets import save_head
 from imavatar.head.detector_bias import DetectorBias, bias_path, save_bias
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import N_LANDMARKS, embedding_path, flame_keypoints, save_embedding
+from imavatar.preprocessing import focal_fit, tracking
 from imavatar.preprocessing import track_images as image_tracking
-from imavatar.preprocessing import tracking
-from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.landmarks import FaceLandmarks
+from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.recording_files import file_intrinsics, to_file_range, tracked_frame
 from imavatar.preprocessing.track_images import track_images
 from imavatar.preprocessing.tracking import fit_head
@@ -36,9 +36,16 @@ CENTRES = [None, (20.0, 160.0)]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     """One thread and few steps."""
-    monkeypatch.setattr(tracking, "RIGID_STEPS", 20)
-    monkeypatch.setattr(tracking, "ALL_STEPS", 40)
-    monkeypatch.setattr(tracking, "LOOP_STEPS", 10)
+    for module, name, steps in (
+        (tracking, "RIGID_STEPS", 20),
+        (tracking, "ALL_STEPS", 60),
+        (tracking, "LOOP_STEPS", 10),
+        (tracking, "APPEARANCE_STEPS", 5),
+        (focal_fit, "RIGID_STEPS", 20),
+        (focal_fit, "SEARCH_STEPS", 40),
+        (focal_fit, "NEXT_STEPS", 20),
+    ):
+        monkeypatch.setattr(module, name, steps)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -115,7 +122,7 @@ def recorded(tmp_path, head, monkeypatch):
     for k in range(1, N + 1):
         write_png(folder / "image" / f"{k}.png", image)
         write_png(folder / "mask" / f"{k}.png", image[..., 0])
-        write_png(folder / "semantic" / f"{k}.png", np.full((64, 48), 1, np.uint8))
+        write_png(folder / "semantic" / f"{k}.png", np.zeros((64, 48), np.uint8))
     observations = observed(points, None)
     result = fit_head(observations, *head, lens=Lens(FOCAL))
     entries = [frame_entry(str(k + 1), tracked_frame(k, observations, result)) for k in range(N)]

@@ -5,8 +5,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from imavatar.head.apertures import INNER_LIPS, LEFT_LIDS, RIGHT_LIDS
-from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.focal_search import FocalRange
+from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.track_curves import track_curves
 from imavatar.preprocessing.tracking import TrackingResult
 

@@ -14,10 +14,10 @@ from imavatar.head.flame import Flame
 from imavatar.head.landmarks import N_LANDMARKS, flame_keypoints
 from imavatar.head.lid_units import lid_units
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
-from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.initial_pose import orthographic_pose
 from imavatar.preprocessing.landmark_model import LandmarkModel
+from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.tracking import check_fit, fit_head
 from imavatar.types import HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head, random_embedding
@@ -138,7 +138,8 @@ def test_one_fit_survives_noise_and_a_missing_frame(head, observations, truth):
 
 def test_a_focal_length_is_estimated_and_the_face_still_fits(head, observations):
     result = fit_head(observations, *head)
-    assert 0.6 * FOCAL < result.focal < 1.6 * FOCAL
+    assert result.focal == pytest.approx(FOCAL, rel=0.1)
+    assert result.focal_range.low < FOCAL < result.focal_range.high
     assert result.relative_error.mean() < 0.003
     check_fit(result, observations)
 

@@ -9,11 +9,11 @@ import pytest
 from imavatar.data.video_file import write_video
 from imavatar.preprocessing.crop import Crop
 from imavatar.preprocessing.face_tracks import NO_FACE
-from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.focal_search import FocalRange
 from imavatar.preprocessing.frame_analysis import AnalysedVideo
 from imavatar.preprocessing.frame_cache import CachedFrame, FrameCache
 from imavatar.preprocessing.frame_quality import LeftOut
+from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.report import PreprocessReport
 from imavatar.preprocessing.survey import Survey

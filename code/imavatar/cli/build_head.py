@@ -56,7 +56,7 @@ def _build_open_head(path: Path, seed: int) -> None:
 
 def _find_landmarks(path: Path) -> None:
     from imavatar.head.assets import load_head
-    from imavatar.preprocessing.detectors import head_landmarks
+    from imavatar.preprocessing.detectors import measure_landmarks
 
     print("finding the landmarks on the head, and how their detector errs ...", flush=True)
-    head_landmarks(path, load_head(path))
+    measure_landmarks(path, lambda: load_head(path))

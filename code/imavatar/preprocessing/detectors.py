@@ -6,7 +6,7 @@ the mesh's: iBUG's follows the visible contour, which is no fixed place on a hea
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,8 +24,8 @@ from imavatar.head.landmark_casting import Detector
 from imavatar.head.landmarks import LandmarkEmbedding, compute_embedding, embedding_path, load_embedding, save_embedding
 from imavatar.head.mesh_points import IBUG_FROM_MESH
 from imavatar.preprocessing.detection import Box
-from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.landmarks import PIXEL_CENTRE, FaceLandmarker, FaceLandmarks, Image, Points
+from imavatar.preprocessing.observations import Observations
 
 logger = logging.getLogger(__name__)
 
@@ -117,16 +117,29 @@ def head_landmarks(head_path: Path, assets: HeadAssets) -> tuple[LandmarkEmbeddi
         AssetError: a model of the detector has not been fetched, or a kept file is damaged or of another head.
         BusyError: another process is writing beside the head model.
     """
-    paths = embedding_path(head_path), bias_path(head_path)
-    if not all(path.is_file() for path in paths):
-        with alone(head_path.with_name(LOCK_FILE), "the search for a head model's landmarks"):
-            _measure(head_path, assets)
-    return load_embedding(paths[0], assets), load_bias(paths[1])
+    measure_landmarks(head_path, lambda: assets)
+    return load_embedding(embedding_path(head_path), assets), load_bias(bias_path(head_path))
 
 
-def _measure(head_path: Path, assets: HeadAssets) -> None:
+def measure_landmarks(head_path: Path, load: Callable[[], HeadAssets]) -> None:
+    """Find the landmarks of a head model, and how the detector errs on it, where that is not kept beside it.
+
+    Args:
+        load: the head model, where it is needed.
+
+    Raises:
+        AssetError: a model of the detector has not been fetched, or a kept file is damaged or of another head.
+        BusyError: another process is writing beside the head model.
+    """
+    if all(path.is_file() for path in (embedding_path(head_path), bias_path(head_path))):
+        return
+    with alone(head_path.with_name(LOCK_FILE), "the search for a head model's landmarks"):
+        _measure(head_path, load())
+
+
+def _measure(head_path: Path, load: Callable[[], HeadAssets]) -> None:
     """Make the files that are missing: another process may have made them since."""
-    detect = single_image_detector(landmarker(MEASURED))
+    assets, detect = load(), single_image_detector(landmarker(MEASURED))
     path = embedding_path(head_path)
     if not path.is_file():
         logger.info("finding the landmarks of %s ...", head_path)

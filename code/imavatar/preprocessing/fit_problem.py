@@ -1,4 +1,4 @@
-"""What the tracker minimises: unknowns of all frames of a subject, their projection, and the terms of the loss."""
+"""What the tracker minimises: the projection of the unknowns of all frames of a subject, and the terms of the loss."""
 
 import functools
 from dataclasses import dataclass, replace
@@ -15,84 +15,14 @@ from imavatar.head.mesh_points import FACE_OVAL
 from imavatar.preprocessing.appearance import AppearanceTerm
 from imavatar.preprocessing.eye_mouth_terms import EyeMouthTerms
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection, distances, to_pixels
+from imavatar.preprocessing.fit_unknowns import Unknowns
 from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.misplacement import Misplacement
+from imavatar.preprocessing.observations import Observations
 
 RESIDUAL_UNIT = 0.01
 """Residuals are counted in hundredths of the face's height, so that the image size does not matter."""
-
-
-@dataclass(frozen=True)
-class Observations:
-    """Detections in all frames of a subject, in continuous pixels (a pixel's centre is at +0.5).
-
-    `video` says which recording a frame is from and `time` its number there; frames may be missing in between.
-    `iris_weight` is 0 where an eye is closed. Irises: right, then left eye. `principal_point` is in continuous pixels,
-    the middle of the image where it is None.
-    """
-
-    landmarks: Float[np.ndarray, "n 468 2"]
-    irises: Float[np.ndarray, "n 2 2"]
-    iris_weight: Float[np.ndarray, "n 2"]
-    video: Int[np.ndarray, " n"]
-    time: Int[np.ndarray, " n"]
-    size: tuple[int, int]
-    principal_point: tuple[float, float] | None = None
-
-    def __len__(self) -> int:
-        return len(self.landmarks)
-
-    def rows(self, index: Int[np.ndarray, " k"]) -> "Observations":
-        """Some of the frames."""
-        names = ("landmarks", "irises", "iris_weight", "video", "time")
-        return replace(self, **{name: getattr(self, name)[index] for name in names})
-
-    @property
-    def face_height(self) -> Float[np.ndarray, " n"]:
-        """Extent of the landmarks from the forehead to the chin, pixels."""
-        return np.ptp(self.landmarks[..., 1], axis=1)
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """The principal point, continuous pixels."""
-        height, width = self.size
-        return self.principal_point or (width / 2, height / 2)
-
-
-@dataclass
-class Unknowns:
-    """What is optimised.
-
-    `iris_bias` is by how much irises are detected further out and up than they are, as shares of the face's height.
-    `lids` is how far the right and the left lid are closed (1: quite) besides what `expression` does.
-    `rotation` turns the whole body once per recording; the head moves by `neck`. `image_position` holds the head's
-    position in the image (units of its width, y up) and the logarithm of the model units that the image's width covers
-    at its depth: a change of the focal length then leaves the head where it appears and as large as it appears.
-    """
-
-    shape: Float[Tensor, "100"]
-    expression: Float[Tensor, "n 50"]
-    lids: Float[Tensor, "n 2"]
-    rotation: Float[Tensor, "videos 3"]
-    neck: Float[Tensor, "n 3"]
-    jaw: Float[Tensor, "n 3"]
-    iris_bias: Float[Tensor, " 2"]
-    gaze: Float[Tensor, "n 2 2"]  # right and left eye; about x and y
-    image_position: Float[Tensor, "n 3"]
-    log_focal: Float[Tensor, ""]  # of the focal length in image widths
-    depth_offset: Float[Tensor, " t"]  # of the features that are followed; see FeatureReprojection
-
-    def pose(self, video: Int[Tensor, " n"]) -> Float[Tensor, "n 15"]:
-        """FLAME's pose vectors: global, neck, jaw, left eye, right eye."""
-        eyes = torch.nn.functional.pad(self.gaze, (0, 1))
-        return torch.cat([self.rotation[video], self.neck, self.jaw, eyes[:, 1], eyes[:, 0]], dim=1)
-
-    def translation(self) -> Float[Tensor, "n 3"]:
-        """World to camera, model units."""
-        extent = self.image_position[:, 2].exp()
-        depth = -self.log_focal.exp() * extent
-        return torch.stack([self.image_position[:, 0] * extent, self.image_position[:, 1] * extent, depth], dim=1)
 
 
 @dataclass(frozen=True)
@@ -166,7 +96,7 @@ class FitProblem:
             float(bias.lids),
         )
         self.video = torch.as_tensor(observations.video)
-        self.triples = torch.as_tensor(_consecutive_triples(observations))
+        self.triples = torch.as_tensor(observations.triples())
         self.lens, self.prior_log_focal = lens, float(np.log(lens.focal))
         self.tracks: FeatureReprojection | None = None
         self.appearance: AppearanceTerm | None = None
@@ -309,12 +239,3 @@ class FitProblem:
             if len(now):
                 loss = loss + weight * (before - 2 * now + after).square().mean()
         return loss
-
-
-def _consecutive_triples(observations: Observations) -> Int[np.ndarray, "k 3"]:
-    """Indices of three frames in a row of the same recording, none missing in between."""
-    first = np.arange(max(len(observations) - 2, 0))
-    last = first + 2
-    together = observations.video[first] == observations.video[last]
-    together &= observations.time[last] - observations.time[first] == 2
-    return first[together, None] + np.arange(3)

@@ -6,7 +6,9 @@ from scipy.spatial.transform import Rotation
 
 from imavatar.anatomy import N_EXPRESSION, N_SHAPE, Joint
 from imavatar.head.landmarks import N_LANDMARKS
-from imavatar.preprocessing.fit_problem import FitProblem, Observations, Unknowns
+from imavatar.preprocessing.fit_problem import FitProblem
+from imavatar.preprocessing.fit_unknowns import Unknowns
+from imavatar.preprocessing.observations import Observations
 
 
 def orthographic_pose(

@@ -20,11 +20,11 @@ from imavatar.preprocessing.detectors import MEASURED, head_landmarks, landmarke
 from imavatar.preprocessing.face_search import FaceSearch
 from imavatar.preprocessing.face_texture import FaceTexture
 from imavatar.preprocessing.feature_tracks import skull_tracker
-from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.footage import choose_footage
 from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames, analyse_video, find_landmarks
 from imavatar.preprocessing.frame_cache import FrameCache, check_room
 from imavatar.preprocessing.frame_choice import choose_frames
+from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.recording_files import TEST_SHARE, video_of_frames, write_overlay, write_recordings
 from imavatar.preprocessing.replacement import discard_new, finish_replacements, new_folder, replace_folder

@@ -14,9 +14,9 @@ from imavatar.data.subject_writer import SubjectWriter, TrackedFrame
 from imavatar.data.video_file import write_video
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
-from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames
 from imavatar.preprocessing.landmarks import PIXEL_CENTRE
+from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.tracking import TrackingResult
 from imavatar.progress import track
 from imavatar.types import HeadParameters

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from imavatar.anatomy import MM_PER_UNIT, Joint, pose_slice
 from imavatar.head.apertures import apertures
 from imavatar.head.mesh_points import LEFT_EYE_CORNERS, LIPS_OUTER, RIGHT_EYE_CORNERS
-from imavatar.preprocessing.fit_problem import Observations
+from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.tracking import TrackingResult
 
 CM_PER_UNIT = MM_PER_UNIT / 10

@@ -1,15 +1,11 @@
 """The fit: one shape per subject; expression, pose and translation per frame; the focal length where it is unknown."""
 
-import contextlib
-import logging
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 
-from imavatar.anatomy import HEAD_SCALE
 from imavatar.errors import DataError
 from imavatar.head.assets import HeadAssets
 from imavatar.head.detector_bias import DetectorBias
@@ -18,40 +14,23 @@ from imavatar.head.mesh_points import FACE_OVAL, IBUG_FROM_MESH
 from imavatar.preprocessing.appearance import AppearanceTerm, Pictures
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
-from imavatar.preprocessing.fit_problem import FitProblem, Observations, Unknowns
-from imavatar.preprocessing.focal_search import N_TRIED, FocalRange, Lens, search_focal, spread_frames
+from imavatar.preprocessing.fit_problem import FitProblem
+from imavatar.preprocessing.fit_steps import RIGID, RIGID_STEPS, minimise, moving_of, one_thread
+from imavatar.preprocessing.fit_unknowns import Unknowns
+from imavatar.preprocessing.focal_fit import find_focal, usual_distance_lens, with_focal
+from imavatar.preprocessing.focal_search import FocalRange, Lens
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
+from imavatar.preprocessing.observations import Observations
 from imavatar.progress import progress_bar
-
-logger = logging.getLogger(__name__)
 
 MAX_ERROR = 0.05
 """Mean reprojection error, as a share of the face's height, above which a frame or a whole fit is not trusted."""
 
-USUAL_DISTANCE, DISTANCE_SPREAD = 0.8, 0.45
-"""Metres from a camera to the head in front of it, and the standard deviation of its logarithm: a telephone in the hand
-is at 0.4, one on a stand at 1, a camera for an interview at 1.5."""
-SEARCH_STEPS, NEXT_STEPS = 400, 150
-"""Of the fit with the first focal length that is tried, and of those that start from a neighbour's."""
-RIGID_STEPS, ALL_STEPS = 80, 300
+ALL_STEPS, APPEARANCE_STEPS = 300, 150
+"""Of the first fit of everything, and of the last one, with the texture of the skin."""
 LOOP_CLOSURES, LOOP_STEPS = 2, 120
-APPEARANCE_STEPS = 150
 """How often features are looked for again in far frames, where the fit expects them, and the fit's steps after each."""
-LEARNING_RATES = {
-    "shape": 0.05,
-    "expression": 0.05,
-    "lids": 0.03,
-    "rotation": 0.005,
-    "neck": 0.005,
-    "jaw": 0.01,
-    "gaze": 0.01,
-    "iris_bias": 0.001,
-    "image_position": 0.005,
-    "log_focal": 0.01,
-    "depth_offset": 0.02,
-}
-RIGID = ("rotation", "neck", "image_position")
 
 
 @dataclass(frozen=True)
@@ -116,11 +95,11 @@ def fit_head(
         pictures: the frames; without them the skin's texture is not compared.
     """
     model, width = LandmarkModel(assets, embedding), observations.size[1]
-    lens = _of_usual_distance(model, observations) if lens is None else lens.scaled(1 / width)
-    with _one_thread():
-        found = _find_focal(model, observations, lens, bias)
+    lens = usual_distance_lens(model, observations) if lens is None else lens.scaled(1 / width)
+    with one_thread():
+        found = find_focal(model, observations, lens, bias)
         problem = FitProblem(model, observations, lens, bias)
-        unknowns = _with_focal(initial_unknowns(problem, observations), found.best)
+        unknowns = with_focal(initial_unknowns(problem, observations), found.best)
         appearance = None if pictures is None else _appearance(assets, embedding, pictures, observations)
         unknowns = _fit_all(problem, unknowns, features, appearance)
     return _result(problem, unknowns, observations, found.scaled(width))
@@ -130,64 +109,24 @@ def _fit_all(
     problem: FitProblem, unknowns: Unknowns, features: FeatureTracker | None, appearance: AppearanceTerm | None
 ) -> Unknowns:
     """Landmarks first, then features of the skull, then the texture of the skin besides."""
-    moving = _moving(problem)
+    moving = moving_of(problem)
     tracks = None if features is None else features.follow()
     rounds = [ALL_STEPS] + [LOOP_STEPS] * LOOP_CLOSURES if tracks else [ALL_STEPS]
     last = APPEARANCE_STEPS if appearance else 0
     with progress_bar("steps of the head's fit", RIGID_STEPS + sum(rounds) + last) as bar:
-        unknowns = _minimise(problem, unknowns, RIGID, RIGID_STEPS, bar.update)
+        unknowns = minimise(problem, unknowns, RIGID, RIGID_STEPS, bar.update)
         for number, steps in enumerate(rounds):
             if tracks:
                 seen = tracks if number == 0 else _close_loops(features, tracks, problem, unknowns)
                 problem.tracks = FeatureReprojection(seen, problem.points)
                 if number == 0:
                     unknowns = replace(unknowns, depth_offset=problem.points.new_zeros(len(tracks)))
-            unknowns = _minimise(problem, unknowns, moving, steps, bar.update)
+            unknowns = minimise(problem, unknowns, moving, steps, bar.update)
         if appearance:
             problem.appearance = appearance
             problem.look(unknowns)
-            unknowns = _minimise(problem, unknowns, moving, APPEARANCE_STEPS, bar.update)
+            unknowns = minimise(problem, unknowns, moving, APPEARANCE_STEPS, bar.update)
     return unknowns
-
-
-def _moving(problem: FitProblem) -> list[str]:
-    """What is optimised: all but a focal length that is known."""
-    return [name for name in LEARNING_RATES if name != "log_focal" or not problem.lens.known]
-
-
-def _of_usual_distance(model: LandmarkModel, observations: Observations) -> Lens:
-    """The lens, in image widths, that shows the head as large as it is seen from where people film themselves."""
-    start = initial_unknowns(FitProblem(model, observations, Lens(1.0, 1.0)), observations)
-    extent = float(start.image_position[:, 2].exp().median()) / HEAD_SCALE
-    return Lens(USUAL_DISTANCE / extent, DISTANCE_SPREAD)
-
-
-def _find_focal(model: LandmarkModel, observations: Observations, lens: Lens, bias: DetectorBias | None) -> FocalRange:
-    """In image widths, from some of the frames."""
-    if lens.known:
-        return FocalRange(lens.focal, lens.focal, lens.focal)
-    some = observations.rows(spread_frames(observations.video, observations.time))
-    problem = FitProblem(model, some, lens, bias)
-    fixed = [name for name in LEARNING_RATES if name != "log_focal"]
-    unknowns = initial_unknowns(problem, some)
-    with progress_bar(
-        "steps of the search for the focal length", RIGID_STEPS + SEARCH_STEPS + N_TRIED * NEXT_STEPS
-    ) as bar:
-        unknowns = _minimise(problem, unknowns, RIGID, RIGID_STEPS, bar.update)
-        unknowns = _minimise(problem, unknowns, fixed, SEARCH_STEPS, bar.update)
-
-        def loss_at(focal: float) -> float:
-            nonlocal unknowns
-            unknowns = _minimise(problem, _with_focal(unknowns, focal), fixed, NEXT_STEPS, bar.update)
-            with torch.no_grad():
-                return float(problem.loss(unknowns))
-
-        return search_focal(lens, loss_at)
-
-
-def _with_focal(unknowns: Unknowns, focal: float) -> Unknowns:
-    """Another focal length, image widths."""
-    return replace(unknowns, log_focal=torch.full_like(unknowns.log_focal, float(np.log(focal))))
 
 
 def _appearance(
@@ -239,36 +178,6 @@ def check_fit(result: TrackingResult, observations: Observations) -> None:
             f"the fitted head lies outside the image of {columns} x {rows} pixels in {outside.sum()} of "
             f"{len(result.error)} frames. {advice}"
         )
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """The tensors are small: more threads gain little, and on a busy machine they wait for each other."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _minimise(
-    problem: FitProblem, unknowns: Unknowns, names: Sequence[str], steps: int, stepped: Callable[[], object]
-) -> Unknowns:
-    """Adam with a learning rate that falls to a tenth; only the named unknowns move."""
-    moving = {n: getattr(unknowns, n).detach().clone().requires_grad_(True) for n in names}
-    unknowns = replace(unknowns, **moving)
-    optimiser = torch.optim.Adam([{"params": [moving[n]], "lr": LEARNING_RATES[n]} for n in names])
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda k: 1 - 0.9 * k / steps)
-    for _ in range(steps):
-        optimiser.zero_grad()
-        loss = problem.loss(unknowns)
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        stepped()
-    logger.debug("fit of %s: loss %.4f after %d steps", ", ".join(names), float(loss.detach()), steps)
-    return replace(unknowns, **{name: value.detach() for name, value in moving.items()})
 
 
 @torch.no_grad()

@@ -9,9 +9,9 @@ import numpy as np
 from imavatar.data.json_values import Json
 from imavatar.preprocessing.capture_advice import Capture, capture_checks
 from imavatar.preprocessing.face_looks import face_looks
-from imavatar.preprocessing.fit_problem import Observations
 from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames
 from imavatar.preprocessing.left_out import LeftOut
+from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.report import REPORT_PAGE, PreprocessReport
 from imavatar.preprocessing.report_page import ReportContent, write_report_page
 from imavatar.preprocessing.track_curves import track_curves

@@ -1,0 +1,51 @@
+"""What was detected in the frames of a subject, as what a fit works on."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True)
+class Observations:
+    """Detections in all frames of a subject, in continuous pixels (a pixel's centre is at +0.5).
+
+    `video` says which recording a frame is from and `time` its number there; frames may be missing in between.
+    `iris_weight` is 0 where an eye is closed. Irises: right, then left eye. `principal_point` is in continuous pixels,
+    the middle of the image where it is None.
+    """
+
+    landmarks: Float[np.ndarray, "n 468 2"]
+    irises: Float[np.ndarray, "n 2 2"]
+    iris_weight: Float[np.ndarray, "n 2"]
+    video: Int[np.ndarray, " n"]
+    time: Int[np.ndarray, " n"]
+    size: tuple[int, int]
+    principal_point: tuple[float, float] | None = None
+
+    def __len__(self) -> int:
+        return len(self.landmarks)
+
+    def rows(self, index: Int[np.ndarray, " k"]) -> "Observations":
+        """Some of the frames."""
+        names = ("landmarks", "irises", "iris_weight", "video", "time")
+        return replace(self, **{name: getattr(self, name)[index] for name in names})
+
+    @property
+    def face_height(self) -> Float[np.ndarray, " n"]:
+        """Extent of the landmarks from the forehead to the chin, pixels."""
+        return np.ptp(self.landmarks[..., 1], axis=1)
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The principal point, continuous pixels."""
+        height, width = self.size
+        return self.principal_point or (width / 2, height / 2)
+
+    def triples(self) -> Int[np.ndarray, "k 3"]:
+        """Indices of three frames in a row of the same recording, none missing in between."""
+        first = np.arange(max(len(self) - 2, 0))
+        last = first + 2
+        together = self.video[first] == self.video[last]
+        together &= self.time[last] - self.time[first] == 2
+        return first[together, None] + np.arange(3)
