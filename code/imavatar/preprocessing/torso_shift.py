@@ -85,8 +85,9 @@ def _follow(
         usual = np.mean([_moved_back(o, s) for o, s in zip(outlines, shifts, strict=True)], axis=0)
     agreement = [_correlation(_moved_back(o, s)[free], usual[free]) for o, s in zip(outlines, shifts, strict=True)]
     near = np.linalg.norm(shifts - np.median(shifts, axis=0), axis=1) < MOST_SHIFT * ROWS
-    squared = information @ information
-    certain = squared @ np.linalg.inv(squared + LEAST_OUTLINE**2 * np.eye(2))
+    # Steep: an outline that hardly tells of shifts in a direction tells wrong ones.
+    steep = np.linalg.matrix_power(information, 4)
+    certain = steep @ np.linalg.inv(steep + LEAST_OUTLINE**4 * np.eye(2))
     return shifts, near & (np.array(agreement) > LEAST_AGREEMENT), certain
 
 
