@@ -20,6 +20,7 @@ from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.misplacement import Misplacement
 from imavatar.preprocessing.observations import Observations
+from imavatar.preprocessing.torso_shift import TorsoTerm
 
 RESIDUAL_UNIT = 0.01
 """Residuals are counted in hundredths of the face's height, so that the image size does not matter."""
@@ -55,6 +56,7 @@ class FitWeights:
     tracks: float = 1.0
     depth_offset: float = 0.01
     appearance: float = 3.0
+    torso: float = 0.3
 
 
 TRACK_SCALE = 0.5
@@ -100,6 +102,7 @@ class FitProblem:
         self.lens, self.prior_log_focal = lens, float(np.log(lens.focal))
         self.tracks: FeatureReprojection | None = None
         self.appearance: AppearanceTerm | None = None
+        self.torso: TorsoTerm | None = None
 
     def focal(self, unknowns: Unknowns) -> Float[Tensor, ""]:
         """Focal length, pixels."""
@@ -139,6 +142,9 @@ class FitProblem:
         robust = (1 + distance.square()).sqrt() - 1
         data = (self.point_weight * robust).sum() / self.point_weight.sum()
         loss = data + self._details(projected) + self._priors(unknowns) + self._smoothness(unknowns)
+        if self.torso is not None:
+            root = self.model.joint_base[Joint.GLOBAL] + unknowns.translation()
+            loss = loss + self.weights.torso * self.torso(to_pixels(root, self.focal(unknowns), self.centre))
         if self.tracks is not None:
             loss = loss + self._track_loss(unknowns)
         if self.appearance is not None:

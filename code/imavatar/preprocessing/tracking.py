@@ -14,7 +14,7 @@ from imavatar.head.mesh_points import FACE_OVAL, IBUG_FROM_MESH
 from imavatar.preprocessing.appearance import AppearanceTerm, Pictures
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
-from imavatar.preprocessing.fit_problem import FitProblem
+from imavatar.preprocessing.fit_problem import RESIDUAL_UNIT, FitProblem
 from imavatar.preprocessing.fit_steps import RIGID, RIGID_STEPS, minimise, moving_of, one_thread
 from imavatar.preprocessing.fit_unknowns import Unknowns
 from imavatar.preprocessing.focal_fit import find_focal, usual_distance_lens, with_focal
@@ -22,6 +22,7 @@ from imavatar.preprocessing.focal_search import FocalRange, Lens
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.observations import Observations
+from imavatar.preprocessing.torso_shift import TorsoTerm, torso_shifts
 from imavatar.progress import progress_bar
 
 MAX_ERROR = 0.05
@@ -101,6 +102,7 @@ def fit_head(
         problem = FitProblem(model, observations, lens, bias)
         unknowns = with_focal(initial_unknowns(problem, observations), found.best)
         appearance = None if pictures is None else _appearance(assets, embedding, pictures, observations)
+        problem.torso = None if pictures is None else _torso(pictures, problem, observations)
         unknowns = _fit_all(problem, unknowns, features, appearance)
     return _result(problem, unknowns, observations, found.scaled(width))
 
@@ -127,6 +129,12 @@ def _fit_all(
             problem.look(unknowns)
             unknowns = minimise(problem, unknowns, moving, APPEARANCE_STEPS, bar.update)
     return unknowns
+
+
+def _torso(pictures: Pictures, problem: FitProblem, observations: Observations) -> TorsoTerm | None:
+    """None where no clothes are seen."""
+    shifts = torso_shifts(pictures.labels, observations.video)
+    return TorsoTerm(shifts, problem.video, RESIDUAL_UNIT * problem.face_height) if shifts.found.any() else None
 
 
 def _appearance(
