@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from imavatar.errors import AssetError
+from imavatar.head.detector_bias import DetectorBias, bias_path
 from imavatar.head.mesh_points import IBUG_FROM_MESH
 from imavatar.preprocessing import detectors
 from imavatar.preprocessing.detectors import WEIGHT_FILES, FaceAlignmentLandmarker
 from imavatar.preprocessing.landmarks import FaceLandmarks
+from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 
 
 class Mesh:
@@ -80,3 +82,19 @@ def test_the_package_has_what_is_used_of_it():
     assert {"image_or_path", "detected_faces"} <= called.keys()
     source = "".join(path.read_text() for path in Path(real.__file__).parent.rglob("*.py"))
     assert all(name in source for name in WEIGHT_FILES)
+
+
+def test_a_heads_landmarks_are_measured_once_and_kept_beside_it(tmp_path, monkeypatch):
+    assets, asked = ellipsoid_head(), []
+    embedding = random_embedding(assets)
+    monkeypatch.setattr(detectors, "landmarker", lambda backend: None)
+    monkeypatch.setattr(detectors, "single_image_detector", lambda detector: None)
+    monkeypatch.setattr(detectors, "compute_embedding", lambda *what: asked.append("landmarks") or embedding)
+    monkeypatch.setattr(detectors, "measure_bias", lambda *what: asked.append("bias") or DetectorBias.none())
+    for _ in range(2):
+        found, bias = detectors.head_landmarks(tmp_path / "head.npz", assets)
+        assert np.array_equal(found.faces, embedding.faces) and not bias.turn.any()
+    assert asked == ["landmarks", "bias"]
+    bias_path(tmp_path / "head.npz").unlink()
+    detectors.measure_landmarks(tmp_path / "head.npz", lambda: assets)
+    assert asked == ["landmarks", "bias", "bias"]

@@ -137,10 +137,9 @@ def measure_landmarks(head_path: Path, load: Callable[[], HeadAssets]) -> None:
         _measure(head_path, load())
 
 
-def _measure(head_path: Path, load: Callable[[], HeadAssets]) -> None:
+def _measure(head_path: Path, assets: HeadAssets) -> None:
     """Make the files that are missing: another process may have made them since."""
-    assets, detect = load(), single_image_detector(landmarker(MEASURED))
-    path = embedding_path(head_path)
+    detect, path = single_image_detector(landmarker(MEASURED)), embedding_path(head_path)
     if not path.is_file():
         logger.info("finding the landmarks of %s ...", head_path)
         save_embedding(path, compute_embedding(assets, detect), assets)
