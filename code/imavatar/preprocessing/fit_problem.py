@@ -16,6 +16,7 @@ from imavatar.preprocessing.appearance import AppearanceTerm
 from imavatar.preprocessing.eye_mouth_terms import EyeMouthTerms
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection, distances, to_pixels
 from imavatar.preprocessing.fit_unknowns import Unknowns
+from imavatar.preprocessing.head_outline import OutlineTerm
 from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.misplacement import Misplacement
@@ -57,6 +58,7 @@ class FitWeights:
     depth_offset: float = 0.01
     appearance: float = 3.0
     torso: float = 0.3
+    outline: float = 1.0
 
 
 TRACK_SCALE = 0.5
@@ -103,6 +105,7 @@ class FitProblem:
         self.tracks: FeatureReprojection | None = None
         self.appearance: AppearanceTerm | None = None
         self.torso: TorsoTerm | None = None
+        self.outline: OutlineTerm | None = None
 
     def focal(self, unknowns: Unknowns) -> Float[Tensor, ""]:
         """Focal length, pixels."""
@@ -145,6 +148,10 @@ class FitProblem:
         if self.torso is not None:
             root = self.model.joint_base[Joint.GLOBAL] + unknowns.translation()
             loss = loss + self.weights.torso * self.torso(to_pixels(root, self.focal(unknowns), self.centre))
+        if self.outline is not None:
+            motion = self.head_motion(unknowns)
+            unit = RESIDUAL_UNIT * self.face_height
+            loss = loss + self.weights.outline * self.outline(motion, self.focal(unknowns), self.centre, unit)
         if self.tracks is not None:
             loss = loss + self._track_loss(unknowns)
         if self.appearance is not None:

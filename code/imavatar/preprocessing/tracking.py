@@ -19,6 +19,7 @@ from imavatar.preprocessing.fit_steps import RIGID, RIGID_STEPS, minimise, movin
 from imavatar.preprocessing.fit_unknowns import Unknowns
 from imavatar.preprocessing.focal_fit import find_focal, usual_distance_lens, with_focal
 from imavatar.preprocessing.focal_search import FocalRange, Lens
+from imavatar.preprocessing.head_outline import OutlineTerm, head_outline
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.observations import Observations
@@ -103,12 +104,13 @@ def fit_head(
         unknowns = with_focal(initial_unknowns(problem, observations), found.best)
         appearance = None if pictures is None else _appearance(assets, embedding, pictures, observations)
         problem.torso = None if pictures is None else _torso(pictures, problem, observations)
-        unknowns = _fit_all(problem, unknowns, features, appearance)
+        outline = None if pictures is None else _outline(assets, pictures, problem, observations)
+        unknowns = _fit_all(problem, unknowns, features, appearance, outline)
     return _result(problem, unknowns, observations, found.scaled(width))
 
 
 def _fit_all(
-    problem: FitProblem, unknowns: Unknowns, features: FeatureTracker | None, appearance: AppearanceTerm | None
+    problem: FitProblem, unknowns: Unknowns, features: FeatureTracker | None, appearance: AppearanceTerm | None, outline=None
 ) -> Unknowns:
     """Landmarks first, then features of the skull, then the texture of the skin besides."""
     moving = moving_of(problem)
@@ -124,11 +126,33 @@ def _fit_all(
                 if number == 0:
                     unknowns = replace(unknowns, depth_offset=problem.points.new_zeros(len(tracks)))
             unknowns = minimise(problem, unknowns, moving, steps, bar.update)
+            if outline and number == OUTLINE_FROM:
+                problem.outline = outline
+                with torch.no_grad():
+                    outline.look(problem.head_motion(unknowns), problem.focal(unknowns), problem.centre)
         if appearance:
             problem.appearance = appearance
             problem.look(unknowns)
             unknowns = minimise(problem, unknowns, moving, APPEARANCE_STEPS, bar.update)
     return unknowns
+
+
+OUTLINE_FROM = 0
+
+
+def _outline(assets, pictures, problem, observations):
+    from imavatar.anatomy import HEAD_SCALE, Joint
+    v = torch.as_tensor(assets.v_template * HEAD_SCALE, dtype=torch.float32)
+    eyes = v[torch.as_tensor(assets.weights[:, [Joint.LEFT_EYE, Joint.RIGHT_EYE]].sum(axis=1) > 0.95)]
+    level = eyes[:, 1].mean()
+    skull = v[torch.as_tensor(assets.weights[:, Joint.NECK] > 0.95)]
+    skull = skull[skull[:, 1] > level]
+    low, high = skull.amin(dim=0), skull.amax(dim=0)
+    centre = (low + high) / 2
+    centre[1] = level
+    outlines = [head_outline(pictures.labels(k)) for k in range(len(observations))]
+    term = OutlineTerm(outlines, skull, centre)
+    return term if len(term.frame) else None
 
 
 def _torso(pictures: Pictures, problem: FitProblem, observations: Observations) -> TorsoTerm | None:
