@@ -16,11 +16,11 @@ from imavatar.preprocessing.appearance import AppearanceTerm
 from imavatar.preprocessing.eye_mouth_terms import EyeMouthTerms
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection, distances, to_pixels
 from imavatar.preprocessing.fit_unknowns import Unknowns
-from imavatar.preprocessing.head_outline import OutlineTerm
 from imavatar.preprocessing.focal_search import Lens
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.misplacement import Misplacement
 from imavatar.preprocessing.observations import Observations
+from imavatar.preprocessing.outline_term import OutlineTerm
 from imavatar.preprocessing.torso_shift import TorsoTerm
 
 RESIDUAL_UNIT = 0.01
@@ -58,7 +58,7 @@ class FitWeights:
     depth_offset: float = 0.01
     appearance: float = 3.0
     torso: float = 0.3
-    outline: float = 1.0
+    outline: float = 3.0
 
 
 TRACK_SCALE = 0.5
@@ -149,9 +149,7 @@ class FitProblem:
             root = self.model.joint_base[Joint.GLOBAL] + unknowns.translation()
             loss = loss + self.weights.torso * self.torso(to_pixels(root, self.focal(unknowns), self.centre))
         if self.outline is not None:
-            motion = self.head_motion(unknowns)
-            unit = RESIDUAL_UNIT * self.face_height
-            loss = loss + self.weights.outline * self.outline(motion, self.focal(unknowns), self.centre, unit)
+            loss = loss + self.weights.outline * self.outline(*self._seen_head(unknowns))
         if self.tracks is not None:
             loss = loss + self._track_loss(unknowns)
         if self.appearance is not None:
@@ -161,7 +159,11 @@ class FitProblem:
 
     @torch.no_grad()
     def look(self, unknowns: Unknowns) -> None:
-        """Note which points of the skin each frame shows, as far as the fit has come."""
+        """Note which points and lines each frame shows, as far as the fit has come."""
+        if self.outline is not None:
+            self.outline.look(*self._seen_head(unknowns))
+        if self.appearance is None:
+            return
         rotations = self.head_motion(unknowns)[..., :3]
         for frame in range(len(self.points)):
             points, pixels = self._skin(unknowns, torch.tensor([frame]))
@@ -188,6 +190,10 @@ class FitProblem:
         pose = unknowns.pose(self.video)
         motion = self.model.joint_motion(unknowns.shape, self.expression(unknowns), pose)[1][:, Joint.NECK, :3]
         return torch.cat([motion[..., :3], motion[..., 3:] + unknowns.translation()[..., None]], dim=-1)
+
+    def _seen_head(self, unknowns: Unknowns) -> tuple[Float[Tensor, "n 3 4"], Float[Tensor, ""], Float[Tensor, " 2"]]:
+        """The heads' motion, and the camera."""
+        return self.head_motion(unknowns), self.focal(unknowns), self.centre
 
     def _track_loss(self, unknowns: Unknowns) -> Tensor:
         """Robust mean of the features' distances in hundredths of the face's height: hair may move a little."""

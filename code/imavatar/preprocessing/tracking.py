@@ -19,10 +19,11 @@ from imavatar.preprocessing.fit_steps import RIGID, RIGID_STEPS, minimise, movin
 from imavatar.preprocessing.fit_unknowns import Unknowns
 from imavatar.preprocessing.focal_fit import find_focal, usual_distance_lens, with_focal
 from imavatar.preprocessing.focal_search import FocalRange, Lens
-from imavatar.preprocessing.head_outline import OutlineTerm, head_outline
+from imavatar.preprocessing.head_outline import head_outlines
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.observations import Observations
+from imavatar.preprocessing.outline_term import OutlineTerm
 from imavatar.preprocessing.torso_shift import TorsoTerm, torso_shifts
 from imavatar.progress import progress_bar
 
@@ -104,13 +105,13 @@ def fit_head(
         unknowns = with_focal(initial_unknowns(problem, observations), found.best)
         appearance = None if pictures is None else _appearance(assets, embedding, pictures, observations)
         problem.torso = None if pictures is None else _torso(pictures, problem, observations)
-        outline = None if pictures is None else _outline(assets, pictures, problem, observations)
-        unknowns = _fit_all(problem, unknowns, features, appearance, outline)
+        problem.outline = None if pictures is None else _outline(assets, pictures, problem, len(observations))
+        unknowns = _fit_all(problem, unknowns, features, appearance)
     return _result(problem, unknowns, observations, found.scaled(width))
 
 
 def _fit_all(
-    problem: FitProblem, unknowns: Unknowns, features: FeatureTracker | None, appearance: AppearanceTerm | None, outline=None
+    problem: FitProblem, unknowns: Unknowns, features: FeatureTracker | None, appearance: AppearanceTerm | None
 ) -> Unknowns:
     """Landmarks first, then features of the skull, then the texture of the skin besides."""
     moving = moving_of(problem)
@@ -119,6 +120,7 @@ def _fit_all(
     last = APPEARANCE_STEPS if appearance else 0
     with progress_bar("steps of the head's fit", RIGID_STEPS + sum(rounds) + last) as bar:
         unknowns = minimise(problem, unknowns, RIGID, RIGID_STEPS, bar.update)
+        problem.look(unknowns)
         for number, steps in enumerate(rounds):
             if tracks:
                 seen = tracks if number == 0 else _close_loops(features, tracks, problem, unknowns)
@@ -126,10 +128,6 @@ def _fit_all(
                 if number == 0:
                     unknowns = replace(unknowns, depth_offset=problem.points.new_zeros(len(tracks)))
             unknowns = minimise(problem, unknowns, moving, steps, bar.update)
-            if outline and number == OUTLINE_FROM:
-                problem.outline = outline
-                with torch.no_grad():
-                    outline.look(problem.head_motion(unknowns), problem.focal(unknowns), problem.centre)
         if appearance:
             problem.appearance = appearance
             problem.look(unknowns)
@@ -137,22 +135,10 @@ def _fit_all(
     return unknowns
 
 
-OUTLINE_FROM = 0
-
-
-def _outline(assets, pictures, problem, observations):
-    from imavatar.anatomy import HEAD_SCALE, Joint
-    v = torch.as_tensor(assets.v_template * HEAD_SCALE, dtype=torch.float32)
-    eyes = v[torch.as_tensor(assets.weights[:, [Joint.LEFT_EYE, Joint.RIGHT_EYE]].sum(axis=1) > 0.95)]
-    level = eyes[:, 1].mean()
-    skull = v[torch.as_tensor(assets.weights[:, Joint.NECK] > 0.95)]
-    skull = skull[skull[:, 1] > level]
-    low, high = skull.amin(dim=0), skull.amax(dim=0)
-    centre = (low + high) / 2
-    centre[1] = level
-    outlines = [head_outline(pictures.labels(k)) for k in range(len(observations))]
-    term = OutlineTerm(outlines, skull, centre)
-    return term if len(term.frame) else None
+def _outline(assets: HeadAssets, pictures: Pictures, problem: FitProblem, n_frames: int) -> OutlineTerm:
+    outlines = head_outlines(pictures.labels, n_frames)
+    generator = torch.Generator().manual_seed(0)
+    return OutlineTerm(assets, outlines, RESIDUAL_UNIT * problem.face_height, generator)
 
 
 def _torso(pictures: Pictures, problem: FitProblem, observations: Observations) -> TorsoTerm | None:
