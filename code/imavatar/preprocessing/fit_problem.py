@@ -105,7 +105,14 @@ class FitProblem:
         self.tracks: FeatureReprojection | None = None
         self.appearance: AppearanceTerm | None = None
         self.torso: TorsoTerm | None = None
-        self.outline: OutlineTerm | None = None
+        self.outline = self._outline(observations)
+
+    def _outline(self, observations: Observations) -> OutlineTerm | None:
+        if observations.outlines is None:
+            return None
+        generator = torch.Generator().manual_seed(0)
+        unit = RESIDUAL_UNIT * self.face_height
+        return OutlineTerm(self.model.above_eyes, observations.outlines, unit, generator)
 
     def focal(self, unknowns: Unknowns) -> Float[Tensor, ""]:
         """Focal length, pixels."""

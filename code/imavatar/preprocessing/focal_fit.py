@@ -42,6 +42,7 @@ def find_focal(model: LandmarkModel, observations: Observations, lens: Lens, bia
         "steps of the search for the focal length", RIGID_STEPS + SEARCH_STEPS + N_TRIED * NEXT_STEPS
     ) as bar:
         unknowns = minimise(problem, unknowns, RIGID, RIGID_STEPS, bar.update)
+        problem.look(unknowns)
         unknowns = minimise(problem, unknowns, fixed, SEARCH_STEPS, bar.update)
 
         def loss_at(focal: float) -> float:

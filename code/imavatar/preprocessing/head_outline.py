@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 
 from imavatar.anatomy import ParsingLabel
 
@@ -40,6 +40,10 @@ class HeadOutlines:
 
     points: Float[np.ndarray, "n l 2"]
     seen: Bool[np.ndarray, "n l"]
+
+    def rows(self, index: Int[np.ndarray, " k"]) -> "HeadOutlines":
+        """Some of the frames."""
+        return HeadOutlines(self.points[index], self.seen[index])
 
 
 def head_outlines(labels: Callable[[int], UInt8[np.ndarray, "h w"]], n_frames: int) -> HeadOutlines:

@@ -7,12 +7,15 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from imavatar.anatomy import HEAD_SCALE, JOINT_PARENTS, N_EXPRESSION, N_JOINTS, N_SHAPE, N_SHAPE_COLUMNS
+from imavatar.anatomy import HEAD_SCALE, JOINT_PARENTS, N_EXPRESSION, N_JOINTS, N_SHAPE, N_SHAPE_COLUMNS, Joint
 from imavatar.head.assets import HeadAssets
 from imavatar.head.landmarks import LandmarkEmbedding, pupil_weights
 from imavatar.head.lid_units import lid_units
 from imavatar.numerics.rotations import axis_angle_to_matrix
 from imavatar.numerics.skinning import kinematic_transforms
+
+WITH_HEAD = 0.95
+"""Skinning weight from which on a vertex moves with the head."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +102,23 @@ class SurfacePoints:
 
 
 class LandmarkModel(SurfacePoints):
-    """The landmarks, then the two pupils; `lid_units` are the expressions that close each lid."""
+    """The landmarks, then the two pupils.
+
+    `lid_units` are the expressions that close each lid, `above_eyes` vertices of the head, at rest, model units.
+    """
 
     def __init__(self, assets: HeadAssets, embedding: LandmarkEmbedding, dtype: torch.dtype = torch.float32):
         super().__init__(assets, *_landmark_weights(assets, embedding), dtype)
         self.lid_units = torch.as_tensor(lid_units(assets, embedding), dtype=dtype)
+        self.above_eyes = torch.as_tensor(_above_eyes(assets), dtype=dtype)
+
+
+def _above_eyes(assets: HeadAssets) -> Float[np.ndarray, "m 3"]:
+    """Vertices of the template that move with the head and lie above the pupils, model units."""
+    index, weight = pupil_weights(assets)
+    level = (assets.v_template[index] * weight[..., None]).sum(axis=1)[:, 1].mean()
+    chosen = (assets.weights[:, Joint.NECK] > WITH_HEAD) & (assets.v_template[:, 1] > level)
+    return assets.v_template[chosen] * HEAD_SCALE
 
 
 def _landmark_weights(assets: HeadAssets, embedding: LandmarkEmbedding) -> tuple[np.ndarray, np.ndarray]:

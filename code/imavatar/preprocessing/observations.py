@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float, Int
 
+from imavatar.preprocessing.head_outline import HeadOutlines
+
 
 @dataclass(frozen=True)
 class Observations:
@@ -12,7 +14,7 @@ class Observations:
 
     `video` says which recording a frame is from and `time` its number there; frames may be missing in between.
     `iris_weight` is 0 where an eye is closed. Irises: right, then left eye. `principal_point` is in continuous pixels,
-    the middle of the image where it is None.
+    the middle of the image where it is None. `outlines` are those of the head with its hair, None where not looked for.
     """
 
     landmarks: Float[np.ndarray, "n 468 2"]
@@ -22,6 +24,7 @@ class Observations:
     time: Int[np.ndarray, " n"]
     size: tuple[int, int]
     principal_point: tuple[float, float] | None = None
+    outlines: HeadOutlines | None = None
 
     def __len__(self) -> int:
         return len(self.landmarks)
@@ -29,7 +32,8 @@ class Observations:
     def rows(self, index: Int[np.ndarray, " k"]) -> "Observations":
         """Some of the frames."""
         names = ("landmarks", "irises", "iris_weight", "video", "time")
-        return replace(self, **{name: getattr(self, name)[index] for name in names})
+        outlines = None if self.outlines is None else self.outlines.rows(index)
+        return replace(self, outlines=outlines, **{name: getattr(self, name)[index] for name in names})
 
     @property
     def face_height(self) -> Float[np.ndarray, " n"]:

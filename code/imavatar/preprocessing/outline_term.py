@@ -10,12 +10,9 @@ turned by R and its centre at c, h(Rᵀ N) = -N · c. That is linear in h, which
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
-from imavatar.anatomy import HEAD_SCALE, Joint
-from imavatar.head.assets import HeadAssets
-from imavatar.head.landmarks import pupil_weights
 from imavatar.preprocessing.head_outline import HeadOutlines, line_normals
 
 BATCH = 256
@@ -36,8 +33,6 @@ ROUNDS = 3
 """Of weighting the lines by how far they are off."""
 POLAR_ROUNDS = 12
 """Heads that are turned by up to 80 degrees from their mean need no more."""
-HEAD_VERTICES = 0.95
-"""Skinning weight from which on a vertex moves with the head."""
 
 
 class OutlineTerm:
@@ -46,16 +41,19 @@ class OutlineTerm:
     A turn of the body against the head, and a shift, make no difference: both are fitted.
 
     Args:
-        assets: the head model.
+        skull: the head model's vertices above the eyes, at rest, model units.
         outlines: of all frames.
         unit: pixels that count as one, of each frame.
         generator: chooses the frames of a step, where there are more than BATCH.
     """
 
     def __init__(
-        self, assets: HeadAssets, outlines: HeadOutlines, unit: Float[Tensor, " n"], generator: torch.Generator
+        self,
+        skull: Float[Tensor, "m 3"],
+        outlines: HeadOutlines,
+        unit: Float[Tensor, " n"],
+        generator: torch.Generator,
     ):
-        skull = unit.new_tensor(_above_the_eyes(assets))
         low, high = skull.amin(dim=0), skull.amax(dim=0)
         self._centre = torch.stack([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
         self._directions = unit.new_tensor(_upper_directions())
@@ -155,14 +153,6 @@ def _mean_rotation(rotations: Float[Tensor, "n 3 3"]) -> Float[Tensor, "3 3"]:
     for _ in range(POLAR_ROUNDS):
         mean = 1.5 * mean - 0.5 * mean @ mean.T @ mean
     return mean
-
-
-def _above_the_eyes(assets: HeadAssets) -> Float[np.ndarray, "m 3"]:
-    """Vertices at rest that move with the head and lie above the pupils, model units."""
-    index, weight = pupil_weights(assets)
-    level = (assets.v_template[index] * weight[..., None]).sum(axis=1)[:, 1].mean()
-    chosen: Bool[np.ndarray, " v"] = (assets.weights[:, Joint.NECK] > HEAD_VERTICES) & (assets.v_template[:, 1] > level)
-    return assets.v_template[chosen] * HEAD_SCALE
 
 
 def _upper_directions() -> Float[np.ndarray, "d 3"]:

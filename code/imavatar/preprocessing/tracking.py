@@ -23,7 +23,6 @@ from imavatar.preprocessing.head_outline import head_outlines
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.observations import Observations
-from imavatar.preprocessing.outline_term import OutlineTerm
 from imavatar.preprocessing.torso_shift import TorsoTerm, torso_shifts
 from imavatar.progress import progress_bar
 
@@ -99,13 +98,14 @@ def fit_head(
     """
     model, width = LandmarkModel(assets, embedding), observations.size[1]
     lens = usual_distance_lens(model, observations) if lens is None else lens.scaled(1 / width)
+    if pictures is not None:
+        observations = replace(observations, outlines=head_outlines(pictures.labels, len(observations)))
     with one_thread():
         found = find_focal(model, observations, lens, bias)
         problem = FitProblem(model, observations, lens, bias)
         unknowns = with_focal(initial_unknowns(problem, observations), found.best)
         appearance = None if pictures is None else _appearance(assets, embedding, pictures, observations)
         problem.torso = None if pictures is None else _torso(pictures, problem, observations)
-        problem.outline = None if pictures is None else _outline(assets, pictures, problem, len(observations))
         unknowns = _fit_all(problem, unknowns, features, appearance)
     return _result(problem, unknowns, observations, found.scaled(width))
 
@@ -133,12 +133,6 @@ def _fit_all(
             problem.look(unknowns)
             unknowns = minimise(problem, unknowns, moving, APPEARANCE_STEPS, bar.update)
     return unknowns
-
-
-def _outline(assets: HeadAssets, pictures: Pictures, problem: FitProblem, n_frames: int) -> OutlineTerm:
-    outlines = head_outlines(pictures.labels, n_frames)
-    generator = torch.Generator().manual_seed(0)
-    return OutlineTerm(assets, outlines, RESIDUAL_UNIT * problem.face_height, generator)
 
 
 def _torso(pictures: Pictures, problem: FitProblem, observations: Observations) -> TorsoTerm | None:
