@@ -19,6 +19,7 @@ from imavatar.head.assets import HeadAssets
 from imavatar.head.face_skin import away_from_eyes, face_skin
 from imavatar.head.landmarks import LandmarkEmbedding
 from imavatar.numerics.mesh import vertex_normals
+from imavatar.preprocessing.frame_batch import some_frames
 from imavatar.preprocessing.landmark_model import SurfacePoints
 
 SIDE = 256
@@ -35,8 +36,6 @@ FACING = 0.35
 """Cosine between a point's normal and the way to the camera above which it is seen well enough."""
 EYE_MARGIN = 0.002
 """Metres around the eyes that are left out: lids uncover and cover what is there."""
-BATCH = 256
-"""Frames that are compared at a time."""
 VISIBLE = (
     ParsingLabel.SKIN,
     ParsingLabel.LEFT_BROW,
@@ -73,7 +72,8 @@ class AppearanceTerm:
         assets, embedding: the head model.
         pictures: of all frames.
         size: height and width of the frames, pixels.
-        generator: chooses the frames of a step, where there are more than BATCH.
+        generator: chooses the frames of a step, where there are many.
+        device: of all tensors.
     """
 
     def __init__(
@@ -84,19 +84,20 @@ class AppearanceTerm:
         n_frames: int,
         size: tuple[int, int],
         generator: torch.Generator,
+        device: torch.device | str = "cpu",
     ):
         vertices = away_from_eyes(assets, embedding, face_skin(assets, embedding), EYE_MARGIN)
-        self.points = SurfacePoints(assets, vertices[:, None], np.ones((len(vertices), 1)))
-        self._normals = torch.as_tensor(vertex_normals(assets.v_template, assets.faces)[vertices], dtype=torch.float32)
+        self.points = SurfacePoints(assets, vertices[:, None], np.ones((len(vertices), 1)), device=device)
+        normals = vertex_normals(assets.v_template, assets.faces)[vertices]
+        self._normals = torch.as_tensor(normals, dtype=torch.float32, device=device)
         self._pictures, self._size, self._generator = pictures, size, generator
-        contrasts = [torch.as_tensor(local_contrast(pictures.image(k))).half() for k in range(n_frames)]
-        self._contrast = torch.stack(contrasts)
-        self._seen = torch.zeros(n_frames, len(vertices))
+        contrasts = [local_contrast(pictures.image(k)).astype(np.float16) for k in range(n_frames)]
+        self._contrast = torch.as_tensor(np.stack(contrasts), device=device)
+        self._seen = torch.zeros(n_frames, len(vertices), device=device)
 
     def batch(self) -> Int[Tensor, " b"]:
         """Frames for a step: all, or a random choice."""
-        n = len(self._contrast)
-        return torch.arange(n) if n <= BATCH else torch.randperm(n, generator=self._generator)[:BATCH].sort().values
+        return some_frames(len(self._contrast), self._generator).to(self._contrast.device)
 
     @torch.no_grad()
     def look(
@@ -113,9 +114,9 @@ class AppearanceTerm:
         cosine = -(self._normals @ rotation.T * torch.nn.functional.normalize(points, dim=1)).sum(dim=1)
         labels = self._pictures.labels(frame)
         limit = np.array(labels.shape[::-1]) - 1
-        column, row = np.clip(np.floor(pixels.numpy()).astype(int), 0, limit).T
-        free = torch.as_tensor(np.isin(labels[row, column], VISIBLE))
-        self._seen[frame] = torch.where(free & (cosine > FACING), cosine, torch.zeros(()))
+        column, row = np.clip(np.floor(pixels.cpu().numpy()).astype(int), 0, limit).T
+        free = torch.as_tensor(np.isin(labels[row, column], VISIBLE), device=cosine.device)
+        self._seen[frame] = cosine * (free & (cosine > FACING))
 
     def __call__(self, frames: Int[Tensor, " b"], pixels: Float[Tensor, "b m 2"]) -> Float[Tensor, ""]:
         """Robust mean over points and frames; 0 where all look alike.

@@ -33,16 +33,18 @@ class EyeMouthTerms:
         lid_gain: float = 1.0,
     ):
         self._lid_gain = lid_gain
-        self._lids, self._lips, self._irises = _apart(points, LIDS), _apart(points, LIPS), _from_corners(points)
+        self._pairs = LIDS.to(points.device), LIPS.to(points.device)
+        self._lids, self._lips = (_apart(points, pairs) for pairs in self._pairs)
+        self._irises = _from_corners(points)
         self._iris_weight, self._unit = iris_weight, unit[:, None, None]
 
     def lids(self, points: Float[Tensor, "n 470 2"]) -> Float[Tensor, ""]:
         """Of the distances between lids."""
-        return self._robust(self._lid_gain * _apart(points, LIDS) - self._lids).mean()
+        return self._robust(self._lid_gain * _apart(points, self._pairs[0]) - self._lids).mean()
 
     def lips(self, points: Float[Tensor, "n 470 2"]) -> Float[Tensor, ""]:
         """Of the distances between lips."""
-        return self._robust(_apart(points, LIPS) - self._lips).mean()
+        return self._robust(_apart(points, self._pairs[1]) - self._lips).mean()
 
     def irises(self, points: Float[Tensor, "n 470 2"]) -> Float[Tensor, ""]:
         """Of the irises' places between the corners of the eyes."""

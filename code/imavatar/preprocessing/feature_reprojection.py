@@ -33,7 +33,7 @@ class FeatureReprojection:
     def __init__(self, tracks: FeatureTracks, like: Float[Tensor, "*_"]):
         indices = tracks.start_frame, tracks.track, tracks.frame
         values = tracks.start, tracks.points, tracks.weight
-        self.start_frame, self.track, self.frame = map(torch.as_tensor, indices)
+        self.start_frame, self.track, self.frame = (torch.as_tensor(part, device=like.device) for part in indices)
         self.start, self.points, self.weight = map(like.new_tensor, values)
 
     def project(

@@ -87,7 +87,8 @@ class FitProblem:
         self.landmark_weight[list(FACE_OVAL)] = self.weights.oval
         iris = self.weights.iris * observations.iris_weight
         landmark = np.broadcast_to(self.landmark_weight, (len(iris), N_LANDMARKS))
-        tensor = functools.partial(torch.as_tensor, dtype=model.joint_base.dtype)
+        device = model.joint_base.device
+        tensor = functools.partial(torch.as_tensor, dtype=model.joint_base.dtype, device=device)
         self.centre, self.face_height = tensor(observations.centre), tensor(observations.face_height)
         self.points = tensor(np.concatenate([observations.landmarks, observations.irises], axis=1))
         self.point_weight = tensor(np.concatenate([landmark, iris], axis=1))
@@ -99,8 +100,8 @@ class FitProblem:
             RESIDUAL_UNIT * self.face_height,
             float(bias.lids),
         )
-        self.video = torch.as_tensor(observations.video)
-        self.triples = torch.as_tensor(observations.triples())
+        self.video = torch.as_tensor(observations.video, device=device)
+        self.triples = torch.as_tensor(observations.triples(), device=device)
         self.lens, self.prior_log_focal = lens, float(np.log(lens.focal))
         self.tracks: FeatureReprojection | None = None
         self.appearance: AppearanceTerm | None = None
@@ -110,7 +111,7 @@ class FitProblem:
     def _outline(self, observations: Observations) -> OutlineTerm | None:
         if observations.outlines is None:
             return None
-        generator = torch.Generator().manual_seed(0)
+        generator = torch.Generator("cpu").manual_seed(0)
         unit = RESIDUAL_UNIT * self.face_height
         return OutlineTerm(self.model.above_eyes, observations.outlines, unit, generator)
 
@@ -173,7 +174,7 @@ class FitProblem:
             return
         rotations = self.head_motion(unknowns)[..., :3]
         for frame in range(len(self.points)):
-            points, pixels = self._skin(unknowns, torch.tensor([frame]))
+            points, pixels = self._skin(unknowns, torch.tensor([frame], device=self.points.device))
             self.appearance.look(frame, pixels[0], points[0], rotations[frame])
 
     def _skin(
@@ -199,8 +200,11 @@ class FitProblem:
         return torch.cat([motion[..., :3], motion[..., 3:] + unknowns.translation()[..., None]], dim=-1)
 
     def _seen_head(self, unknowns: Unknowns) -> tuple[Float[Tensor, "n 3 4"], Float[Tensor, ""], Float[Tensor, " 2"]]:
-        """The heads' motion, and the camera."""
-        return self.head_motion(unknowns), self.focal(unknowns), self.centre
+        """The heads' motion, and the camera, whose focal length the outline does not tell: where it seems to, it is by
+        what a head's form lacks.
+        """
+        held = replace(unknowns, log_focal=unknowns.log_focal.detach())
+        return self.head_motion(held), self.focal(held), self.centre
 
     def _track_loss(self, unknowns: Unknowns) -> Tensor:
         """Robust mean of the features' distances in hundredths of the face's height: hair may move a little."""

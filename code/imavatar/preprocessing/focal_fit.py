@@ -34,7 +34,7 @@ def find_focal(model: LandmarkModel, observations: Observations, lens: Lens, bia
     """In image widths, from some of the frames."""
     if lens.known:
         return FocalRange(lens.focal, lens.focal, lens.focal)
-    some = observations.rows(spread_frames(observations.video, observations.time))
+    some = replace(observations.rows(spread_frames(observations.video, observations.time)), outlines=None)
     problem = FitProblem(model, some, lens, bias)
     fixed = [name for name in LEARNING_RATES if name != "log_focal"]
     unknowns = initial_unknowns(problem, some)
@@ -42,7 +42,6 @@ def find_focal(model: LandmarkModel, observations: Observations, lens: Lens, bia
         "steps of the search for the focal length", RIGID_STEPS + SEARCH_STEPS + N_TRIED * NEXT_STEPS
     ) as bar:
         unknowns = minimise(problem, unknowns, RIGID, RIGID_STEPS, bar.update)
-        problem.look(unknowns)
         unknowns = minimise(problem, unknowns, fixed, SEARCH_STEPS, bar.update)
 
         def loss_at(focal: float) -> float:

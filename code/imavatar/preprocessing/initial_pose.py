@@ -33,15 +33,15 @@ def initial_unknowns(problem: FitProblem, observations: Observations) -> Unknown
     n, width = len(observations), observations.size[1]
     like = problem.points
     neutral = problem.model(like.new_zeros(N_SHAPE), like.new_zeros(1, N_EXPRESSION), like.new_zeros(1, 15))
-    template = neutral[0, :N_LANDMARKS].double().numpy()
-    centre = problem.centre.double().numpy()
+    template = neutral[0, :N_LANDMARKS].double().cpu().numpy()
+    centre = problem.centre.double().cpu().numpy()
     image = (observations.landmarks - centre) / width * [1.0, -1.0]
     rotation, scale, shift = orthographic_pose(template, image, problem.landmark_weight)
     n_videos = observations.video.max() + 1
     body = np.stack([_mean_rotation(rotation[observations.video == v]) for v in range(n_videos)])
     of_frame = body[observations.video]
     neck = of_frame.transpose(0, 2, 1) @ rotation
-    joints = problem.model.joint_base.double().numpy()
+    joints = problem.model.joint_base.double().cpu().numpy()
     root, pivot = joints[Joint.GLOBAL], joints[Joint.NECK]
     # the head turns about the neck joint, the orthographic pose about the origin
     offset = rotation @ pivot - of_frame @ (pivot - root) - root

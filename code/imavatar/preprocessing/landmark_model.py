@@ -39,7 +39,7 @@ class SurfacePoints:
         assets: the head model.
         index: of vertices, a row a point.
         weights: of these vertices.
-        dtype: of all tensors.
+        dtype, device: of all tensors.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class SurfacePoints:
         index: Int[np.ndarray, "l k"],
         weights: Float[np.ndarray, "l k"],
         dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
     ):
         columns = np.r_[0:N_SHAPE, N_SHAPE_COLUMNS : N_SHAPE_COLUMNS + N_EXPRESSION]
         offsets = assets.shapedirs[..., columns] * HEAD_SCALE
@@ -55,7 +56,7 @@ class SurfacePoints:
         basis = np.concatenate([offsets, assets.posedirs * HEAD_SCALE], axis=-1)
 
         def tensor(array):
-            return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype)
+            return torch.as_tensor(np.ascontiguousarray(array), dtype=dtype, device=device)
 
         self.parents = JOINT_PARENTS
         self.n_points = len(index)
@@ -67,7 +68,9 @@ class SurfacePoints:
             base = np.einsum("lk,lkx->lx", share, template[vertices]).reshape(-1)
             directions = np.einsum("lk,lkxc->clx", share, basis[vertices])
             bases = np.split(directions.reshape(len(directions), -1), [N_SHAPE])
-            self.shares.append(JointShare(torch.as_tensor(moved), *map(tensor, (share.sum(axis=1), base, *bases))))
+            self.shares.append(
+                JointShare(torch.as_tensor(moved, device=device), *map(tensor, (share.sum(axis=1), base, *bases)))
+            )
         self.joint_base = tensor(assets.joint_regressor @ template)
         self.joint_basis = tensor(np.einsum("jv,vxc->cjx", assets.joint_regressor, offsets))
 
@@ -77,7 +80,7 @@ class SurfacePoints:
         """The points in n frames of one subject."""
         n = len(expression)
         rotations, transforms = self.joint_motion(shape, expression, pose)
-        feature = (rotations[:, 1:] - torch.eye(3, dtype=pose.dtype)).flatten(start_dim=1)
+        feature = (rotations[:, 1:] - torch.eye(3, dtype=pose.dtype, device=pose.device)).flatten(start_dim=1)
         of_frame = torch.cat([expression, feature], dim=1)
         points = pose.new_zeros(n, self.n_points, 3)
         for joint, share in enumerate(self.shares):
@@ -107,10 +110,16 @@ class LandmarkModel(SurfacePoints):
     `lid_units` are the expressions that close each lid, `above_eyes` vertices of the head, at rest, model units.
     """
 
-    def __init__(self, assets: HeadAssets, embedding: LandmarkEmbedding, dtype: torch.dtype = torch.float32):
-        super().__init__(assets, *_landmark_weights(assets, embedding), dtype)
-        self.lid_units = torch.as_tensor(lid_units(assets, embedding), dtype=dtype)
-        self.above_eyes = torch.as_tensor(_above_eyes(assets), dtype=dtype)
+    def __init__(
+        self,
+        assets: HeadAssets,
+        embedding: LandmarkEmbedding,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
+    ):
+        super().__init__(assets, *_landmark_weights(assets, embedding), dtype, device)
+        self.lid_units = self.joint_base.new_tensor(lid_units(assets, embedding))
+        self.above_eyes = self.joint_base.new_tensor(_above_eyes(assets))
 
 
 def _above_eyes(assets: HeadAssets) -> Float[np.ndarray, "m 3"]:

@@ -13,10 +13,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from imavatar.preprocessing.frame_batch import some_frames
 from imavatar.preprocessing.head_outline import HeadOutlines, line_normals
 
-BATCH = 256
-"""Frames that are compared at a time."""
 N_DIRECTIONS, SHARPNESS = 80, 12.0
 """Directions, of the whole sphere, in which the support function has values of its own, and how fast their influence
 falls off."""
@@ -24,7 +23,7 @@ STIFFNESS = 1e-5
 """What a value counts that differs from the bald head's by more than others do, for each line, against the line."""
 FREE_CENTRE = 1e-4
 """As a share of this: what a shift of the body as a whole counts."""
-LOWEST, LOWEST_DIRECTION = -0.1, -0.4
+LOWEST, LOWEST_DIRECTION = -0.1, -1.0
 """Least upward part, in the head's axes, of a normal (hair that hangs does not move with the head), and of a direction
 that has a value."""
 SCALE = 0.5
@@ -44,7 +43,7 @@ class OutlineTerm:
         skull: the head model's vertices above the eyes, at rest, model units.
         outlines: of all frames.
         unit: pixels that count as one, of each frame.
-        generator: chooses the frames of a step, where there are more than BATCH.
+        generator: chooses the frames of a step, where there are many.
     """
 
     def __init__(
@@ -61,9 +60,9 @@ class OutlineTerm:
         stiffness = [STIFFNESS] * len(self._directions) + [STIFFNESS * FREE_CENTRE] * 3
         self._stiffness = unit.new_tensor(stiffness).diag()
         self._points, self._normals = unit.new_tensor(outlines.points), unit.new_tensor(line_normals())
-        self._seen = self._used = torch.as_tensor(outlines.seen)
+        self._seen = self._used = torch.as_tensor(outlines.seen, device=unit.device)
         self._unit, self._generator = unit, generator
-        self._mean_turn = torch.eye(3, dtype=unit.dtype)
+        self._mean_turn = torch.eye(3, dtype=unit.dtype, device=unit.device)
 
     @torch.no_grad()
     def look(self, head: Float[Tensor, "n 3 4"], focal: Float[Tensor, ""], centre: Float[Tensor, " 2"]) -> None:
@@ -73,7 +72,7 @@ class OutlineTerm:
             head: from the head at rest to the camera's axes (y up, looking along -z).
             focal, centre: focal length and principal point, continuous pixels.
         """
-        every = torch.arange(len(head))
+        every = torch.arange(len(head), device=head.device)
         self._mean_turn = _mean_rotation(head[..., :3])
         up = self._planes(every, head, focal, centre)[0][..., 1]
         flat = (self._points - centre) / focal
@@ -99,8 +98,7 @@ class OutlineTerm:
         return SCALE**2 * (1 + self._off(form, basis, reach, scale).square()).log().mean()
 
     def _batch(self) -> Int[Tensor, " b"]:
-        n = len(self._points)
-        return torch.arange(n) if n <= BATCH else torch.randperm(n, generator=self._generator)[:BATCH].sort().values
+        return some_frames(len(self._points), self._generator).to(self._points.device)
 
     def _planes(
         self, frames: Int[Tensor, " b"], head: Float[Tensor, "n 3 4"], focal: Tensor, centre: Float[Tensor, " 2"]

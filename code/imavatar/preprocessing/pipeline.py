@@ -15,6 +15,7 @@ from imavatar.data.workplace import alone, subject_lock, write_errors
 from imavatar.errors import DataError
 from imavatar.files.atomic import write_text
 from imavatar.head.assets import load_head
+from imavatar.numerics.device import choose_device
 from imavatar.preprocessing.appearance import Pictures
 from imavatar.preprocessing.detectors import MEASURED, head_landmarks, landmarker, observe
 from imavatar.preprocessing.face_search import FaceSearch
@@ -109,7 +110,16 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
         )
         bias = bias if options.landmarks == MEASURED else None
         pictures = Pictures(lambda index: frames[index].image, lambda index: frames[index].semantic)
-        result = fit_head(observations, assets, embedding, bias=bias, lens=lens, features=features, pictures=pictures)
+        result = fit_head(
+            observations,
+            assets,
+            embedding,
+            bias=bias,
+            lens=lens,
+            features=features,
+            pictures=pictures,
+            device=choose_device(),
+        )
         check_fit(result, observations)
         _check_valid(videos, result)
         n_written = write_recordings(folder / options.subject, videos, observations, result)

@@ -133,7 +133,7 @@ class TorsoTerm:
         """Without the mean of each recording."""
         weight = self._weight[:, None]
         sums, counts = (
-            torch.zeros(len(points), width, dtype=points.dtype).index_add(0, self._video, values)
+            points.new_zeros(len(points), width).index_add(0, self._video, values)
             for width, values in ((2, weight * points), (1, weight))
         )
         return points - (sums / counts.clamp(min=1))[self._video]

@@ -14,6 +14,7 @@ from imavatar.data.subject_writer import frame_entry, write_recording
 from imavatar.data.workplace import alone, remove_leftovers, subject_lock
 from imavatar.errors import DataError
 from imavatar.head.assets import OPEN_HEAD_FILE, load_head
+from imavatar.numerics.device import choose_device
 from imavatar.preprocessing.appearance import Pictures
 from imavatar.preprocessing.detectors import MEASURED, head_landmarks, landmarker, observe
 from imavatar.preprocessing.feature_tracks import skull_tracker
@@ -89,7 +90,8 @@ def _track(folder: Path, sub_dirs: list[str], json_name: str, head_path: Path) -
         lambda index: read_colour(records[index].image_path, "image"),
         lambda index: read_grey(records[index].semantic_path, "semantic map"),
     )
-    result = fit_head(observations, assets, embedding, bias=bias, features=features, pictures=pictures)
+    device = choose_device()
+    result = fit_head(observations, assets, embedding, bias=bias, features=features, pictures=pictures, device=device)
     check_fit(result, observations)
     written = {}
     for number, sub_dir in enumerate(sub_dirs):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from torch import Tensor
 
 from imavatar.errors import DataError
 from imavatar.head.assets import HeadAssets
@@ -87,6 +88,7 @@ def fit_head(
     lens: Lens | None = None,
     features: FeatureTracker | None = None,
     pictures: Pictures | None = None,
+    device: torch.device | str = "cpu",
 ) -> TrackingResult:
     """Fit the head model to the detections of one subject, all frames of all recordings at once.
 
@@ -94,9 +96,10 @@ def fit_head(
         bias: of the detector on this head model.
         lens: what is known of the focal length, pixels of the observed images; nothing where it is None.
         features: follows features of the skull through the frames; without it landmarks alone place the head.
-        pictures: the frames; without them the skin's texture is not compared.
+        pictures: the frames; without them the skin's texture, the outline and the clothes are not compared.
+        device: where the fit is computed.
     """
-    model, width = LandmarkModel(assets, embedding), observations.size[1]
+    model, width = LandmarkModel(assets, embedding, device=device), observations.size[1]
     lens = usual_distance_lens(model, observations) if lens is None else lens.scaled(1 / width)
     if pictures is not None:
         observations = replace(observations, outlines=head_outlines(pictures.labels, len(observations)))
@@ -104,7 +107,7 @@ def fit_head(
         found = find_focal(model, observations, lens, bias)
         problem = FitProblem(model, observations, lens, bias)
         unknowns = with_focal(initial_unknowns(problem, observations), found.best)
-        appearance = None if pictures is None else _appearance(assets, embedding, pictures, observations)
+        appearance = None if pictures is None else _appearance(assets, embedding, pictures, observations, device)
         problem.torso = None if pictures is None else _torso(pictures, problem, observations)
         unknowns = _fit_all(problem, unknowns, features, appearance)
     return _result(problem, unknowns, observations, found.scaled(width))
@@ -142,11 +145,15 @@ def _torso(pictures: Pictures, problem: FitProblem, observations: Observations) 
 
 
 def _appearance(
-    assets: HeadAssets, embedding: LandmarkEmbedding, pictures: Pictures, observations: Observations
+    assets: HeadAssets,
+    embedding: LandmarkEmbedding,
+    pictures: Pictures,
+    observations: Observations,
+    device: torch.device | str,
 ) -> AppearanceTerm | None:
     """None for a head model without a face between its landmarks."""
-    generator = torch.Generator().manual_seed(0)
-    term = AppearanceTerm(assets, embedding, pictures, len(observations), observations.size, generator)
+    generator = torch.Generator("cpu").manual_seed(0)
+    term = AppearanceTerm(assets, embedding, pictures, len(observations), observations.size, generator, device)
     return term if term.points.n_points else None
 
 
@@ -159,11 +166,12 @@ def _close_loops(
     focal = problem.focal(unknowns)
 
     def predict(frame: int, rows: Int[np.ndarray, " k"]) -> Float[np.ndarray, "k 2"]:
-        track = torch.as_tensor(rows)
+        track = torch.as_tensor(rows, device=head.device)
         where = torch.full_like(track, frame)
-        return problem.tracks.project(head, unknowns.depth_offset, focal, problem.centre, track, where).double().numpy()
+        found = problem.tracks.project(head, unknowns.depth_offset, focal, problem.centre, track, where)
+        return _array(found.double())
 
-    return features.close_loops(tracks, head[..., :3].double().numpy(), predict)
+    return features.close_loops(tracks, _array(head[..., :3].double()), predict)
 
 
 def check_fit(result: TrackingResult, observations: Observations) -> None:
@@ -199,14 +207,14 @@ def _result(
     """The optimised unknowns as arrays; landmarks are where the head has them, `error` says how well they explain where
     they were seen.
     """
-    projected = problem.project(unknowns).double().numpy()
-    seen = problem.detected(unknowns).double().numpy()[:, :N_LANDMARKS]
+    projected = _array(problem.project(unknowns).double())
+    seen = _array(problem.detected(unknowns).double())[:, :N_LANDMARKS]
     landmarks = projected[:, :N_LANDMARKS]
     return TrackingResult(
-        shape=unknowns.shape.numpy(),
-        expression=problem.expression(unknowns).numpy(),
-        pose=unknowns.pose(problem.video).numpy(),
-        translation=unknowns.translation().numpy(),
+        shape=_array(unknowns.shape),
+        expression=_array(problem.expression(unknowns)),
+        pose=_array(unknowns.pose(problem.video)),
+        translation=_array(unknowns.translation()),
         focal=float(unknowns.log_focal.exp()) * observations.size[1],
         landmarks=landmarks,
         keypoints=np.concatenate([landmarks[:, list(IBUG_FROM_MESH)], projected[:, N_LANDMARKS:]], axis=1),
@@ -214,3 +222,7 @@ def _result(
         face_height=observations.face_height,
         focal_range=focal_range,
     )
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.cpu().numpy()
