@@ -41,6 +41,7 @@ class FitWeights:
     gaze: float = 0.3
     gaze_level: float = 30.0
     gaze_apart: float = 0.3
+    gaze_squint: float = 3.0
     gaze_elsewhere: float = 30.0
     iris_bias: float = 10.0
     lids: float = 0.02
@@ -58,7 +59,7 @@ class FitWeights:
     depth_offset: float = 0.01
     appearance: float = 3.0
     torso: float = 0.3
-    outline: float = 3.0
+    outline: float = 2.0
 
 
 TRACK_SCALE = 0.5
@@ -233,6 +234,8 @@ class FitProblem:
             + w.gaze * gaze.square().mean()
             + w.gaze_level * apart[:, 0].square().mean()
             + w.gaze_apart * apart[:, 1].square().mean()
+            # Eyes that always turn apart are more likely the detector's mistake, of which `iris_bias` is the unknown.
+            + w.gaze_squint * apart[:, 1].mean().square()
         )
 
     def _seen_translation(self, unknowns: Unknowns) -> Float[Tensor, "n 3"]:
