@@ -109,11 +109,12 @@ def runtime(monkeypatch) -> types.SimpleNamespace:
     opened = types.SimpleNamespace(content=None, providers=None)
 
     def session(content, settings, providers):
-        opened.content, opened.settings, opened.providers = content, settings, providers
+        opened.content, opened.providers = content, providers
         return Recorded()
 
     module = types.ModuleType("onnxruntime")
-    module.SessionOptions, module.InferenceSession = types.SimpleNamespace, session
+    settings = types.SimpleNamespace(add_session_config_entry=lambda name, value: None)
+    module.SessionOptions, module.InferenceSession = lambda: settings, session
     monkeypatch.setitem(sys.modules, "onnxruntime", module)
     return opened
 

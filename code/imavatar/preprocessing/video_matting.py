@@ -96,4 +96,6 @@ def rvm_session() -> Session:
     logger.warning("matte by Robust Video Matting: %s", ASSETS[ASSET].package.licence)
     settings = onnxruntime.SessionOptions()
     settings.intra_op_num_threads = N_THREADS
+    # Threads that spin while they wait take the time of other processes.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(content, settings, providers=["CPUExecutionProvider"])
