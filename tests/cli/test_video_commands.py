@@ -49,7 +49,7 @@ def test_options_of_a_preprocessing_arrive(monkeypatch, head, tmp_path):
     own.touch()
     arguments = ["--video", "a.mp4", "--video", "b.mp4", "--size", "256", "--fps", "12.5", "--focal", "900"]
     arguments += ["--crop", "1,2,300", "--face", "40,50", "--max-frames", "250", "--landmarks", "face-alignment"]
-    arguments += ["--semantics", "bisenet", "--overwrite", "--out", str(tmp_path / "out")]
+    arguments += ["--semantics", "bisenet", "--matting", "rvm", "--overwrite", "--out", str(tmp_path / "out")]
     assert asked_for(monkeypatch, *arguments, "--head", str(own)) == PreprocessOptions(
         subject="me",
         videos=(Path("a.mp4"), Path("b.mp4")),
@@ -63,6 +63,7 @@ def test_options_of_a_preprocessing_arrive(monkeypatch, head, tmp_path):
         max_frames=250,
         landmarks="face-alignment",
         semantics="bisenet",
+        matting="rvm",
         overwrite=True,
         head=own,
     )

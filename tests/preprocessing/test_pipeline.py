@@ -62,13 +62,18 @@ class FollowingDetector:
 
 
 class Everything:
-    """In place of the networks: every pixel is the person's skin."""
+    """In place of the networks: every pixel is the person's skin. Counts the frames since it was last reset."""
+
+    def __init__(self):
+        self.counts = []
 
     def reset(self):
-        """Nothing to forget."""
+        """Begin to count anew."""
+        self.counts.append(0)
 
     def __call__(self, rgb, face):
         """Segments of a frame."""
+        self.counts[-1] += 1
         shape = rgb.shape[:2]
         return Segments(np.ones(shape), np.full(shape, ParsingLabel.SKIN, np.uint8))
 
@@ -111,7 +116,7 @@ def workplace(tmp_path, monkeypatch):
     ):
         monkeypatch.setattr(module, name, steps)
     see(monkeypatch)
-    monkeypatch.setattr(pipeline, "segmenter", lambda semantics: Everything())
+    monkeypatch.setattr(pipeline, "segmenter", lambda semantics, matting: Everything())
     yield PreprocessOptions("me", (tmp_path / "clip.mp4",), tmp_path / "out", size=SIZE)
     torch.set_num_threads(threads)
 
@@ -133,7 +138,8 @@ def test_a_video_becomes_a_subject_that_reads_back_with_keypoints_where_the_came
     assert report.frames_written == {"train": 23, "test": 6}
     assert report.errors["error_share"] < 0.02
     assert "tracked 29 of 30 frames" in report.summary()
-    assert report.request["semantics"] == "landmarks" and "matte and labels: hard outlines" in report.summary()
+    assert (report.request["semantics"], report.request["matting"]) == ("landmarks", "auto")
+    assert "matte and labels: hard outlines" in report.summary()
     (facts,) = report.videos
     assert (facts["name"], facts["frames_given"], facts["fps"], facts["transfer"]) == ("clip.mp4", N, 25.0, "SDR")
     numbers = [
@@ -274,12 +280,14 @@ def test_what_is_used_of_a_recording_is_in_the_report(workplace, tmp_path, monke
     assert "left out 27 frames: another person 25, repeated picture 2" in said and "8 more frames" in said
 
 
-def test_shots_of_one_person_are_clips_of_their_own_for_the_fit(workplace, tmp_path, monkeypatch):
+def test_shots_of_one_person_are_clips_of_their_own_for_matte_and_fit(workplace, tmp_path, monkeypatch):
     video, seen = tmp_path / "cut.mp4", []
     write_video(video, [*drawn(20, shade=220), *drawn(20, shade=40)], 25)
     monkeypatch.setattr(pipeline, "fit_head", lambda o, *args, **how: seen.append(o) or fit_head(o, *args, **how))
+    segment = Everything()
+    monkeypatch.setattr(pipeline, "segmenter", lambda semantics, matting: segment)
     report = preprocess(replace(workplace, videos=(video,)))
-    assert seen[0].video.tolist() == [0] * 20 + [1] * 20
+    assert seen[0].video.tolist() == [0] * 20 + [1] * 20 and segment.counts == [20, 20]
     assert report.frames_written == {"train": 32, "test": 8} and len(report.shots) == 2
 
 

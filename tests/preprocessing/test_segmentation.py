@@ -10,7 +10,7 @@ from imavatar.errors import AssetError, DataError
 from imavatar.preprocessing import multiclass, segmentation
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.multiclass import SelfieClass
-from imavatar.preprocessing.segmentation import Segmenter, Segments, chosen, described, segmenter
+from imavatar.preprocessing.segmentation import Segmenter, Segments, chosen, chosen_matting, described, segmenter
 from made_face import disk, made_face
 
 
@@ -35,6 +35,20 @@ class Flickering:
         logits[..., SelfieClass.HAIR] = 1.0 if self.calls % 2 else 0.2
         logits[..., SelfieClass.BACKGROUND] = 0.0
         return [logits]
+
+
+class Recurrent:
+    """In place of the recurrent network: alpha falls from 1 on the left to 0 on the right; frames are counted."""
+
+    def __init__(self):
+        self.past = []
+
+    def run(self, output_names, input_feed):
+        height, width = input_feed["src"].shape[2:]
+        self.past.append(float(input_feed["r1i"].max()))
+        falling = np.linspace(1, 0, width, dtype=np.float32)
+        states = [np.full((1, 1, 4, 4), self.past[-1] + 1, np.float32)] * 4
+        return [np.broadcast_to(falling, (1, 1, height, width)), *states]
 
 
 class Colours:
@@ -82,6 +96,53 @@ def test_a_recordings_frames_are_steadied_and_another_one_starts_anew(monkeypatc
     alone = segment(image, face).alpha
     corner = (slice(80, 100), slice(80, 100))
     assert 0 < np.abs(second - first)[corner].max() < 0.5 * np.abs(alone - first)[corner].max()
+
+
+@pytest.fixture
+def recurrent(monkeypatch) -> Recurrent:
+    monkeypatch.setattr(multiclass, "asset_path", lambda name: name)
+    monkeypatch.setattr(multiclass, "TfliteModel", lambda path: Flickering())
+    network = Recurrent()
+    monkeypatch.setattr(segmentation, "rvm_session", lambda: network)
+    return network
+
+
+@pytest.mark.parametrize("semantics", ["multiclass", "landmarks"])
+def test_a_recurrent_matte_that_is_asked_for_is_the_matte_and_labels_are_where_it_says(recurrent, semantics):
+    image, face = np.full((200, 220, 3), 90, np.uint8), made_face(0.5)
+    segments = Segmenter(semantics, "rvm")(image, face)
+    falling = np.linspace(1, 0, 220)
+    # The outline is at column 109. The veil beside it reaches over 0.12 of the face's height of 50 pixels.
+    np.testing.assert_allclose(segments.alpha[150, :116], falling[:116], atol=1e-6)
+    assert (segments.alpha[150, 117:] == 0).all() and segments.alpha[50, 50] == 1
+    np.testing.assert_array_equal(segments.labels > 0, segments.mask > FOREGROUND_THRESHOLD)
+    assert 0 < segments.mask[150, 100] < 255
+
+
+def test_a_recurrent_matte_goes_on_within_a_recording_and_begins_anew_with_another(recurrent):
+    image, face = np.full((60, 60, 3), 90, np.uint8), made_face(0.25)
+    segment = Segmenter("multiclass", "rvm")
+    segment(image, face)
+    segment(image, face)
+    goes_on = recurrent.past[-1]
+    segment.reset()
+    del recurrent.past[:]
+    segment(image, face)
+    assert goes_on > 0 and recurrent.past[0] == 0
+
+
+def test_labels_without_the_network_are_coarse_whatever_the_matte(nothing, recurrent, caplog):
+    segmenter("auto", "rvm")
+    assert "selfie_multiclass is not there, so labels are coarse" in caplog.text
+    said = described("landmarks", "rvm")
+    assert said.startswith("soft, by Robust Video Matting") and "GPL-3.0" in said and "by place and colour" in said
+    assert "Robust" not in described("multiclass") and described("of another version") == "of another version"
+
+
+def test_an_unknown_matte_is_refused(nothing):
+    with pytest.raises(DataError, match="matting 'magic': expected one of auto, rvm"):
+        segmenter("landmarks", "magic")
+    assert [chosen_matting(name) for name in ("auto", "rvm")] == ["auto", "rvm"]
 
 
 def test_a_written_mask_is_foreground_where_there_are_labels():

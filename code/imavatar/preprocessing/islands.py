@@ -17,15 +17,18 @@ LARGEST_ISLAND = 0.15
 LARGEST_HOLE = 0.02
 """Of the face's height: side of the square with the area of the largest hole that is none."""
 VEIL = 0.04
-"""Of the face's height: how far soft alpha reaches beyond the parts that stay."""
+"""Of the face's height: how far a guided filter's alpha reaches beyond the parts that stay."""
 INNER = 0.8
 """Of the face's outline about its middle: within it all is the person's."""
 
 
-def clean_alpha(alpha: Float[np.ndarray, "h w"], face: FaceLandmarks) -> Float[np.ndarray, "h w"]:
+def clean_alpha(alpha: Float[np.ndarray, "h w"], face: FaceLandmarks, veil: float = VEIL) -> Float[np.ndarray, "h w"]:
     """Alpha of the person whose face it is; the face has no holes.
 
     Nothing is opened or smoothed: a strand that is there in one frame and thin in the next stays as thin as it is.
+
+    Args:
+        veil: heights of the face beyond the parts that stay, within which alpha up to one half does.
     """
     size, (height, width) = face_height(face), alpha.shape
     outline = face.points[list(mesh_points.FACE_OVAL)]
@@ -34,7 +37,7 @@ def clean_alpha(alpha: Float[np.ndarray, "h w"], face: FaceLandmarks) -> Float[n
     solid = (alpha > PERSON_ALPHA) | inner
     stays = _parts_that_stay(solid, inner, size)
     others = solid & ~stays
-    cleaned = np.where(_within(stays, VEIL * size) & ~_within(others, 1.5) | stays, alpha, 0).astype(np.float32)
+    cleaned = np.where(_within(stays, veil * size) & ~_within(others, 1.5) | stays, alpha, 0).astype(np.float32)
     cleaned[_small_holes(stays, size) | inner] = 1
     return cleaned
 

@@ -38,6 +38,7 @@ class PreprocessOptions:
         max_frames: more are thinned out to those that add most. None: all are used.
         landmarks: the detector, `mediapipe` or `face-alignment`.
         semantics: what makes matte and labels, `auto`, `multiclass`, `bisenet` or `landmarks` (see `segmentation`).
+        matting: what makes the matte instead: `rvm` for Robust Video Matting, which is under the GPL-3.0; or `auto`.
         overwrite: replace the subject's folder.
         head: file of the head model that is fitted. None: the open head among the assets.
     """
@@ -54,6 +55,7 @@ class PreprocessOptions:
     max_frames: int | None = DEFAULT_MAX_FRAMES
     landmarks: str = "mediapipe"
     semantics: str = "auto"
+    matting: str = "auto"
     overwrite: bool = False
     head: Path | None = None
 

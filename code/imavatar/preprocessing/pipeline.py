@@ -81,7 +81,7 @@ def _make(options: PreprocessOptions, request: dict) -> PreprocessReport:
 
 def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessReport:
     """Everything but the bookkeeping, in an empty folder."""
-    detector, segment = landmarker(options.landmarks), segmenter(options.semantics)
+    detector, segment = landmarker(options.landmarks), segmenter(options.semantics, options.matting)
     assets = load_head(options.head_path)
     embedding, bias = head_landmarks(options.head_path, assets)
     frontal = embedding.points(torch.as_tensor(assets.v_template)[None], torch.as_tensor(assets.faces))[0, :, :2]
@@ -97,8 +97,7 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
         _thin_out(videos, options.max_frames)
         check_room(folder, sum(len(video.time) for video in videos), options.size)
         for video in videos:
-            segment.reset()
-            analyse_video(video, segment)
+            analyse_video(video, segment, segment.reset)
         observations = _observations(videos)
         lens = lens_of(options, videos[0])
         frames = CachedFrames(videos)

@@ -16,7 +16,7 @@ from imavatar.preprocessing.crop import CENTRE
 from imavatar.preprocessing.frame_analysis import AnalysedVideo
 from imavatar.preprocessing.frame_quality import LeftOut, counts_by_reason
 from imavatar.preprocessing.options import PreprocessOptions
-from imavatar.preprocessing.segmentation import chosen, described
+from imavatar.preprocessing.segmentation import chosen, chosen_matting, described
 from imavatar.preprocessing.tracking import TrackingResult
 
 MISFIT = "the head model does not fit"
@@ -137,7 +137,7 @@ class PreprocessReport:
             "frames written: " + ", ".join(f"{k} {n}" for k, n in self.frames_written.items()),
         ]
         if "semantics" in self.request:
-            lines.append(f"matte and labels: {described(self.request['semantics'])}")
+            lines.append(f"matte and labels: {described(self.request['semantics'], self.request['matting'])}")
         if self.frames_not_chosen:
             lines.append(f"{self.frames_not_chosen} more frames were not needed (--max-frames): they add least")
         lines += [_shot_line(shot) for shot in self.shots if len(self.shots) > len(self.crops)]
@@ -210,6 +210,7 @@ def describe_request(options: PreprocessOptions) -> dict:
         "max_frames": options.max_frames,
         "landmarks": options.landmarks,
         "semantics": chosen(options.semantics),
+        "matting": chosen_matting(options.matting),
     }
 
 

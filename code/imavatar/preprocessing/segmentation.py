@@ -15,24 +15,31 @@ from imavatar.paths import command
 from imavatar.preprocessing.class_labels import label_classes
 from imavatar.preprocessing.colour_matting import ColourMatting
 from imavatar.preprocessing.face_parsing import FaceParser, with_parsed
-from imavatar.preprocessing.islands import clean_alpha
+from imavatar.preprocessing.islands import VEIL, clean_alpha
 from imavatar.preprocessing.landmarks import FaceLandmarks, Image
 from imavatar.preprocessing.matting import person_logit, soft_alpha
 from imavatar.preprocessing.multiclass import ASSET, MulticlassModel
 from imavatar.preprocessing.semantics import label_semantics
 from imavatar.preprocessing.steadying import Steadied
+from imavatar.preprocessing.video_matting import VideoMatting, rvm_session
 
 logger = logging.getLogger(__name__)
 
-DESCRIPTIONS = {
-    "multiclass": "soft, and from MediaPipe's selfie multiclass network with the landmarks",
-    "bisenet": "soft, and labels by BiSeNet face parsing (trained on CelebAMask-HQ: non-commercial use only)",
-    "bisenet-hard": "hard outlines, and labels by BiSeNet face parsing (trained on CelebAMask-HQ: non-commercial use "
-    "only); the selfie multiclass network was not used",
-    "landmarks": "hard outlines, and labels by place and colour; the selfie multiclass network was not used",
+LABELS = {
+    "multiclass": "labels from MediaPipe's selfie multiclass network with the landmarks",
+    "bisenet": "labels by BiSeNet face parsing (trained on CelebAMask-HQ: non-commercial use only)",
+    "landmarks": "labels by place and colour",
 }
-"""Of what makes matte and labels, for reports."""
+"""Where labels come from, for reports."""
+SOFT, HARD = "soft, from the selfie multiclass network", "hard outlines"
+BY_RVM = "soft, by Robust Video Matting (its code and weights are under the GPL-3.0)"
+"""Of mattes, for reports."""
 CHOICES = ("auto", "multiclass", "bisenet", "landmarks")
+MATTINGS = ("auto", "rvm")
+RVM_VEIL = 0.12
+"""Heights of the face: how far that network's alpha of thin hair reaches beyond what is more than half the person's."""
+WITHOUT_NETWORK = ("landmarks", "bisenet-hard")
+"""Of what `chosen` returns."""
 
 
 @dataclass(frozen=True)
@@ -57,20 +64,28 @@ class Segmenter:
 
     Args:
         semantics: a choice that `chosen` has made.
+        matting: one of MATTINGS.
 
     Raises:
-        AssetError: a model that is needed has not been fetched.
+        AssetError: a model that is needed has not been fetched, or ONNX Runtime is needed and not installed.
     """
 
-    def __init__(self, semantics: str):
-        soft = semantics in ("multiclass", "bisenet")
-        self._segment = self._of_classes(MulticlassModel()) if soft else self._of_colours(ColourMatting())
+    def __init__(self, semantics: str, matting: str = "auto"):
+        self._matting = VideoMatting(rvm_session()) if matting == "rvm" else None
+        if semantics not in WITHOUT_NETWORK:
+            self._segment = self._of_classes(MulticlassModel())
+        elif self._matting is None:
+            self._segment = self._of_colours(ColourMatting())
+        else:
+            self._segment = self._of_places(self._matting)
         self._parser = FaceParser() if semantics in ("bisenet", "bisenet-hard") else None
         self._steadied = Steadied()
 
     def reset(self) -> None:
-        """Forget the frame before: another recording begins."""
+        """Forget the frames before: another recording, or another shot of one, begins."""
         self._steadied.reset()
+        if self._matting is not None:
+            self._matting.reset()
 
     def __call__(self, rgb: Image, face: FaceLandmarks) -> Segments:
         """Segments of the next frame."""
@@ -80,19 +95,19 @@ class Segmenter:
         return replace(segments, labels=with_parsed(segments.labels, self._parser(rgb, face), face))
 
     def _of_classes(self, network: MulticlassModel) -> Segment:
-        """Soft mattes."""
+        """Soft mattes, and labels from classes."""
 
         def segment(rgb: Image, face: FaceLandmarks) -> Segments:
             logits = network(rgb, face)
-            alpha = soft_alpha(rgb, person_logit(logits))
+            alpha = soft_alpha(rgb, person_logit(logits)) if self._matting is None else self._matting(rgb)
             *logits, alpha = self._steadied(rgb, np.stack([*logits, alpha]))
-            alpha = clean_alpha(alpha, face)
+            alpha = clean_alpha(alpha, face, VEIL if self._matting is None else RVM_VEIL)
             return Segments(alpha, label_classes(np.stack(logits), alpha, face))
 
         return segment
 
     def _of_colours(self, matting: Callable[[Image], Float[np.ndarray, "h w"]]) -> Segment:
-        """Hard ones."""
+        """Hard mattes, and labels by place and colour."""
 
         def segment(rgb: Image, face: FaceLandmarks) -> Segments:
             alpha = matting(rgb)
@@ -100,9 +115,19 @@ class Segmenter:
 
         return segment
 
+    def _of_places(self, matting: VideoMatting) -> Segment:
+        """Soft mattes, and labels by place and colour."""
+
+        def segment(rgb: Image, face: FaceLandmarks) -> Segments:
+            (alpha,) = self._steadied(rgb, matting(rgb)[None])
+            alpha = clean_alpha(alpha, face, RVM_VEIL)
+            return Segments(alpha, label_semantics(alpha, face, rgb))
+
+        return segment
+
 
 def chosen(semantics: str) -> str:
-    """One of DESCRIPTIONS: what a choice comes to with the networks that have been fetched.
+    """What a choice comes to with the networks that have been fetched: one of LABELS, or `bisenet-hard`.
 
     Raises:
         DataError: no such choice.
@@ -115,20 +140,37 @@ def chosen(semantics: str) -> str:
     return "multiclass" if semantics == "auto" else semantics
 
 
-def described(semantics: str) -> str:
-    """What a report says of a choice that `chosen` has made."""
-    return DESCRIPTIONS.get(semantics, semantics)
-
-
-def segmenter(semantics: str) -> Segmenter:
-    """What cuts the person out and labels the parts; warns where it has to do without the network.
+def chosen_matting(matting: str) -> str:
+    """One of MATTINGS.
 
     Raises:
-        AssetError: a model that is needed has not been fetched, or is damaged.
         DataError: no such choice.
     """
-    kind = chosen(semantics)
+    if matting not in MATTINGS:
+        raise DataError(f"matting {shown(matting)!r}: expected one of {', '.join(MATTINGS)}")
+    return matting
+
+
+def described(semantics: str, matting: str = "auto") -> str:
+    """What a report says of a choice that `chosen` has made, and of one of MATTINGS."""
+    labels = LABELS.get(semantics.removesuffix("-hard"))
+    if labels is None:
+        return semantics
+    without = semantics in WITHOUT_NETWORK
+    matte = BY_RVM if matting == "rvm" else HARD if without else SOFT
+    return f"{matte}, and {labels}" + ("; the selfie multiclass network was not used" if without else "")
+
+
+def segmenter(semantics: str, matting: str = "auto") -> Segmenter:
+    """What cuts the person out and labels the parts; warns where it has to do without the selfie multiclass network.
+
+    Raises:
+        AssetError: a model that is needed has not been fetched or is damaged, or ONNX Runtime is needed and missing.
+        DataError: no such choice.
+    """
+    kind, matting = chosen(semantics), chosen_matting(matting)
     if kind != semantics and kind != "multiclass":
-        said = f"the model {ASSET} is not there, so the matte is hard; for a soft one, and better labels, run"
+        lacks = "labels are coarse" if matting == "rvm" else "the matte is hard and labels are coarse"
+        said = f"the model {ASSET} is not there, so {lacks}; for better ones, run"
         logger.warning("%s: %s --only %s", said, command("fetch_assets"), ASSET)
-    return Segmenter(kind)
+    return Segmenter(kind, matting)
