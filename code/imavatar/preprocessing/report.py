@@ -137,7 +137,9 @@ class PreprocessReport:
             "frames written: " + ", ".join(f"{k} {n}" for k, n in self.frames_written.items()),
         ]
         if "semantics" in self.request:
-            lines.append(f"matte and labels: {described(self.request['semantics'], self.request['matting'])}")
+            lines.append(
+                f"matte and labels: {described(self.request['semantics'], self.request.get('matting', 'auto'))}"
+            )
         if self.frames_not_chosen:
             lines.append(f"{self.frames_not_chosen} more frames were not needed (--max-frames): they add least")
         lines += [_shot_line(shot) for shot in self.shots if len(self.shots) > len(self.crops)]
