@@ -4,6 +4,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+TINY = 1e-12
+"""Added to a squared length, so that its root has a gradient where it is zero."""
+
 
 def cross_product_matrix(vector: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:
     """The matrix K with K w = vector x w."""
@@ -11,6 +14,22 @@ def cross_product_matrix(vector: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3
     zero = torch.zeros_like(x)
     rows = [torch.stack(row, dim=-1) for row in ((zero, -z, y), (z, zero, -x), (-y, x, zero))]
     return torch.stack(rows, dim=-2)
+
+
+def compose_rotations(last: Float[Tensor, "*b 3"], first: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3"]:
+    """Axis-angle vector of the rotation by `first`, then by `last`, by quaternions; its angle is below pi."""
+    (w2, v2), (w1, v1) = (_quaternion(vector) for vector in (last, first))
+    w = w2 * w1 - (v2 * v1).sum(dim=-1, keepdim=True)
+    v = w2 * v1 + w1 * v2 + torch.linalg.cross(v2, v1)
+    w, v = w.abs(), v * torch.where(w < 0, -1.0, 1.0)
+    length = (v.square().sum(dim=-1, keepdim=True) + TINY).sqrt()
+    return v * 2 * torch.atan2(length, w) / length
+
+
+def _quaternion(rotation_vector: Float[Tensor, "*b 3"]) -> tuple[Float[Tensor, "*b 1"], Float[Tensor, "*b 3"]]:
+    """Its real and its imaginary part."""
+    angle = (rotation_vector.square().sum(dim=-1, keepdim=True) + TINY).sqrt()
+    return (angle / 2).cos(), rotation_vector * (angle / 2).sin() / angle
 
 
 def axis_angle_to_matrix(rotation_vector: Float[Tensor, "*b 3"]) -> Float[Tensor, "*b 3 3"]:

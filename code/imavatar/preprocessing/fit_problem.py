@@ -12,6 +12,7 @@ from imavatar.anatomy import Joint
 from imavatar.head.detector_bias import DetectorBias
 from imavatar.head.landmarks import N_LANDMARKS
 from imavatar.head.mesh_points import FACE_OVAL
+from imavatar.numerics.rotations import axis_angle_to_matrix
 from imavatar.preprocessing.appearance import AppearanceTerm
 from imavatar.preprocessing.eye_mouth_terms import EyeMouthTerms
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection, distances, to_pixels
@@ -21,7 +22,7 @@ from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.misplacement import Misplacement
 from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.outline_term import OutlineTerm
-from imavatar.preprocessing.torso_shift import TorsoTerm
+from imavatar.preprocessing.torso_term import TorsoTerm
 
 RESIDUAL_UNIT = 0.01
 """Residuals are counted in hundredths of the face's height, so that the image size does not matter."""
@@ -59,6 +60,7 @@ class FitWeights:
     depth_offset: float = 0.01
     appearance: float = 3.0
     torso: float = 0.3
+    lean: float = 1.0
     outline: float = 2.0
 
 
@@ -102,12 +104,12 @@ class FitProblem:
             float(bias.lids),
         )
         self.video = torch.as_tensor(observations.video, device=device)
+        self.place = torch.as_tensor(observations.place, device=device)
         self.triples = torch.as_tensor(observations.triples(), device=device)
         self.lens, self.prior_log_focal = lens, float(np.log(lens.focal))
         self.tracks: FeatureReprojection | None = None
         self.appearance: AppearanceTerm | None = None
-        self.torso: TorsoTerm | None = None
-        self.outline = self._outline(observations)
+        self.outline, self.torso = self._outline(observations), self._torso(observations)
 
     def _outline(self, observations: Observations) -> OutlineTerm | None:
         if observations.outlines is None:
@@ -115,6 +117,11 @@ class FitProblem:
         generator = torch.Generator("cpu").manual_seed(0)
         unit = RESIDUAL_UNIT * self.face_height
         return OutlineTerm(self.model.above_eyes, observations.outlines, unit, generator)
+
+    def _torso(self, observations: Observations) -> TorsoTerm | None:
+        if observations.torso is None or not observations.torso.found.any():
+            return None
+        return TorsoTerm(observations.torso, RESIDUAL_UNIT * self.face_height)
 
     def focal(self, unknowns: Unknowns) -> Float[Tensor, ""]:
         """Focal length, pixels."""
@@ -126,7 +133,7 @@ class FitProblem:
 
     def project(self, unknowns: Unknowns) -> Float[Tensor, "n 470 2"]:
         """Landmarks and pupils in continuous pixels."""
-        points = self.model(unknowns.shape, self.expression(unknowns), unknowns.pose(self.video))
+        points = self.model(unknowns.shape, self.expression(unknowns), unknowns.pose(self.place))
         points = points + unknowns.translation()[:, None]
         return to_pixels(points, self.focal(unknowns), self.centre)
 
@@ -155,8 +162,7 @@ class FitProblem:
         data = (self.point_weight * robust).sum() / self.point_weight.sum()
         loss = data + self._details(projected) + self._priors(unknowns) + self._smoothness(unknowns)
         if self.torso is not None:
-            root = self.model.joint_base[Joint.GLOBAL] + unknowns.translation()
-            loss = loss + self.weights.torso * self.torso(to_pixels(root, self.focal(unknowns), self.centre))
+            loss = loss + self._torso_loss(unknowns)
         if self.outline is not None:
             loss = loss + self.weights.outline * self.outline(*self._seen_head(unknowns))
         if self.tracks is not None:
@@ -182,7 +188,7 @@ class FitProblem:
         self, unknowns: Unknowns, frames: Int[Tensor, " b"]
     ) -> tuple[Float[Tensor, "b m 3"], Float[Tensor, "b m 2"]]:
         """Points of the skin in the camera's axes and in continuous pixels, of some frames."""
-        expression, pose = self.expression(unknowns)[frames], unknowns.pose(self.video)[frames]
+        expression, pose = self.expression(unknowns)[frames], unknowns.pose(self.place)[frames]
         points = self.appearance.points(unknowns.shape, expression, pose) + unknowns.translation()[frames, None]
         return points, to_pixels(points, self.focal(unknowns), self.centre)
 
@@ -196,7 +202,7 @@ class FitProblem:
 
     def head_motion(self, unknowns: Unknowns) -> Float[Tensor, "n 3 4"]:
         """From the head at rest to the camera."""
-        pose = unknowns.pose(self.video)
+        pose = unknowns.pose(self.place)
         motion = self.model.joint_motion(unknowns.shape, self.expression(unknowns), pose)[1][:, Joint.NECK, :3]
         return torch.cat([motion[..., :3], motion[..., 3:] + unknowns.translation()[..., None]], dim=-1)
 
@@ -206,6 +212,15 @@ class FitProblem:
         """
         held = replace(unknowns, log_focal=unknowns.log_focal.detach())
         return self.head_motion(held), self.focal(held), self.centre
+
+    def _torso_loss(self, unknowns: Unknowns) -> Tensor:
+        w = self.weights
+        root = self.model.joint_base[Joint.GLOBAL] + unknowns.translation()
+        body = axis_angle_to_matrix(unknowns.pose(self.place)[:, :3])
+        # Rows run down: against the clock is from down to right.
+        turn = -torch.atan2(body[:, 1, 0], body[:, 0, 0])
+        loss = w.torso * self.torso(to_pixels(root, self.focal(unknowns), self.centre), turn)
+        return loss + w.lean * unknowns.lean.square().mean()
 
     def _track_loss(self, unknowns: Unknowns) -> Tensor:
         """Robust mean of the features' distances in hundredths of the face's height: hair may move a little."""
@@ -249,7 +264,7 @@ class FitProblem:
         """How far the eyes look past the camera on average, right and up: most people look at it most of the time, and
         where an iris is found, as against where the head model has the eyeball, is the same mistake in all frames.
         """
-        motion = self.model.joint_motion(unknowns.shape, self.expression(unknowns), unknowns.pose(self.video))[1]
+        motion = self.model.joint_motion(unknowns.shape, self.expression(unknowns), unknowns.pose(self.place))[1]
         looking = motion[:, [Joint.RIGHT_EYE, Joint.LEFT_EYE], :2, 2].mean(dim=1)
         to_camera = -torch.nn.functional.normalize(unknowns.translation(), dim=1)[:, :2]
         return (looking - to_camera).mean(dim=0)
@@ -263,6 +278,7 @@ class FitProblem:
         for weight, values in (
             (w.smooth_expression, unknowns.expression),
             (w.smooth_rotation, unknowns.neck),
+            (w.smooth_rotation, unknowns.lean),
             (w.smooth_jaw, unknowns.jaw),
             (w.smooth_gaze, unknowns.gaze.flatten(start_dim=1)),
             (w.smooth_apart, unknowns.gaze[:, :1, 1] - unknowns.gaze[:, 1:, 1]),

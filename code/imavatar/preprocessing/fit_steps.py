@@ -19,6 +19,7 @@ LEARNING_RATES = {
     "expression": 0.05,
     "lids": 0.03,
     "rotation": 0.005,
+    "lean": 0.003,
     "neck": 0.005,
     "jaw": 0.01,
     "gaze": 0.01,
@@ -31,8 +32,11 @@ RIGID = ("rotation", "neck", "image_position")
 
 
 def moving_of(problem: FitProblem) -> list[str]:
-    """What is optimised: all but a focal length that is known."""
-    return [name for name in LEARNING_RATES if name != "log_focal" or not problem.lens.known]
+    """What is optimised: all but a focal length that is known, and how the body leans where nothing says so."""
+    still = {"log_focal"} if problem.lens.known else set()
+    if problem.torso is None:
+        still.add("lean")
+    return [name for name in LEARNING_RATES if name not in still]
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import torch
 from imavatar.anatomy import HEAD_SCALE
 from imavatar.head.detector_bias import DetectorBias
 from imavatar.preprocessing.fit_problem import FitProblem
-from imavatar.preprocessing.fit_steps import LEARNING_RATES, RIGID, RIGID_STEPS, minimise
+from imavatar.preprocessing.fit_steps import RIGID, RIGID_STEPS, minimise, moving_of
 from imavatar.preprocessing.fit_unknowns import Unknowns
 from imavatar.preprocessing.focal_search import N_TRIED, FocalRange, Lens, search_focal, spread_frames
 from imavatar.preprocessing.initial_pose import initial_unknowns
@@ -34,9 +34,10 @@ def find_focal(model: LandmarkModel, observations: Observations, lens: Lens, bia
     """In image widths, from some of the frames."""
     if lens.known:
         return FocalRange(lens.focal, lens.focal, lens.focal)
-    some = replace(observations.rows(spread_frames(observations.video, observations.time)), outlines=None)
+    some = observations.rows(spread_frames(observations.video, observations.time))
+    some = replace(some, outlines=None, torso=None)
     problem = FitProblem(model, some, lens, bias)
-    fixed = [name for name in LEARNING_RATES if name != "log_focal"]
+    fixed = [name for name in moving_of(problem) if name != "log_focal"]
     unknowns = initial_unknowns(problem, some)
     with progress_bar(
         "steps of the search for the focal length", RIGID_STEPS + SEARCH_STEPS + N_TRIED * NEXT_STEPS

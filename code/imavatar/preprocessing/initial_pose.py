@@ -37,9 +37,10 @@ def initial_unknowns(problem: FitProblem, observations: Observations) -> Unknown
     centre = problem.centre.double().cpu().numpy()
     image = (observations.landmarks - centre) / width * [1.0, -1.0]
     rotation, scale, shift = orthographic_pose(template, image, problem.landmark_weight)
-    n_videos = observations.video.max() + 1
-    body = np.stack([_mean_rotation(rotation[observations.video == v]) for v in range(n_videos)])
-    of_frame = body[observations.video]
+    place, body = observations.place, np.tile(np.eye(3), (observations.place.max() + 1, 1, 1))
+    for number in np.unique(place):
+        body[number] = _mean_rotation(rotation[place == number])
+    of_frame = body[place]
     neck = of_frame.transpose(0, 2, 1) @ rotation
     joints = problem.model.joint_base.double().cpu().numpy()
     root, pivot = joints[Joint.GLOBAL], joints[Joint.NECK]
@@ -52,6 +53,7 @@ def initial_unknowns(problem: FitProblem, observations: Observations) -> Unknown
         expression=like.new_zeros(n, N_EXPRESSION),
         lids=like.new_zeros(n, 2),
         rotation=like.new_tensor(Rotation.from_matrix(body).as_rotvec()),
+        lean=like.new_zeros(n),
         neck=like.new_tensor(Rotation.from_matrix(neck).as_rotvec()),
         jaw=like.new_zeros(n, 3),
         iris_bias=like.new_zeros(2),

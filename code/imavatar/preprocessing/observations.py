@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from imavatar.preprocessing.head_outline import HeadOutlines
+from imavatar.preprocessing.torso_motion import TorsoMotions
 
 
 @dataclass(frozen=True)
@@ -14,7 +15,8 @@ class Observations:
 
     `video` says which recording a frame is from and `time` its number there; frames may be missing in between.
     `iris_weight` is 0 where an eye is closed. Irises: right, then left eye. `principal_point` is in continuous pixels,
-    the middle of the image where it is None. `outlines` are those of the head with its hair, None where not looked for.
+    the middle of the image where it is None. `outlines` are those of the head with its hair, `torso` how the clothes
+    move; None where not looked for.
     """
 
     landmarks: Float[np.ndarray, "n 468 2"]
@@ -25,6 +27,7 @@ class Observations:
     size: tuple[int, int]
     principal_point: tuple[float, float] | None = None
     outlines: HeadOutlines | None = None
+    torso: TorsoMotions | None = None
 
     def __len__(self) -> int:
         return len(self.landmarks)
@@ -33,7 +36,13 @@ class Observations:
         """Some of the frames."""
         names = ("landmarks", "irises", "iris_weight", "video", "time")
         outlines = None if self.outlines is None else self.outlines.rows(index)
-        return replace(self, outlines=outlines, **{name: getattr(self, name)[index] for name in names})
+        torso = None if self.torso is None else self.torso.rows(index)
+        return replace(self, outlines=outlines, torso=torso, **{name: getattr(self, name)[index] for name in names})
+
+    @property
+    def place(self) -> Int[np.ndarray, " n"]:
+        """Which place the body is seen in: one of its own in each recording, unless the clothes say otherwise."""
+        return self.video if self.torso is None else self.torso.place
 
     @property
     def face_height(self) -> Float[np.ndarray, " n"]:

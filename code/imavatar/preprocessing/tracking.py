@@ -15,7 +15,7 @@ from imavatar.head.mesh_points import FACE_OVAL, IBUG_FROM_MESH
 from imavatar.preprocessing.appearance import AppearanceTerm, Pictures
 from imavatar.preprocessing.feature_reprojection import FeatureReprojection
 from imavatar.preprocessing.feature_tracks import FeatureTracker, FeatureTracks
-from imavatar.preprocessing.fit_problem import RESIDUAL_UNIT, FitProblem
+from imavatar.preprocessing.fit_problem import FitProblem
 from imavatar.preprocessing.fit_steps import RIGID, RIGID_STEPS, minimise, moving_of, one_thread
 from imavatar.preprocessing.fit_unknowns import Unknowns
 from imavatar.preprocessing.focal_fit import find_focal, usual_distance_lens, with_focal
@@ -24,7 +24,7 @@ from imavatar.preprocessing.head_outline import head_outlines
 from imavatar.preprocessing.initial_pose import initial_unknowns
 from imavatar.preprocessing.landmark_model import LandmarkModel
 from imavatar.preprocessing.observations import Observations
-from imavatar.preprocessing.torso_shift import TorsoTerm, torso_shifts
+from imavatar.preprocessing.torso_motion import torso_motions
 from imavatar.progress import progress_bar
 
 MAX_ERROR = 0.05
@@ -102,13 +102,14 @@ def fit_head(
     model, width = LandmarkModel(assets, embedding, device=device), observations.size[1]
     lens = usual_distance_lens(model, observations) if lens is None else lens.scaled(1 / width)
     if pictures is not None:
-        observations = replace(observations, outlines=head_outlines(pictures.labels, len(observations)))
+        outlines = head_outlines(pictures.labels, len(observations))
+        torso = torso_motions(pictures.labels, observations.video)
+        observations = replace(observations, outlines=outlines, torso=torso)
     with one_thread():
         found = find_focal(model, observations, lens, bias)
         problem = FitProblem(model, observations, lens, bias)
         unknowns = with_focal(initial_unknowns(problem, observations), found.best)
         appearance = None if pictures is None else _appearance(assets, embedding, pictures, observations, device)
-        problem.torso = None if pictures is None else _torso(pictures, problem, observations)
         unknowns = _fit_all(problem, unknowns, features, appearance)
     return _result(problem, unknowns, observations, found.scaled(width))
 
@@ -136,12 +137,6 @@ def _fit_all(
             problem.look(unknowns)
             unknowns = minimise(problem, unknowns, moving, APPEARANCE_STEPS, bar.update)
     return unknowns
-
-
-def _torso(pictures: Pictures, problem: FitProblem, observations: Observations) -> TorsoTerm | None:
-    """None where no clothes are seen."""
-    shifts = torso_shifts(pictures.labels, observations.video)
-    return TorsoTerm(shifts, problem.video, RESIDUAL_UNIT * problem.face_height) if shifts.found.any() else None
 
 
 def _appearance(
@@ -213,7 +208,7 @@ def _result(
     return TrackingResult(
         shape=_array(unknowns.shape),
         expression=_array(problem.expression(unknowns)),
-        pose=_array(unknowns.pose(problem.video)),
+        pose=_array(unknowns.pose(problem.place)),
         translation=_array(unknowns.translation()),
         focal=float(unknowns.log_focal.exp()) * observations.size[1],
         landmarks=landmarks,
