@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from imavatar.numerics.rotations import axis_angle_to_matrix, cross_product_matrix
+from imavatar.numerics.rotations import axis_angle_to_matrix, compose_rotations, cross_product_matrix
 from oracles_fields import normal, points
 
 ANGLES = [0.0, 1e-12, 1e-5, 9.9e-4, 1.01e-3, 0.1, 1.0, math.pi - 1e-6, math.pi, 4.0]
@@ -55,3 +55,20 @@ def test_the_gradient_is_that_of_the_matrix_exponential(angle):
 def test_the_cross_product_matrix_multiplies_as_the_cross_product():
     a, b = points(5), points(5, 1)
     torch.testing.assert_close((cross_product_matrix(a) @ b[..., None])[..., 0], torch.linalg.cross(a, b))
+
+
+@pytest.mark.parametrize("first", ANGLES)
+@pytest.mark.parametrize("last", [0.0, 1e-5, 0.3, 2.0])
+def test_composed_rotations_are_products_of_matrices(first, last):
+    first, last = vectors(first), vectors(last).roll(1, dims=0)
+    composed = compose_rotations(last, first)
+    expected = axis_angle_to_matrix(last) @ axis_angle_to_matrix(first)
+    torch.testing.assert_close(axis_angle_to_matrix(composed), expected, rtol=0, atol=1e-9)
+    assert composed.norm(dim=-1).max() <= math.pi + 1e-9
+
+
+def test_composing_with_no_rotation_has_a_gradient():
+    nothing, turn = torch.zeros(20, 3, dtype=torch.float64, requires_grad=True), vectors(0.3)
+    compose_rotations(nothing, turn).sum().backward()
+    assert nothing.grad.isfinite().all() and nothing.grad.abs().min() > 0
+    assert torch.autograd.gradcheck(compose_rotations, (vectors(0.2).requires_grad_(), turn.requires_grad_()))
