@@ -36,6 +36,8 @@ FACING = 0.35
 """Cosine between a point's normal and the way to the camera above which it is seen well enough."""
 EYE_MARGIN = 0.002
 """Metres around the eyes that are left out: lids uncover and cover what is there."""
+BATCH = 256
+"""Frames that are compared at a time."""
 VISIBLE = (
     ParsingLabel.SKIN,
     ParsingLabel.LEFT_BROW,
@@ -97,7 +99,7 @@ class AppearanceTerm:
 
     def batch(self) -> Int[Tensor, " b"]:
         """Frames for a step: all, or a random choice."""
-        return some_frames(len(self._contrast), self._generator).to(self._contrast.device)
+        return some_frames(len(self._contrast), BATCH, self._generator).to(self._contrast.device)
 
     @torch.no_grad()
     def look(

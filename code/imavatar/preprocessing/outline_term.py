@@ -16,16 +16,16 @@ from torch import Tensor
 from imavatar.preprocessing.frame_batch import some_frames
 from imavatar.preprocessing.head_outline import HeadOutlines, line_normals
 
+BATCH = 128
+"""Frames that are compared at a time."""
 N_DIRECTIONS, SHARPNESS = 80, 12.0
-"""Directions, of the whole sphere, in which the support function has values of its own, and how fast their influence
-falls off."""
+"""Directions in which the support function has values of its own, and how fast their influence falls off."""
 STIFFNESS = 1e-5
 """What a value counts that differs from the bald head's by more than others do, for each line, against the line."""
 FREE_CENTRE = 1e-4
 """As a share of this: what a shift of the body as a whole counts."""
-LOWEST, LOWEST_DIRECTION = -0.1, -1.0
-"""Least upward part, in the head's axes, of a normal (hair that hangs does not move with the head), and of a direction
-that has a value."""
+LOWEST = -0.1
+"""Least upward part, in the head's axes, of a normal: hair that hangs does not move with the head."""
 SCALE = 0.5
 """Hundredths of the face's height from which on a distance counts less and less."""
 ROUNDS = 3
@@ -55,9 +55,9 @@ class OutlineTerm:
     ):
         low, high = skull.amin(dim=0), skull.amax(dim=0)
         self._centre = torch.stack([(low[0] + high[0]) / 2, low[1], (low[2] + high[2]) / 2])
-        self._directions = unit.new_tensor(_upper_directions())
+        self._directions = unit.new_tensor(_even_directions(N_DIRECTIONS))
         self._bald = torch.cat([((skull - self._centre) @ self._directions.T).amax(dim=0), unit.new_zeros(3)])
-        stiffness = [STIFFNESS] * len(self._directions) + [STIFFNESS * FREE_CENTRE] * 3
+        stiffness = [STIFFNESS] * N_DIRECTIONS + [STIFFNESS * FREE_CENTRE] * 3
         self._stiffness = unit.new_tensor(stiffness).diag()
         self._points, self._normals = unit.new_tensor(outlines.points), unit.new_tensor(line_normals())
         self._seen = self._used = torch.as_tensor(outlines.seen, device=unit.device)
@@ -98,7 +98,7 @@ class OutlineTerm:
         return SCALE**2 * (1 + self._off(form, basis, reach, scale).square()).log().mean()
 
     def _batch(self) -> Int[Tensor, " b"]:
-        return some_frames(len(self._points), self._generator).to(self._points.device)
+        return some_frames(len(self._points), BATCH, self._generator).to(self._points.device)
 
     def _planes(
         self, frames: Int[Tensor, " b"], head: Float[Tensor, "n 3 4"], focal: Tensor, centre: Float[Tensor, " 2"]
@@ -153,9 +153,9 @@ def _mean_rotation(rotations: Float[Tensor, "n 3 3"]) -> Float[Tensor, "3 3"]:
     return mean
 
 
-def _upper_directions() -> Float[np.ndarray, "d 3"]:
-    """Directions spread evenly over the sphere (Fibonacci's lattice), without those that point far down."""
-    k = np.arange(N_DIRECTIONS) + 0.5
-    y, turn = 1 - 2 * k / N_DIRECTIONS, np.pi * (1 + np.sqrt(5)) * k
+def _even_directions(n: int) -> Float[np.ndarray, "n 3"]:
+    """Directions spread evenly over the sphere (Fibonacci's lattice)."""
+    k = np.arange(n) + 0.5
+    y, turn = 1 - 2 * k / n, np.pi * (1 + np.sqrt(5)) * k
     r = np.sqrt(1 - y * y)
-    return np.stack([r * np.cos(turn), y, r * np.sin(turn)], axis=1)[y > LOWEST_DIRECTION]
+    return np.stack([r * np.cos(turn), y, r * np.sin(turn)], axis=1)
