@@ -76,6 +76,8 @@ def test_a_steady_curve_has_no_correlation():
     assert correlation(moving, still, 0.1) is None
     assert correlation(still, moving, 0.1) == 0
     assert correlation(-moving, moving, 0.1) == pytest.approx(-1)
+    assert correlation(0.005 * moving, moving, 0.1) == 0
+    assert correlation(0.05 * moving, moving, 0.1) == pytest.approx(1)
 
 
 def test_shaking_is_what_steady_motion_lacks():

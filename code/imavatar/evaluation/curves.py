@@ -7,6 +7,8 @@ from jaxtyping import Float, Int
 
 from imavatar.head.apertures import APERTURES, LIDS, LIPS, blinks, openings
 
+NOISE = 0.1
+"""Of the standard deviation of a steady curve: what moves less does not move."""
 TOLERANCE = 2
 """Frames that two events may be apart and still be the same one."""
 
@@ -83,10 +85,10 @@ def compare_openings(
 
 
 def correlation(tracked: Float[np.ndarray, " n"], reference: Float[np.ndarray, " n"], steady: float) -> float | None:
-    """Of two curves; None where the reference is flat, 0 where only the tracked one is."""
+    """Of two curves; None where the reference is flat, 0 where the tracked one is much flatter than that: its noise."""
     if reference.std() < steady:
         return None
-    return float(np.corrcoef(tracked, reference)[0, 1]) if tracked.std() > 0 else 0.0
+    return float(np.corrcoef(tracked, reference)[0, 1]) if tracked.std() > NOISE * steady else 0.0
 
 
 def shake(points: Float[np.ndarray, "n k d"], time: Int[np.ndarray, " n"]) -> float:
