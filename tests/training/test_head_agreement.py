@@ -7,19 +7,25 @@ import numpy as np
 import pytest
 import torch
 
-from imavatar.anatomy import MM_PER_UNIT, Joint, pose_slice
+from imavatar.anatomy import MM_PER_UNIT
 from imavatar.cli.exp_runner import exp_runner_main
 from imavatar.fields.deformer import Deformer
 from imavatar.head.assets import load_head
 from imavatar.head.flame import Flame
 from imavatar.head.landmarks import embedding_path, save_embedding
-from imavatar.training.head_agreement import HeadAgreement, agreement_line, deformer_errors, head_motion, some_rows
+from imavatar.training.head_agreement import (
+    HeadAgreement,
+    agreement_line,
+    deformer_errors,
+    expression_motion,
+    some_rows,
+    some_vertices,
+)
 from imavatar.types import HeadParameters
 from oracles_ellipsoid_head import ellipsoid_head, random_embedding
 from tiny_runs import run_folder, write_config
 
 REGIONS = {"lips": np.array([5, 9, 70]), "lids": np.array([100, 200]), "brows_nose": np.array([], int)}
-FOREHEAD = np.arange(40, 60)
 
 
 def flame() -> Flame:
@@ -84,18 +90,13 @@ def test_the_quantile_is_of_all_vertices_and_frames():
     assert errors == pytest.approx({"lids": 1.0, "lids_90": 5.0}, rel=1e-5)
 
 
-def test_motion_is_that_of_the_face_not_that_of_the_head():
+def test_motion_is_that_of_the_expression_alone():
     head = flame()
-    rest = head.canonical_parameters
-    pose = rest.pose.clone()
-    for joint in (Joint.GLOBAL, Joint.NECK):
-        pose[:, pose_slice(joint)] = 0.7
-    nodding = HeadParameters(rest.expression, pose)
-    assert max(head_motion(head, REGIONS, nodding).values()) < 1e-9
-    speaking = HeadParameters(rest.expression + 1, pose)
-    # These vertices hang on the neck alone, which is at rest.
-    moved = MM_PER_UNIT * head.expression_dirs.sum(dim=-1)[FOREHEAD].norm(dim=-1).mean()
-    assert head_motion(head, {"face": FOREHEAD}, speaking)["face"] == pytest.approx(float(moved), rel=0.05)
+    still = HeadParameters(torch.zeros(3, 50, dtype=torch.float64), torch.randn(3, 15, dtype=torch.float64))
+    assert max(expression_motion(head, REGIONS, still).values()) == 0
+    speaking = HeadParameters(still.expression + 0.5, 0 * still.pose)
+    moved = MM_PER_UNIT * 0.5 * head.expression_dirs.sum(dim=-1)[REGIONS["lids"]].norm(dim=-1).mean()
+    assert expression_motion(head, REGIONS, speaking)["lids"] == pytest.approx(float(moved))
 
 
 def test_the_line_names_regions_and_both_sets_of_frames():
@@ -109,6 +110,12 @@ def test_the_line_names_regions_and_both_sets_of_frames():
         "held out, mm (90 %): lips 1.00 (1.00); lids 1.00 (1.00)"
     )
     assert agreement_line({"loss": 1.0}) == ""
+
+
+def test_some_vertices_are_spread_over_a_large_region():
+    found = some_vertices({"lids": np.arange(7, 400), "face": np.arange(0, 5000, 5), "lips": np.zeros(0, int)})
+    assert len(found["lids"]) == 393 and len(found["lips"]) == 0
+    assert found["face"].tolist() == list(range(0, 5000, 15))
 
 
 def test_some_rows_are_spread_over_all_frames():

@@ -20,7 +20,7 @@ from imavatar.rendering.avatar import Avatar
 from imavatar.training.distributed import SINGLE_PROCESS, Processes
 from imavatar.training.frame_parameters import FrameParameters
 from imavatar.training.hair_offset import offset_head_by_masks
-from imavatar.training.head_agreement import HeadAgreement, some_rows
+from imavatar.training.head_agreement import HeadAgreement, some_rows, some_vertices
 from imavatar.training.head_samples import HeadSurface, sample_face_distances
 from imavatar.training.learning_rates import parameter_groups
 from imavatar.training.objective import Objective
@@ -175,10 +175,10 @@ def build_head_agreement(config: Config, run: Run, head: HeadAssets) -> HeadAgre
     def trained() -> HeadParameters:
         return run.frames.head(torch.tensor(rows, device=run.frames.tracked_pose.device))
 
-    held_out = _held_out_heads(config)
+    regions, held_out = some_vertices(face_regions(head, embedding)), _held_out_heads(config)
     if held_out is not None:
         held_out = held_out.to(run.flame.v_template.device)
-    return HeadAgreement(run.avatar.for_frame, run.flame, face_regions(head, embedding), trained, held_out)
+    return HeadAgreement(run.avatar.for_frame, run.flame, regions, trained, held_out)
 
 
 def _held_out_heads(config: Config) -> HeadParameters | None:

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from imavatar.anatomy import MM_PER_UNIT, Joint, pose_slice
+from imavatar.anatomy import MM_PER_UNIT
 from imavatar.head.flame import Flame
 from imavatar.types import HeadParameters, PosedHead
 
@@ -19,6 +19,8 @@ HELD_OUT = "_held_out"
 MOST = 0.9
 """The quantile that is given beside the mean."""
 MOST_SUFFIX = "_90"
+MOST_VERTICES = 400
+"""Of a region, that are measured in every epoch."""
 N_FRAMES = 12
 """Frames of a set of parameters that are measured, evenly spaced."""
 
@@ -48,17 +50,11 @@ def deformer_errors(deform: Deform, flame: Flame, regions: Regions, head: HeadPa
 
 
 @torch.no_grad()
-def head_motion(flame: Flame, regions: Regions, head: HeadParameters) -> dict[str, float]:
-    """How far expression, jaw and eyes move the head's vertices from where the canonical head has them.
-
-    As `deformer_errors`; the motion of the head as a whole, by the neck and the root, is not in it.
-    """
+def expression_motion(flame: Flame, regions: Regions, head: HeadParameters) -> dict[str, float]:
+    """How far the expression moves the head's vertices in frames, by their own pose; as `deformer_errors`."""
     rows, places = _of_all(flame, regions)
-    still = head.pose.clone()
-    for joint in (Joint.GLOBAL, Joint.NECK):
-        still[:, pose_slice(joint)] = 0
-    moved = flame.vertices(HeadParameters(head.expression, still))[:, rows]
-    return _by_region(moved - flame.canonical_vertices[rows], places)
+    neutral = HeadParameters(torch.zeros_like(head.expression), head.pose)
+    return _by_region((flame.vertices(head) - flame.vertices(neutral))[:, rows], places)
 
 
 def _of_all(flame: Flame, regions: Regions) -> tuple[Int[Tensor, " n"], dict[str, slice]]:
@@ -107,7 +103,7 @@ class HeadAgreement:
 
     def motion_line(self) -> str:
         """How far the training frames' expressions move the head, in one line."""
-        return _line("the head moves", head_motion(self.flame, self.regions, self.trained()))
+        return _line("the expression moves the head", expression_motion(self.flame, self.regions, self.trained()))
 
     def _errors(self, head: HeadParameters, suffix: str) -> dict[str, float]:
         errors = deformer_errors(self.deform, self.flame, self.regions, head)
@@ -127,6 +123,11 @@ def _line(title: str, values: Mapping[str, float]) -> str:
     names = [name for name in values if not name.endswith(MOST_SUFFIX)]
     each = (f"{name.replace('_', ', ')} {values[name]:.2f} ({values[name + MOST_SUFFIX]:.2f})" for name in names)
     return f"{title}, mm (90 %): {'; '.join(each)}"
+
+
+def some_vertices(regions: Regions) -> dict[str, Int[np.ndarray, " k"]]:
+    """Every so many-th vertex of regions with many: what is measured in every epoch."""
+    return {name: rows[:: max(1, -(-len(rows) // MOST_VERTICES))] for name, rows in regions.items()}
 
 
 def some_rows(n: int) -> list[int]:
