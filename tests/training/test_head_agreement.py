@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 
+from imavatar import build
 from imavatar.anatomy import MM_PER_UNIT
 from imavatar.cli.exp_runner import exp_runner_main
+from imavatar.config import load_config
 from imavatar.fields.deformer import Deformer
 from imavatar.head.assets import load_head
 from imavatar.head.flame import Flame
@@ -124,15 +126,41 @@ def test_some_rows_are_spread_over_all_frames():
     assert rows[0] == 0 and rows[-1] == 999 and len(rows) == 12
 
 
-def test_the_log_has_both_and_does_without_the_test_sequences(root, caplog):
-    caplog.set_level("INFO")
+@pytest.fixture
+def with_landmarks(root):
+    """A folder with a subject, and a head model on which the landmarks are known."""
     assets = load_head(root / "head.npz")
     save_embedding(embedding_path(root / "head.npz"), random_embedding(assets), assets)
-    exp_runner_main(["--conf", write_config(root, extra="train.warm_start_steps = 40\n"), "--nepoch", "1"])
-    with (run_folder(root) / "train" / "train.csv").open(newline="") as file:
+    return root
+
+
+def test_the_log_has_both_sets_of_frames(with_landmarks, caplog):
+    caplog.set_level("INFO")
+    exp_runner_main(["--conf", write_config(with_landmarks, extra="train.warm_start_steps = 10\n"), "--nepoch", "1"])
+    with (run_folder(with_landmarks) / "train" / "train.csv").open(newline="") as file:
         row = next(csv.DictReader(file))
     assert float(row["off_head_face"]) > 0 and float(row["off_head_face_90_held_out"]) > 0
     assert re.search(r"at the start: deformer off the head, mm \(90 %\): .*face \d", caplog.text)
-    away = write_config(root, extra="dataset.test.sub_dir = [nowhere]\ntrain.methodname = alone\n")
-    exp_runner_main(["--conf", away, "--nepoch", "1"])
+
+
+def agreement_of(conf: str) -> HeadAgreement | None:
+    config = load_config(conf)
+    dataset = build.build_dataset(config, "train")
+    head = build.build_head_assets(config)
+    flame = build.build_flame(config, head, dataset.shape_params)
+    run = build.build_run(config, build.build_avatar(config, flame), flame, dataset, torch.device("cpu"))
+    return build.build_head_agreement(config, run, head)
+
+
+def test_a_training_does_without_the_test_sequences(with_landmarks, caplog):
+    caplog.set_level("INFO")
+    found = agreement_of(write_config(with_landmarks, extra="dataset.test.sub_dir = [nowhere]\n"))
+    assert found.held_out is None and not any(name.endswith("_held_out") for name in found.scalars())
     assert "training frames alone" in caplog.text
+
+
+def test_without_landmarks_and_for_baselines_nothing_is_measured(root, with_landmarks):
+    assert agreement_of(write_config(with_landmarks)) is not None
+    assert agreement_of(write_config(with_landmarks, extra='model.method = "Fwd-Skin"\n')) is None
+    embedding_path(root / "head.npz").unlink()
+    assert agreement_of(write_config(root)) is None
