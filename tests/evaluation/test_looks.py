@@ -49,6 +49,7 @@ def test_lengths_are_in_shares_of_the_pictures_face():
     larger = [type(one)(2 * one.points, 2 * one.irises) for one in a_speaker()]
     looks = compare_looks(larger, a_speaker(), TIME, NO_DISTANCES)
     np.testing.assert_allclose(looks.drawn, 2 * looks.pictured)
+    assert looks.pictured[0, 0] == pytest.approx(OPEN)
     assert looks.values["gaze_across_error"] == pytest.approx(0, abs=1e-12)
 
 

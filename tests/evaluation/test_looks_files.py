@@ -16,7 +16,7 @@ from made_looks import OPEN, face
 def drawn_columns(path, colour, panel: int = 0) -> np.ndarray:
     """Columns of a panel, below its heading, with pixels close to a colour."""
     image = cv2.imread(str(path))[panel * HEIGHT : (panel + 1) * HEIGHT, :, ::-1].astype(int)
-    close = np.abs(image[25:-21] - colour).sum(axis=-1) < 60
+    close = np.abs(image[25:-21] - colour).sum(axis=-1) < 140
     return np.flatnonzero(close.any(axis=0))
 
 
