@@ -19,6 +19,7 @@ from imavatar.builders.model import (
 from imavatar.builders.training import (
     build_dataset,
     build_frame_parameters,
+    build_head_agreement,
     build_head_surface,
     build_objective,
     build_run,

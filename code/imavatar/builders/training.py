@@ -5,11 +5,14 @@ from dataclasses import replace
 
 import torch
 
+from imavatar.baselines.names import IMAVATAR
+from imavatar.builders.model import find_embedding
 from imavatar.config import Config, resolve_path
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.subject_table import SubjectTable
-from imavatar.errors import ConfigError
+from imavatar.errors import ConfigError, DataError
 from imavatar.head.assets import HeadAssets
+from imavatar.head.face_regions import face_regions
 from imavatar.head.flame import Flame
 from imavatar.losses import HeadSupervision
 from imavatar.names import NAME_RULE, is_name, shown
@@ -17,11 +20,13 @@ from imavatar.rendering.avatar import Avatar
 from imavatar.training.distributed import SINGLE_PROCESS, Processes
 from imavatar.training.frame_parameters import FrameParameters
 from imavatar.training.hair_offset import offset_head_by_masks
+from imavatar.training.head_agreement import HeadAgreement, some_rows, some_vertices
 from imavatar.training.head_samples import HeadSurface, sample_face_distances
 from imavatar.training.learning_rates import parameter_groups
 from imavatar.training.objective import Objective
 from imavatar.training.run_folder import RunFolder
 from imavatar.training.step import Run
+from imavatar.types import HeadParameters
 
 logger = logging.getLogger(__name__)
 
@@ -155,3 +160,32 @@ def build_objective(config: Config, head: HeadSurface, processes: Processes = SI
     if config.loss.head_distance_weight > 0:
         face = sample_face_distances(head, torch.Generator().manual_seed(config.train.seed))
     return Objective(head, face, compat=config.compat, processes=processes)
+
+
+def build_head_agreement(config: Config, run: Run, head: HeadAssets) -> HeadAgreement | None:
+    """What tells how far the deformer is off the head in frames that are trained and in those of the test sequences.
+
+    None where that has no meaning: for the baselines, and for a head model on which nobody has found the landmarks.
+    """
+    embedding = find_embedding(config, head)
+    if config.model.method != IMAVATAR or embedding is None:
+        return None
+    rows = some_rows(len(run.frames.tracked_pose))
+
+    def trained() -> HeadParameters:
+        return run.frames.head(torch.tensor(rows, device=run.frames.tracked_pose.device))
+
+    regions, held_out = some_vertices(face_regions(head, embedding)), _held_out_heads(config)
+    if held_out is not None:
+        held_out = held_out.to(run.flame.v_template.device)
+    return HeadAgreement(run.avatar.for_frame, run.flame, regions, trained, held_out)
+
+
+def _held_out_heads(config: Config) -> HeadParameters | None:
+    """Parameters of some frames of the test sequences, which a training can do without."""
+    try:
+        table = build_dataset(config, "test", only_json=True)
+    except DataError as error:
+        logger.info("the deformer is measured in training frames alone: %s", error)
+        return None
+    return table.head(some_rows(len(table)))

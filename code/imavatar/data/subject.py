@@ -60,6 +60,13 @@ class FrameRecord:
         return self.mask_path.parent.parent
 
 
+def frame_number(frame: FrameRecord, index: int) -> int:
+    """A frame's number in its video; the one in its name where the recording says none, else `index`."""
+    if frame.video_frame is not None:
+        return frame.video_frame
+    return int(frame.name) if frame.name.isdecimal() else index
+
+
 @dataclass(frozen=True)
 class Recording:
     """One sub_dir of a subject. Intrinsics fx, fy, cx, cy in units of the image size, fx negative."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from imavatar.data.images import read_colour, write_png
 from imavatar.data.mesh_file import write_ply
+from imavatar.data.subject import FrameRecord
 from imavatar.data.subject_table import Frame, SubjectTable
 from imavatar.data.video_file import write_video
 from imavatar.evaluation.metrics import METRICS, PSNR_CAP, MetricInfo
@@ -152,7 +153,7 @@ def evaluate(
     return evaluation
 
 
-def image_name(dataset: SubjectTable, frame: Frame) -> str:
+def image_name(dataset: SubjectTable, frame: Frame | FrameRecord) -> str:
     """The file of a frame's rendering; frames of several recordings may have the same name."""
     several = len({record.sub_dir for record in dataset.records}) > 1
     return f"{frame.sub_dir}_{frame.name}.png" if several else f"{frame.name}.png"

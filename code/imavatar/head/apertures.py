@@ -1,4 +1,6 @@
-"""How far lids and lips are open: distances between landmarks of the upper and of the lower one, and blinks."""
+"""How far lids and lips are open: distances between landmarks of the upper and of the lower one; blinks, openings."""
+
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -17,6 +19,8 @@ OPEN_SHARE = 90
 """Percentile of the aperture at which lids count as open."""
 CLOSED_BELOW, OPEN_ABOVE = 0.45, 0.6
 """Of the open lids' aperture: a blink begins below the first and ends above the second."""
+OPENS_ABOVE, SHUTS_BELOW = 0.04, 0.02
+"""Of the face's height: a mouth's opening begins above the first and ends below the second."""
 SMALLEST = 1e-12
 """Of an aperture that is divided by."""
 
@@ -40,17 +44,36 @@ def blinks(aperture: Float[np.ndarray, " n"], time: Int[np.ndarray, " n"]) -> li
     if not len(aperture):
         return []
     level = max(float(np.percentile(aperture, OPEN_SHARE)), SMALLEST)
+    return _events(aperture / level, time, lambda value: value < CLOSED_BELOW, lambda value: value <= OPEN_ABOVE)
+
+
+def openings(aperture: Float[np.ndarray, " n"], time: Int[np.ndarray, " n"]) -> list[tuple[int, int]]:
+    """First and last frame of each opening of the mouth, as `blinks`.
+
+    Args:
+        aperture: how far the lips are open, in shares of the face's height.
+        time: the frames' numbers.
+    """
+    return _events(aperture, time, lambda value: value > OPENS_ABOVE, lambda value: value >= SHUTS_BELOW)
+
+
+def _events(
+    values: Float[np.ndarray, " n"],
+    time: Int[np.ndarray, " n"],
+    begins: Callable[[float], bool],
+    goes_on: Callable[[float], bool],
+) -> list[tuple[int, int]]:
+    """First and last frame of what begins with a value of one kind and goes on with those of a wider kind."""
     found: list[tuple[int, int]] = []
-    closed, before = False, None
-    for value, number in zip((aperture / level).tolist(), time.tolist(), strict=True):
+    inside, before = False, None
+    for value, number in zip(values.tolist(), time.tolist(), strict=True):
         if before is not None and number != before + 1:
-            closed = False
-        if value < CLOSED_BELOW and not closed:
-            found.append((number, number))
-            closed = True
-        elif closed and value <= OPEN_ABOVE:
+            inside = False
+        if inside and goes_on(value):
             found[-1] = (found[-1][0], number)
-        elif closed:
-            closed = False
+        else:
+            inside = begins(value)
+            if inside:
+                found.append((number, number))
         before = number
     return found

@@ -13,6 +13,7 @@ from imavatar.data.sampling import generator_for
 from imavatar.errors import TrainingError
 from imavatar.settings import MAX_EPOCHS, MAX_SEED, RAYS, above, between, key
 from imavatar.training.diagnostics import EpochDiagnostics, health_line, parameters_not_finite
+from imavatar.training.head_agreement import agreement_line
 from imavatar.training.objective import LossWeights, Objective
 from imavatar.training.schedules import Schedule
 from imavatar.training.soundness import Watch
@@ -52,12 +53,14 @@ class NoCheckpoints:
 class Outputs:
     """Where a run's results go; without arguments nowhere, as in processes that are not the first.
 
-    `log` gets an epoch and its values; `preview` draws the avatar after so many epochs.
+    `log` gets an epoch and its values; `preview` draws the avatar after so many epochs; `measure` gives further values
+    of the avatar as it is, by names that end up in the log.
     """
 
     checkpoints: RunCheckpoints | NoCheckpoints = field(default_factory=NoCheckpoints)
     log: Callable[[int, Mapping[str, float]], None] = lambda *_: None
     preview: Callable[[int], None] = lambda *_: None
+    measure: Callable[[], Mapping[str, float]] = dict
 
 
 def train(
@@ -86,9 +89,12 @@ def train(
         outputs.checkpoints.save(epoch, sound=sound)
         try:
             totals = _train_epoch(run, dataset, losses, settings.weights_at(epoch, weights), settings, epoch)
-            outputs.log(epoch, totals)
+            measured = outputs.measure()
+            outputs.log(epoch, {**totals, **measured})
             logger.info("%s", _progress(epoch, start_epoch, n_epochs, totals, time.monotonic() - started))
             logger.info("    %s", health_line(totals))
+            if measured:
+                logger.info("    %s", agreement_line(measured))
             check_parameters(run, f"after the last step of epoch {epoch + 1}")
             sound = _still_sound(watch, epoch)
         except TrainingError as error:

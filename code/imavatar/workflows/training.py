@@ -28,6 +28,7 @@ from imavatar.training.checkpoint_files import LATEST, finish_save, save_checkpo
 from imavatar.training.checkpoint_head import head_entries
 from imavatar.training.checkpoints import saved_epoch
 from imavatar.training.distributed import Processes, join_processes, leave_processes
+from imavatar.training.head_agreement import agreement_line
 from imavatar.training.head_in_view import check_heads
 from imavatar.training.head_samples import HeadSurface
 from imavatar.training.logs import ScalarLog
@@ -155,7 +156,13 @@ class _Training:
         workspace, name = self.options.wandb_workspace, config.train.methodname
         log = ScalarLog(folder.train, start=start, wandb_workspace=workspace, run_name=name)
         checkpoints = RunCheckpoints(folder.checkpoints, run, every=config.train.save_every)
-        outputs = Outputs(checkpoints, log.log, functools.partial(self._preview, run, dataset))
+        agreement = build.build_head_agreement(config, run, head)
+        measure = dict
+        if agreement is not None:
+            measure = agreement.scalars
+            logger.info("%s", agreement.motion_line())
+            logger.info("at the start: %s", agreement_line(measure()))
+        outputs = Outputs(checkpoints, log.log, functools.partial(self._preview, run, dataset), measure)
         train_loop(run, dataset, objective, config.loss, settings, outputs, start)
         log.close()
         self._finish()

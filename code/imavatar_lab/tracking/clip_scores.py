@@ -11,6 +11,7 @@ from jaxtyping import Float, Int
 from imavatar.data.images import read_colour
 from imavatar.data.subject import load_recording
 from imavatar.errors import DataError
+from imavatar.evaluation.curves import compare_apertures, shake
 from imavatar.head.apertures import apertures
 from imavatar.head.landmarks import N_LANDMARKS, LandmarkEmbedding
 from imavatar.head.mesh_points import (
@@ -24,7 +25,6 @@ from imavatar.head.mesh_points import (
 )
 from imavatar.preprocessing.landmarks import PIXEL_CENTRE, FaceLandmarker, FaceLandmarks
 from imavatar.progress import track
-from imavatar_lab.tracking.curves import compare_apertures, shake
 from imavatar_lab.tracking.head_track import HeadRegions, HeadTrack
 
 LANDMARK_REGIONS = {

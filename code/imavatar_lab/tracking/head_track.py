@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 
 from imavatar.anatomy import MM_PER_METRE, MM_PER_UNIT, N_EXPRESSION, N_SHAPE_COLUMNS, Joint, pose_slice
-from imavatar.data.subject import JSON_NAME, FrameRecord, Recording, load_recording
+from imavatar.data.subject import JSON_NAME, Recording, frame_number, load_recording
 from imavatar.errors import DataError
 from imavatar.evaluation.surface_distance import TrueMeshes
 from imavatar.head.assets import HeadAssets
@@ -142,7 +142,7 @@ def _head_track(recording: Recording, world: Float[np.ndarray, "n v 3"]) -> Head
     jaw = pose_slice(Joint.JAW).start
     return HeadTrack(
         names=tuple(frame.name for frame in recording.frames),
-        time=np.array([_time(frame, index) for index, frame in enumerate(recording.frames)]),
+        time=np.array([frame_number(frame, index) for index, frame in enumerate(recording.frames)]),
         vertices=MM_PER_UNIT * seen,
         jaw=np.array([frame.pose[jaw] for frame in recording.frames]),
         intrinsics=np.asarray(recording.intrinsics),
@@ -156,10 +156,3 @@ def joined(parts: Sequence[HeadTrack]) -> HeadTrack:
         np.concatenate([getattr(part, name) for part in parts]) for name in ("time", "vertices", "jaw")
     )
     return HeadTrack(names, time, vertices, jaw, parts[0].intrinsics)
-
-
-def _time(frame: FrameRecord, index: int) -> int:
-    """A frame's number in its video, in the files' names where the recording says none."""
-    if frame.video_frame is not None:
-        return frame.video_frame
-    return int(frame.name) if frame.name.isdecimal() else index

@@ -2,28 +2,15 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, Int
 
+from imavatar.evaluation.number_table import SHARE, Column, table
 from imavatar.files.atomic import replacing, write_text
 from imavatar.head.apertures import APERTURES
 from imavatar_lab.tracking.evaluation import Evaluated
-
-
-@dataclass(frozen=True)
-class Column:
-    """A number of the table: its heading, how often it is counted, its digits, and whether columns sum up."""
-
-    label: str
-    factor: float = 1.0
-    digits: int = 2
-    summed: bool = False
-
-
-SHARE = 100.0
 
 _BLINKS = {
     "blinks_true": Column("blinks", digits=0, summed=True),
@@ -60,24 +47,6 @@ CLIP = {
     **_BLINKS,
     "jitter": Column("jitter, %", SHARE, digits=3),
 }
-
-
-def table(columns: dict[str, Column], rows: dict[str, dict[str, float | None]]) -> str:
-    """Markdown: a line a number, a column a recording, and the mean of those that have the number (counts: the sum)."""
-    lines = [["", *rows, "mean"]]
-    for name, column in columns.items():
-        values = [row.get(name) for row in rows.values()]
-        known = [value for value in values if value is not None]
-        total = None if not known else sum(known) if column.summed else float(np.mean(known))
-        lines.append([column.label, *(_shown(value, column) for value in (*values, total))])
-    widths = [max(len(line[k]) for line in lines) for k in range(len(lines[0]))]
-    shown = ["| " + " | ".join(cell.ljust(w) for cell, w in zip(line, widths, strict=True)) + " |" for line in lines]
-    shown.insert(1, "|" + "|".join("-" * (width + 2) for width in widths) + "|")
-    return "\n".join(shown)
-
-
-def _shown(value: float | None, column: Column) -> str:
-    return "-" if value is None else f"{column.factor * value:.{column.digits}f}"
 
 
 def plot_apertures(

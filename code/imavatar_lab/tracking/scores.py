@@ -6,12 +6,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 
+from imavatar.evaluation.curves import compare_apertures, shake
 from imavatar.head.apertures import apertures
 from imavatar.head.landmarks import LandmarkEmbedding
 from imavatar.numerics.mesh_bvh import distance_to_mesh
 from imavatar.numerics.rasterize import rasterize
 from imavatar_lab.tracking.alignment import angles, best_similarity, mean_rotation, rotations_between
-from imavatar_lab.tracking.curves import compare_apertures, shake
 from imavatar_lab.tracking.head_track import HeadRegions, HeadTrack
 
 STEADY = 0.3

@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
+from imavatar.evaluation.number_table import table
 from imavatar_lab.tracking.evaluation import Evaluated, Head
-from imavatar_lab.tracking.report import CLIP, SYNTHETIC, table, write_results
+from imavatar_lab.tracking.report import CLIP, SYNTHETIC, write_results
 
 
 def evaluated(name, **values) -> Evaluated:

@@ -5,15 +5,20 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float, Int
 
-from imavatar.head.apertures import APERTURES, LIDS, LIPS, blinks
+from imavatar.head.apertures import APERTURES, LIDS, LIPS, blinks, openings
 
+NOISE = 0.1
+"""Of the standard deviation of a steady curve: what moves less does not move."""
 TOLERANCE = 2
-"""Frames that two blinks may be apart and still be the same one."""
+"""Frames that two events may be apart and still be the same one."""
+
+Events = list[tuple[int, int]]
+"""First and last frame of each, as `imavatar.head.apertures.blinks` gives them."""
 
 
 @dataclass(frozen=True)
-class BlinkCount:
-    """Of a recording: how many blinks there are, were found, and were invented."""
+class EventCount:
+    """Of a recording: how many blinks, or openings of a mouth, there are, were found, and were invented."""
 
     true: int
     found: int
@@ -25,14 +30,17 @@ class BlinkCount:
         return self.true - self.found
 
 
-def compare_blinks(true: list[tuple[int, int]], tracked: list[tuple[int, int]]) -> BlinkCount:
-    """How many of the true ones overlap a tracked one, and how many tracked ones overlap none."""
+def compare_events(true: Events, found: Events) -> EventCount:
+    """How many of the true ones overlap a found one, and how many found ones overlap none."""
 
-    def meets(one: tuple[int, int], others: list[tuple[int, int]]) -> bool:
+    def meets(one: tuple[int, int], others: Events) -> bool:
         return any(one[0] <= last + TOLERANCE and first <= one[1] + TOLERANCE for first, last in others)
 
-    found = sum(meets(blink, tracked) for blink in true)
-    return BlinkCount(len(true), found, sum(not meets(blink, true) for blink in tracked))
+    return EventCount(
+        true=len(true),
+        found=sum(meets(event, found) for event in true),
+        invented=sum(not meets(event, true) for event in found),
+    )
 
 
 def compare_apertures(
@@ -52,7 +60,7 @@ def compare_apertures(
     error = np.abs(tracked - reference).mean(axis=0)
     together = [correlation(tracked[:, k], reference[:, k], steady) for k in range(len(APERTURES))]
     lids = [value for value in (together[k] for k in LIDS) if value is not None]
-    counts = [compare_blinks(blinks(reference[:, k], time), blinks(tracked[:, k], time)) for k in LIDS]
+    counts = [compare_events(blinks(reference[:, k], time), blinks(tracked[:, k], time)) for k in LIDS]
     return {
         "lid_error": float(error[LIDS].mean()),
         "lid_correlation": float(np.mean(lids)) if lids else None,
@@ -64,11 +72,23 @@ def compare_apertures(
     }
 
 
+def compare_openings(
+    tracked: Float[np.ndarray, " n"], reference: Float[np.ndarray, " n"], time: Int[np.ndarray, " n"]
+) -> dict[str, float | None]:
+    """Counts of the mouth's openings, of two curves of the lips' aperture in shares of the face's height."""
+    count = compare_events(openings(reference, time), openings(tracked, time))
+    return {
+        "openings_true": float(count.true),
+        "openings_found": float(count.found),
+        "openings_invented": float(count.invented),
+    }
+
+
 def correlation(tracked: Float[np.ndarray, " n"], reference: Float[np.ndarray, " n"], steady: float) -> float | None:
-    """Of two curves; None where the reference is flat, 0 where only the tracked one is."""
+    """Of two curves; None where the reference is flat, 0 where the tracked one is much flatter than that: its noise."""
     if reference.std() < steady:
         return None
-    return float(np.corrcoef(tracked, reference)[0, 1]) if tracked.std() > 0 else 0.0
+    return float(np.corrcoef(tracked, reference)[0, 1]) if tracked.std() > NOISE * steady else 0.0
 
 
 def shake(points: Float[np.ndarray, "n k d"], time: Int[np.ndarray, " n"]) -> float:

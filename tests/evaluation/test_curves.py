@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from imavatar_lab.tracking.curves import blinks, compare_apertures, compare_blinks, correlation, shake
+from imavatar.evaluation.curves import compare_apertures, compare_events, compare_openings, correlation, shake
+from imavatar.head.apertures import OPENS_ABOVE, SHUTS_BELOW, blinks, openings
 
 
 def eyes_closed(n, *closed):
@@ -35,9 +36,23 @@ def test_a_gap_in_the_recording_ends_a_blink():
 
 
 def test_blinks_count_as_found_missed_or_invented():
-    count = compare_blinks([(5, 7), (40, 42), (60, 61)], [(8, 9), (20, 22), (59, 62)])
+    count = compare_events([(5, 7), (40, 42), (60, 61)], [(8, 9), (20, 22), (59, 62)])
     assert (count.true, count.found, count.missed, count.invented) == (3, 2, 1, 1)
-    assert compare_blinks([], []).missed == 0
+    assert compare_events([], []).missed == 0
+
+
+def test_a_mouth_that_only_half_closes_between_two_words_has_opened_once():
+    half = (OPENS_ABOVE + SHUTS_BELOW) / 2
+    curve = np.array([0, 2 * OPENS_ABOVE, half, 2 * OPENS_ABOVE, 0, half, 0, 2 * OPENS_ABOVE])
+    assert openings(curve, np.arange(8)) == [(1, 3), (7, 7)]
+
+
+def test_openings_count_as_found_missed_or_invented():
+    time, true, drawn = np.arange(40), np.zeros(40), np.zeros(40)
+    true[[4, 5, 20]] = 2 * OPENS_ABOVE
+    drawn[[6, 33]] = 2 * OPENS_ABOVE
+    drawn[20] = 0.9 * OPENS_ABOVE
+    assert compare_openings(drawn, true, time) == {"openings_true": 2, "openings_found": 1, "openings_invented": 1}
 
 
 def test_equal_curves_have_no_error():
@@ -61,6 +76,8 @@ def test_a_steady_curve_has_no_correlation():
     assert correlation(moving, still, 0.1) is None
     assert correlation(still, moving, 0.1) == 0
     assert correlation(-moving, moving, 0.1) == pytest.approx(-1)
+    assert correlation(0.005 * moving, moving, 0.1) == 0
+    assert correlation(0.05 * moving, moving, 0.1) == pytest.approx(1)
 
 
 def test_shaking_is_what_steady_motion_lacks():
