@@ -11,7 +11,8 @@ from torch import Tensor
 from imavatar.anatomy import MM_PER_METRE, MM_PER_UNIT, Joint, pose_slice
 from imavatar.data.subject_table import Frame, SubjectTable
 from imavatar.evaluation import metrics
-from imavatar.evaluation.metrics import MESH_EVERY, Detector, Distance, Image, on_white
+from imavatar.evaluation.close_up import CloseUp
+from imavatar.evaluation.metrics import MESH_EVERY, Detector, Distance, Image, Mask, on_white
 from imavatar.evaluation.protocols import Protocol, Region, face_of
 from imavatar.evaluation.surface_distance import Mesh, TrueMeshes, surface_distance
 from imavatar.progress import track
@@ -96,7 +97,8 @@ def score(
             values = dict(shared)
             if frame.image is not None:
                 pair = _Comparison.of(frame, rendered, protocol.pixels(frame))
-                values |= colour_scores(pair.image, pair.truth, pair.region, networks.lpips)
+                scored = close_up_scores if protocol.close_up else colour_scores
+                values |= scored(pair.image, pair.truth, pair.region, networks.lpips)
                 values |= pair.change_since(before.get(protocol.name))
                 before[protocol.name] = pair
             scores[protocol.name].append(FrameScores(frame.sub_dir, frame.name, strength, jaw, values))
@@ -142,6 +144,22 @@ def colour_scores(image: Image, truth: Image, region: Region, lpips: Distance | 
     if metrics.flip_available():
         difference = metrics.flip_map(image, truth) if some else None
         values["flip"] = None if difference is None else float(difference[... if region is None else region].mean())
+    return values
+
+
+def close_up_scores(image: Image, truth: Image, region: Mask, lpips: Distance | None) -> Values:
+    """The same of a small region: everything else is the truth in both images, and LPIPS sees the region enlarged."""
+    if not region.any():
+        return colour_scores(image, truth, region, None)
+    close = CloseUp.of(image, truth, region)
+    values: Values = {
+        "mae": metrics.mean_absolute_error(close.image, close.truth, close.region),
+        "psnr": metrics.psnr(close.image, close.truth, close.region),
+        "ssim": metrics.ssim(close.image, close.truth, close.region),
+        "lpips": float(lpips(*(2 * part - 1 for part in close.enlarged()))) if lpips is not None else None,
+    }
+    if metrics.flip_available():
+        values["flip"] = float(metrics.flip_map(close.image, close.truth)[close.region].mean())
     return values
 
 
