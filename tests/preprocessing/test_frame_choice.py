@@ -43,10 +43,23 @@ def test_even_frames_are_spread_over_all(count):
 
 
 def test_the_part_for_evaluation_stays_the_last_in_time_and_keeps_its_share():
-    chosen = choose_frames(list(recording(500)), np.zeros(500, int), 100, 0.2)
+    chosen = choose_frames(list(recording(500)), np.zeros(500, int), 100, np.arange(500) >= 400)
     assert len(chosen) <= 100 and (chosen < 400).sum() == 80
     assert (np.diff(chosen) > 0).all() and 15 <= (chosen >= 400).sum() <= 20
 
 
 def test_few_frames_are_all_used():
-    assert choose_frames(list(recording(50)), np.zeros(50, int), 50, 0.2).tolist() == list(range(50))
+    assert choose_frames(list(recording(50)), np.zeros(50, int), 50, np.arange(50) >= 40).tolist() == list(range(50))
+
+
+def test_blocks_for_evaluation_keep_their_share_and_runs_do_not_go_on_behind_them():
+    held = np.arange(500) // 25 % 5 == 2
+    chosen = choose_frames(list(recording(500)), np.zeros(500, int), 200, held)
+    assert (np.diff(chosen) > 0).all() and (~held[chosen]).sum() == 160 and 32 <= held[chosen].sum() <= 40
+    # Every block is stood for.
+    assert set(chosen[held[chosen]] // 25) == {2, 7, 12, 17}
+    # The grin, at the border of a training part, is taken with neighbours of its own part only.
+    beside = [
+        k for k in chosen.tolist() if not held[k] and {100, 101, 102} & set(range(k - RUN // 2, k + RUN // 2 + 1))
+    ]
+    assert beside and {100, 101, 102} <= set(chosen.tolist())
