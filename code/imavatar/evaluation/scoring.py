@@ -147,7 +147,7 @@ def _starts(records: Sequence[FrameRecord]) -> list[bool]:
         else None
         for first, second in pairs
     ]
-    known = [step for step in steps if step is not None]
+    known = [step for step in steps if step is not None and step > 0]
     most = USUAL_STEPS * float(np.median(known)) if known else 0.0
     return [True] + [
         first.sub_dir != second.sub_dir or (step is not None and not 0 < step <= most)

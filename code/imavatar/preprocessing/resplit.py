@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import Bool
 
 from imavatar.data.json_values import Json, read_json
 from imavatar.data.splits import BLOCKS, LAST, SPLITS, frames_in_blocks, last_frames, split_dirs
@@ -105,7 +106,8 @@ def _read_frames(folder: Path, report: PreprocessReport, split: str) -> tuple[li
     return sorted(frames, key=lambda frame: (videos.index(frame.video), frame.record.video_frame)), tree
 
 
-def _held_out(frames: list[_Tracked], report: PreprocessReport, split: str, path: Path) -> np.ndarray:
+def _held_out(frames: list[_Tracked], report: PreprocessReport, split: str, path: Path) -> Bool[np.ndarray, " n"]:
+    """Which of the frames are held out; `path` is the report's, named in errors."""
     if split != BLOCKS:
         return last_frames(len(frames))
     held = []
