@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from imavatar import build
-from imavatar.cli import split_main
+from imavatar.cli import evaluate_main, exp_runner_main, split_main
 from imavatar.config import load_config
 from imavatar.data.dataset import FaceDataset
 from imavatar.data.splits import frames_in_blocks
@@ -210,6 +210,24 @@ def test_a_configuration_is_for_the_split_that_is_asked_for(subject, tmp_path):
     for name in ("train", "test"):
         number_frames(subject / "sphere" / "sphere" / name, list(range(20)), "last")
     assert build.with_split(config, "last") == config
+
+
+def test_one_command_scores_runs_of_both_splits(subject, capsys, monkeypatch):
+    monkeypatch.setenv("IMAVATAR_ASSETS", str(subject / "none"))
+    save_head(subject / "head.npz", ellipsoid_head())
+    conf = ["--conf", write_config(subject), "--nepoch", "1"]
+    add_split(subject, "sphere", "blocks")
+    for split in ([], ["--split", "blocks"]):
+        exp_runner_main([*conf, *split])
+    exp_runner_main([*conf, "--split", "blocks", "--is_eval"])
+    said = capsys.readouterr().out
+    assert "split blocks: held out is the middle one of every five" in said and "PSNR, eyes" in said
+    runs = [subject / "runs" / "sphere" / "tiny" / name for name in ("train", "train_blocks")]
+    results = json.loads((runs[1] / "eval" / "test_blocks" / "epoch_1" / "metrics.json").read_text())
+    assert results["split"] == "blocks" and results["n_frames"] == 8 and "psnr_mouth" in results["mean"]
+    evaluate_main([*map(str, runs), "--protocol", "full", "--protocol", "hair-rim"])
+    rows = [line.split()[:4] for line in capsys.readouterr().out.splitlines() if line.startswith("sphere/")]
+    assert rows == 2 * [["sphere/tiny", "test", "-", "20"], ["sphere/tiny", "test_blocks", "blocks", "8"]]
 
 
 def test_the_command_says_what_it_has_made(subject, capsys):
