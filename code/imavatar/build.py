@@ -25,6 +25,7 @@ from imavatar.builders.training import (
     build_run,
     build_run_folder,
     build_warm_start_surface,
+    with_split,
     with_subject,
     with_test_dir,
 )

@@ -13,6 +13,7 @@ REQUIRED = {
     "evaluate": ["run"],
     "export_avatar": ["--conf", "no.conf", "--out", "a.glb"],
     "preprocess": ["--subject", "me", "--video", "a.mp4"],
+    "split": ["--subject", "me"],
     "track_images": ["--subject", "me"],
 }
 REFUSED = [
@@ -54,6 +55,9 @@ REFUSED = [
     ("reproduce", "--methods", ["", "imavatar,x" + "y" * 5000]),
     ("reproduce", "--jobs", ["0"]),
     ("reproduce", "--seed", ["-1"]),
+    ("preprocess", "--split", ["first", ""]),
+    ("split", "--subject", ["../x", ""]),
+    ("split", "--split", ["first"]),
     ("track_images", "--subject", ["../x"]),
     ("track_images", "--json", ["../x.json", ""]),
     ("track_images", "--sub_dirs", ["train,../test"]),

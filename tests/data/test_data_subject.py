@@ -161,6 +161,17 @@ BAD_FRAMES = {
     "a video frame beyond all videos": ({"video_frame": 2**31}, "video_frame is 2147483648, expected a number of a"),
 }
 
+
+def test_the_split_is_the_name_of_one_where_the_file_says_it(folder):
+    assert load_recording(folder).split is None
+    change(folder, lambda tree: tree.update(split="blocks"))
+    assert load_recording(folder).split == "blocks"
+    for wrong in (3, "", "a\nb", ["last"]):
+        change(folder, lambda tree, wrong=wrong: tree.update(split=wrong))
+        with pytest.raises(DataError, match=r"split is .*, expected the name of a split such as last"):
+            load_recording(folder)
+
+
 OUTSIDE = [
     "../../../1x",
     "/etc/1",

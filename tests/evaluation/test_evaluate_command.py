@@ -51,6 +51,16 @@ def test_results_that_are_there_need_no_lock(run, capsys):
     assert "me/fast a" in capsys.readouterr().out
 
 
+def test_the_table_names_the_split_and_how_many_frames_count(run, capsys):
+    file(run, "a").write_text(json.dumps({**RESULTS, "split": "blocks", "counted": 2}))
+    evaluate_main([str(run)])
+    row = capsys.readouterr().out.splitlines()[2].split()
+    assert row[:6] == ["me/fast", "a", "blocks", "2", "of", "3"]
+    file(run, "a").write_text(json.dumps(RESULTS))
+    evaluate_main([str(run)])
+    assert capsys.readouterr().out.splitlines()[2].split()[:4] == ["me/fast", "a", "-", "3"]
+
+
 def test_of_a_run_that_another_process_evaluates_the_others_are_scored(run, capsys, monkeypatch):
     other = run.with_name("other")
     monkeypatch.setattr(evaluating, "_score_sequence", lambda *_: pytest.fail("scored"))
@@ -95,6 +105,8 @@ DAMAGED = {
     "size": (json.dumps({**RESULTS, "size": [1, 2, 3]}), r"size is \[1, 2, 3\], expected height and width"),
     "frames": (json.dumps({**RESULTS, "frames": "3"}), "frames is '3', expected how many"),
     "protocol": (json.dumps({**RESULTS, "protocol": 3}), "protocol is 3, expected text"),
+    "counted": (json.dumps({**RESULTS, "counted": 1.5}), "counted is 1.5, expected a number of frames"),
+    "split": (json.dumps({**RESULTS, "split": ["last"]}), "split is .*, expected text"),
 }
 
 

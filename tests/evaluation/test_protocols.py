@@ -57,14 +57,31 @@ def test_pixels_of_the_protocols_are_nested_and_lack_what_they_say(frame):
     assert PROTOCOLS["full"].pixels(frame) is None
 
 
-def test_without_semantics_clothes_cannot_be_left_out(frame):
-    with pytest.raises(DataError, match="frame 1 in sub_dir test has no semantic map"):
-        PROTOCOLS["no-cloth"].pixels(replace(frame, semantics=None))
+@pytest.mark.parametrize("name", ["no-cloth", "hair-rim"])
+def test_what_needs_labels_says_so(frame, name):
+    assert PROTOCOLS[name].needs_semantics
+    with pytest.raises(DataError, match=f"has no semantic map, which the protocol {name} needs"):
+        PROTOCOLS[name].pixels(replace(frame, semantics=None))
+
+
+def test_regions_of_a_frame_are_those_of_its_landmarks_mask_and_labels(frame):
+    points = frame.keypoints.clone()
+    height, width = frame.foreground.shape
+    points[42:48] = circle(5, (width / 2, height / 2), n=6)
+    points[48:60] = circle(6, (width / 2, height / 2 + 6), n=12)
+    points[36:42] = circle(1, (width / 2, height / 2), n=6)
+    changed = replace(frame, keypoints=points)
+    eyes, mouth = (PROTOCOLS[name].pixels(changed) for name in ("eyes", "mouth"))
+    assert eyes[height // 2, width // 2] and mouth[height // 2 + 6, width // 2]
+    assert not (eyes & ~frame.foreground).any() and not (mouth & ~frame.foreground).any()
+    hair = frame.foreground & (frame.semantics[..., SemanticClass.HAIR] > 0.5)
+    found = PROTOCOLS["hair-rim"].pixels(frame)
+    assert hair.any() and not (hair & ~found).any() and (found & ~frame.foreground).any()
 
 
 def test_a_protocol_that_does_not_exist_is_refused_with_those_that_do():
     assert [protocol.name for protocol in protocols_of(["face", "paper"])] == ["face", "paper"]
     with pytest.raises(
-        ConfigError, match="no protocol papers; there are paper, foreground, no-cloth, full, mask, face"
+        ConfigError, match="no protocol papers; there are paper, foreground, no-cloth, full, mask, face, eyes"
     ):
         protocols_of(["paper", "papers"])

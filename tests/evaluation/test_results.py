@@ -27,6 +27,7 @@ from oracles_subject import write_subject
 
 SIZE = (40, 32)
 N_FRAMES = 3
+EVALUATED = ("full", "mask", "face", "eyes", "mouth")
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_every_file_is_written_and_nothing_else(dataset, tmp_path):
     run(dataset, out)
     images = {f"{folder}/{k}.png" for folder in ("rgb", "normal", "combined") for k in (1, 2, 3)}
     tables = {"per_frame.csv", "metrics.json", "metrics.txt", "metrics.md"}
-    protocols = {f"protocol_{name}.{kind}" for name in ("full", "mask", "face") for kind in ("csv", "json")}
+    protocols = {f"protocol_{name}.{kind}" for name in EVALUATED for kind in ("csv", "json")}
     written = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()}
     assert written == images | {"comparison.mp4", "mesh.ply"} | tables | protocols
 
@@ -73,12 +74,14 @@ def test_a_column_is_the_metric_of_one_protocol(dataset, tmp_path):
         replace(image, rgb=image.rgb - 0.2) for image in map(perfect_rendering, map(dataset.frame, range(N_FRAMES)))
     ]
     found = run(dataset, tmp_path, PlaybackRenderer(dark))
-    means = {name: read_protocol(tmp_path / f"protocol_{name}.json").mean for name in ("full", "mask", "face")}
+    means = {name: read_protocol(tmp_path / f"protocol_{name}.json").mean for name in EVALUATED}
     for metric in ("psnr", "ssim", "mae"):
         for name, suffix in (("full", ""), ("mask", "_masked"), ("face", "_face")):
             assert found.mean[metric + suffix] == means[name][metric] is not None
     assert len({found.mean[f"mae{suffix}"] for suffix in ("", "_masked", "_face")}) == 3
     assert found.mean["change_error"] == means["mask"]["change_error"]
+    for name in ("eyes", "mouth"):
+        assert found.mean[f"psnr_{name}"] == means[name]["psnr"] is not None
 
 
 def test_the_images_are_the_rendering_and_its_normals_on_white(dataset, tmp_path):

@@ -13,7 +13,7 @@ from imavatar.data.dataset import FaceDataset
 from imavatar.errors import DataError
 from imavatar.evaluation.metrics import METRICS, PSNR_CAP
 from imavatar.evaluation.protocols import PROTOCOLS
-from imavatar.evaluation.scoring import FrameScores, Networks, colour_scores, score
+from imavatar.evaluation.scoring import FrameScores, Networks, _starts, colour_scores, score
 from imavatar.evaluation.surface_distance import TrueMeshes
 from imavatar.evaluation.tables import protocol_table, read_protocol, summarise, write_protocol
 from imavatar.rendering.character import Character
@@ -86,6 +86,33 @@ def test_changes_are_compared_within_a_recording(tmp_path):
     images = [perfect_rendering(dataset.frame(k)) for k in range(4)]
     found = score(character, dataset, PlaybackRenderer(images), [PROTOCOLS["full"]])["full"]
     assert ["change_error" in row.values for row in found] == [False, True, False, True]
+
+
+def test_changes_are_not_measured_over_gaps_of_a_video(dataset):
+    def starts(*numbers):
+        records = [replace(dataset.records[0], video_frame=number) for number in numbers]
+        return [k for k, start in enumerate(_starts(records)) if start]
+
+    assert starts(3, 4, 5, 7, 8, 108, 109, 110) == [0, 5]
+    assert starts(0, 5, 10, 20, 120, 125, 130) == [0, 4]
+    assert starts(0, 1, 2, 1, 2) == [0, 3]
+    assert starts(None, None, None) == [0]
+    dataset.records = [replace(r, video_frame=n) for r, n in zip(dataset.records, (4, 5, 4), strict=True)]
+    found = scores(dataset, perfect(dataset))["full"]
+    assert ["change_error" in row.values for row in found] == [False, True, False]
+
+
+def test_frames_without_the_part_are_left_out_and_counted(dataset, tmp_path):
+    """Of the second frame the landmarks lie beyond the picture."""
+    dataset.records[1] = replace(dataset.records[1], keypoints=dataset.records[1].keypoints + 10)
+    found = scores(dataset, perfect(dataset), networks=Networks(lpips=lambda a, b: 0.25))["mouth"]
+    assert [row.values["psnr"] for row in found] == [PSNR_CAP, None, PSNR_CAP]
+    assert [row.values["lpips"] for row in found] == [0.25, None, 0.25]
+    written = write_protocol(tmp_path, found, PROTOCOLS["mouth"], size=SIZE, split="blocks")
+    assert (written.counted, written.frames, written.mean["psnr"]) == (2, 3, PSNR_CAP)
+    assert read_protocol(tmp_path / "protocol_mouth.json") == written
+    lines = protocol_table([("a run", written)]).splitlines()
+    assert lines[1].split()[:3] == ["run", "split", "frames"] and "blocks  2 of 3" in lines[2]
 
 
 def test_an_offset_of_the_colours_costs_what_it_should_where_it_counts(dataset):

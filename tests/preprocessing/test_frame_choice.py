@@ -43,10 +43,27 @@ def test_even_frames_are_spread_over_all(count):
 
 
 def test_the_part_for_evaluation_stays_the_last_in_time_and_keeps_its_share():
-    chosen = choose_frames(list(recording(500)), np.zeros(500, int), 100, 0.2)
+    chosen = choose_frames(list(recording(500)), np.zeros(500, int), 100, np.arange(500) >= 400)
     assert len(chosen) <= 100 and (chosen < 400).sum() == 80
     assert (np.diff(chosen) > 0).all() and 15 <= (chosen >= 400).sum() <= 20
 
 
 def test_few_frames_are_all_used():
-    assert choose_frames(list(recording(50)), np.zeros(50, int), 50, 0.2).tolist() == list(range(50))
+    assert choose_frames(list(recording(50)), np.zeros(50, int), 50, np.arange(50) >= 40).tolist() == list(range(50))
+
+
+def test_blocks_for_evaluation_keep_their_share_and_runs_do_not_go_on_behind_them():
+    held = np.arange(500) // 25 % 5 == 2
+    chosen = choose_frames(list(recording(500)), np.zeros(500, int), 200, held)
+    assert (np.diff(chosen) > 0).all() and (~held[chosen]).sum() == 160 and 32 <= held[chosen].sum() <= 40
+    # Every block is stood for.
+    assert set(chosen[held[chosen]] // 25) == {2, 7, 12, 17}
+    assert {100, 101, 102} <= set(chosen.tolist())
+
+
+def test_no_run_goes_on_behind_a_part_for_evaluation():
+    points = recording(500)
+    points[300, 60:300] += [0.0, 30.0]
+    held = (np.arange(500) >= 301) & (np.arange(500) < 340)
+    chosen = choose_frames(list(points), np.zeros(500, int), 2 * RUN, held)
+    assert 300 in chosen and 296 in chosen and 340 not in chosen

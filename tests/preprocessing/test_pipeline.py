@@ -25,6 +25,7 @@ from imavatar.preprocessing import track_images as image_tracking
 from imavatar.preprocessing.landmarks import FaceLandmarks
 from imavatar.preprocessing.options import PreprocessOptions
 from imavatar.preprocessing.pipeline import preprocess
+from imavatar.preprocessing.resplit import add_split
 from imavatar.preprocessing.segmentation import Segments
 from imavatar.preprocessing.track_images import track_images
 from imavatar.preprocessing.tracking import fit_head
@@ -304,6 +305,40 @@ def test_several_videos_become_a_folder_each(workplace, tmp_path):
     write_video(second, drawn(24), 25)
     report = preprocess(replace(options, videos=(*options.videos, second)))
     assert report.frames_written == {"clip": N - 1, "other": 24}
+
+
+def test_blocks_are_held_out_as_dividing_anew_does_it(workplace):
+    options = workplace
+    with pytest.raises(DataError, match="split 'middle': expected last or blocks"):
+        preprocess(replace(options, split="middle"))
+    preprocess(options)
+    added = add_split(options.out, "me", "blocks")
+    other = replace(options, subject="you", split="blocks")
+    report = preprocess(other)
+    assert report.frames_written == {"train": 23, "test": 6} and list(added.values()) == [23, 6]
+    for name in ("train", "test"):
+        added, written = options.target / "me" / f"{name}_blocks", other.target / "you" / name
+        first, second = (
+            {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.png")}
+            for folder in (added, written)
+        )
+        assert first == second
+        first, second = (load_recording(folder) for folder in (added, written))
+        assert first.split == second.split == "blocks" != load_recording(options.target / "me" / name).split
+        assert [f.video_frame for f in first.frames] == [f.video_frame for f in second.frames]
+    assert [f.video_frame for f in second.frames] == list(range(12, 18))
+    # A folder of the other split isn't what was asked for.
+    with pytest.raises(DataError, match=r"exists already.*--overwrite"):
+        preprocess(replace(options, split="blocks"))
+
+
+def test_blocks_of_all_videos_are_held_out_together(workplace, tmp_path):
+    second = tmp_path / "other.mp4"
+    write_video(second, drawn(25), 25)
+    report = preprocess(replace(workplace, videos=(*workplace.videos, second), split="blocks"))
+    assert report.frames_written == {"train": 43, "test": 11}
+    held = [frame.video_frame for frame in load_recording(workplace.target / "me" / "test").frames]
+    assert held == [*range(12, 18), *range(10, 15)]
 
 
 def test_recordings_that_are_there_are_tracked_again_into_a_file_of_their_own(workplace):

@@ -9,6 +9,8 @@ from imavatar.baselines.names import IMAVATAR
 from imavatar.builders.model import find_embedding
 from imavatar.config import Config, resolve_path
 from imavatar.data.dataset import FaceDataset
+from imavatar.data.splits import split_dirs
+from imavatar.data.subject import load_recording
 from imavatar.data.subject_table import SubjectTable
 from imavatar.errors import ConfigError, DataError
 from imavatar.head.assets import HeadAssets
@@ -16,6 +18,7 @@ from imavatar.head.face_regions import face_regions
 from imavatar.head.flame import Flame
 from imavatar.losses import HeadSupervision
 from imavatar.names import NAME_RULE, is_name, shown
+from imavatar.paths import command
 from imavatar.rendering.avatar import Avatar
 from imavatar.training.distributed import SINGLE_PROCESS, Processes
 from imavatar.training.frame_parameters import FrameParameters
@@ -85,6 +88,32 @@ def with_subject(config: Config, subject: str | None) -> Config:
         return config
     _check_name(subject, "--subject")
     return replace(config, dataset=replace(config.dataset, subject_name=subject))
+
+
+def with_split(config: Config, split: str | None) -> Config:
+    """The configuration for the subject's frames as a split divides them.
+
+    These are the recordings that `preprocessing.resplit` has added, or the configuration's own where they are divided
+    that way.
+
+    Raises:
+        DataError: the subject has no such recordings, or those of the configuration are not there.
+    """
+    if split is None:
+        return config
+    data = config.dataset
+    folder = resolve_path(data.data_folder) / data.subject_name / data.subject_name
+    train, test = split_dirs(split)
+    if all((folder / name / data.json_name).is_file() for name in (train, test)):
+        parts = {"train": replace(data.train, sub_dir=(train,)), "test": replace(data.test, sub_dir=(test,))}
+        return replace(config, dataset=replace(data, **parts))
+    own = (*data.train.sub_dir, *data.test.sub_dir)
+    if all(load_recording(folder / name, data.json_name).split == split for name in own):
+        return config
+    raise DataError(
+        f"{folder}: has no recordings {train} and {test}, and {', '.join(own)} are not of the split {split}; add it "
+        f"with `{command('split')} --subject {data.subject_name} --split {split}`"
+    )
 
 
 def _check_name(text: str, option: str) -> None:

@@ -9,6 +9,7 @@ SUBCOMMANDS = {
     "fetch-assets": ("fetch_assets", "fetch the files that the project does not ship"),
     "build-head": ("build_head", "build the open head model from them"),
     "preprocess": ("preprocess", "turn videos of a person into a data set"),
+    "split": ("split", "divide a data set another way into training and test"),
     "make-synthetic": ("make_synthetic", "render data sets of synthetic people, with ground truth"),
     "check-data": ("check_data", "draw a data set's heads and cameras, and name mistaken conventions"),
     "track-images": ("track_images", "track the images of a data set anew"),

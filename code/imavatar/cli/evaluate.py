@@ -7,7 +7,7 @@ from imavatar.cli.arguments import plain_name
 from imavatar.cli.common import command
 from imavatar.errors import ImavatarError
 
-PROTOCOL_NAMES = ("paper", "foreground", "no-cloth", "full", "mask", "face")
+PROTOCOL_NAMES = ("paper", "foreground", "no-cloth", "full", "mask", "face", "eyes", "mouth", "hair-rim")
 
 
 @command

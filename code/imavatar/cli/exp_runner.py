@@ -29,13 +29,18 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--wandb_workspace", help="log to this wandb workspace too")
     parser.add_argument("--subject", help="instead of dataset.subject_name")
+    parser.add_argument(
+        "--split", choices=("last", "blocks"), help="the subject's frames as split.py or preprocess.py has divided them"
+    )
     return parser
 
 
 def _train(args: argparse.Namespace) -> None:
     from imavatar.workflows.training import TrainOptions, train
 
-    options = TrainOptions(args.nepoch, args.is_continue, args.checkpoint, args.load_path, args.wandb_workspace)
+    options = TrainOptions(
+        args.nepoch, args.is_continue, args.checkpoint, args.load_path, args.wandb_workspace, args.split
+    )
     train(args.conf, args.subject, options)
 
 
@@ -43,7 +48,7 @@ def _evaluate(args: argparse.Namespace) -> None:
     from imavatar.workflows.evaluating import evaluate_run
     from imavatar.workflows.trained import load_trained
 
-    trained = load_trained(args.conf, args.subject, args.checkpoint, args.load_path)
+    trained = load_trained(args.conf, args.subject, args.checkpoint, args.load_path, split=args.split)
     found = evaluate_run(trained, only_json=args.only_json, optimised=args.optimised)
     for name, evaluation in found.sequences.items():
         print(evaluation.table())

@@ -49,6 +49,12 @@ def preprocess_main(argv: list[str] | None = None) -> None:
     )
     add("--face", type=point_or("LARGEST"), help="LARGEST (default), or x,y: the face that comes near this pixel first")
     add("--max-frames", type=whole(20, MOST_FRAMES), default=1000, help="use the most different ones of more")
+    add(
+        "--split",
+        choices=("last", "blocks"),
+        default="last",
+        help="what is held out for testing: the last fifth, or one second of every five",
+    )
     add("--landmarks", choices=("mediapipe", "face-alignment"), default="mediapipe")
     add(
         "--semantics",

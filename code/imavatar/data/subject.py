@@ -69,11 +69,15 @@ def frame_number(frame: FrameRecord, index: int) -> int:
 
 @dataclass(frozen=True)
 class Recording:
-    """One sub_dir of a subject. Intrinsics fx, fy, cx, cy in units of the image size, fx negative."""
+    """One sub_dir of a subject. Intrinsics fx, fy, cx, cy in units of the image size, fx negative.
+
+    `split` is how the subject's frames were divided into training and test, where the file says so.
+    """
 
     frames: tuple[FrameRecord, ...]
     shape_params: Float[np.ndarray, " 100"]
     intrinsics: Float[np.ndarray, " 4"]
+    split: str | None = None
 
 
 def load_recording(folder: Path, json_name: str = JSON_NAME) -> Recording:
@@ -108,7 +112,14 @@ def parse_recording(tree: Json, path: Path) -> Recording:
             )
         seen[record.name] = index
     shape_params = numbers(tree, "shape_params", str(path), (N_SHAPE,), MAX_COEFFICIENT)
-    return Recording(records, shape_params, parse_intrinsics(tree, path))
+    return Recording(records, shape_params, parse_intrinsics(tree, path), _parse_split(tree, path))
+
+
+def _parse_split(tree: Json, path: Path) -> str | None:
+    split = tree.get("split")
+    if split is not None and (not isinstance(split, str) or not is_name(split)):
+        raise DataError(f"{path}: split is {describe(split)}, expected the name of a split such as last")
+    return split
 
 
 def _parse_frame(frame: Json, index: int, path: Path) -> FrameRecord:

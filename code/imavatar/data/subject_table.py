@@ -45,7 +45,7 @@ class SubjectTable:
 
     With several recordings, the shape and the intrinsics of the *last* one hold for all (docs/data_format.md, section
     7). Intrinsics are in units of the image size, so another `img_res` changes nothing else. Images are neither needed
-    nor read.
+    nor read. `split` is how the subject's frames were divided, where all the files say the same of it, else None.
 
     Args:
         sub_dirs: recordings, `<data_folder>/<subject_name>/<subject_name>/<sub_dir>`.
@@ -80,6 +80,8 @@ class SubjectTable:
         everything = [frame for recording in recordings for frame in recording.frames]
         self.records = _subsample(everything, subsample, folder)
         self.shape_params = _tensor(recordings[-1].shape_params)
+        splits = {recording.split for recording in recordings}
+        self.split = splits.pop() if len(splits) == 1 else None
         self._camera = _cameras(self.records, recordings[-1].intrinsics, self.height, self.width)
         self._head = _heads(self.records, n_expression, folder)
 

@@ -68,9 +68,14 @@ class SubjectWriter:
         self._frames.append(frame_entry(name, tracked))
         return name
 
-    def finish(self, intrinsics: Float[np.ndarray, " 4"], shape_params: Float[np.ndarray, " 100"]) -> None:
+    def finish(
+        self,
+        intrinsics: Float[np.ndarray, " 4"],
+        shape_params: Float[np.ndarray, " 100"],
+        split: str | None = None,
+    ) -> None:
         """Write the JSON file; see `write_recording`."""
-        write_recording(self.json_path, self._frames, intrinsics, shape_params)
+        write_recording(self.json_path, self._frames, intrinsics, shape_params, split)
 
 
 def frame_entry(name: str, tracked: TrackedFrame) -> dict:
@@ -88,19 +93,25 @@ def frame_entry(name: str, tracked: TrackedFrame) -> dict:
 
 
 def write_recording(
-    path: Path, frames: list[dict], intrinsics: Float[np.ndarray, " 4"], shape_params: Float[np.ndarray, " 100"]
+    path: Path,
+    frames: list[dict],
+    intrinsics: Float[np.ndarray, " 4"],
+    shape_params: Float[np.ndarray, " 100"],
+    split: str | None = None,
 ) -> None:
     """Write a JSON file in one step, checked as the reader checks it.
 
     Args:
         frames: as from `frame_entry`.
         intrinsics: fx, fy, cx, cy in units of the image size, fx negative.
+        split: how the subject's frames were divided into training and test; None: not said.
     """
     tree = {
         "frames": frames,
         "intrinsics": _listed(intrinsics),
         UNIT_KEY: IMAGE_SIZES,
         "shape_params": _listed(shape_params),
+        **({} if split is None else {"split": split}),
     }
     parse_recording(tree, path)
     with write_errors(path):

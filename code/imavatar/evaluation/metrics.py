@@ -49,7 +49,7 @@ METRICS = {
     "mae": MetricInfo("MAE", "", False, 4, "mean absolute difference of colours in [0, 1] over the protocol's pixels"),
     "psnr": MetricInfo("PSNR", "dB", True, 2, "over the protocol's pixels"),
     "ssim": MetricInfo("SSIM", "", True, 4, "11 x 11 Gaussian window, sigma 1.5, windows centred on these pixels"),
-    "lpips": MetricInfo("LPIPS", "", False, 4, "AlexNet, of the whole image with everything else white"),
+    "lpips": MetricInfo("LPIPS", "", False, 4, "AlexNet, of the whole image, else white, or of the close-up"),
     "flip": MetricInfo("FLIP", "", False, 4, "mean over the protocol's pixels, 67 pixels a degree", optional=True),
     "expression_error": MetricInfo(
         "expression", "px", False, 2, "68 landmarks detected on the rendering against those detected on the picture"

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from imavatar.data.images import read_colour, write_png
 from imavatar.data.mesh_file import write_ply
+from imavatar.data.splits import SPLITS
 from imavatar.data.subject import FrameRecord
 from imavatar.data.subject_table import Frame, SubjectTable
 from imavatar.data.video_file import write_video
+from imavatar.evaluation.close_up import SHORTER_SIDE
 from imavatar.evaluation.metrics import METRICS, PSNR_CAP, MetricInfo
 from imavatar.evaluation.protocols import PROTOCOLS
 from imavatar.evaluation.scoring import NO_NETWORKS, FrameScores, Networks, score
@@ -21,11 +23,13 @@ from imavatar.rendering.image import RenderedImage, SurfaceRenderer
 from imavatar.rendering.image_export import colour_bytes, comparison_strip, normal_bytes, video_frame
 from imavatar.types import PosedHead
 
-FULL, MASK, FACE = (PROTOCOLS[name] for name in ("full", "mask", "face"))
+FULL, MASK, FACE, EYES, MOUTH = EVALUATED = [PROTOCOLS[name] for name in ("full", "mask", "face", "eyes", "mouth")]
 PROTOCOL = {
     "image": "all pixels; the truth is white outside its mask, the rendering where no surface is hit",
     "foreground": "both images white outside the true mask, averaged over the pixels of the mask",
     "face": "as the foreground, but of its pixels only those in the convex hull of the 68 projected landmarks",
+    "eyes": f"{EYES.description}: LPIPS of the box around both, its shorter side enlarged to {SHORTER_SIDE} pixels",
+    "mouth": f"{MOUTH.description}: LPIPS of the box around it, likewise",
     "mean": "over frames; frames where a metric is undefined are left out, frames_counted says how many remain",
     "psnr": f"equal images count as {PSNR_CAP:g} dB",
     "ssim": "11 x 11 Gaussian window, sigma 1.5, windows inside the image",
@@ -56,6 +60,10 @@ def _columns() -> Iterator[Column]:
             info = METRICS[metric]
             unit = of_range if metric == "mae" else info.unit
             yield Column(metric + suffix, protocol.name, metric, replace(info, label=info.label + where, unit=unit))
+    for protocol in (EYES, MOUTH):
+        for metric in ("psnr", "lpips"):
+            info = replace(METRICS[metric], label=f"{METRICS[metric].label}, {protocol.name}")
+            yield Column(f"{metric}_{protocol.name}", protocol.name, metric, info)
     change = replace(METRICS["change_error"], label="change between frames, foreground", unit=of_range)
     yield Column("change_error", MASK.name, "change_error", change)
     yield Column("mask_iou", MASK.name, "mask_iou", METRICS["mask_iou"])
@@ -67,7 +75,7 @@ def _columns() -> Iterator[Column]:
 
 
 COLUMNS = {column.name: column for column in _columns()}
-"""Of an evaluation's tables: full image, foreground and face side by side."""
+"""Of an evaluation's tables: full image, foreground, face, eyes and mouth side by side."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class Evaluation:
         scores: of the frames, by the protocols' names.
         rows: the scores of all protocols side by side, by the names of `COLUMNS`.
         metrics: the rows' means, and more of them.
-        notes: why numbers are missing.
+        notes: what was held out, where that is known, and why numbers are missing.
     """
 
     folder: Path
@@ -118,8 +126,9 @@ def evaluate(
     """Render every frame of a test sequence, compare it with the truth, and write all results into `out`.
 
     Writes rgb/, normal/ and combined/ (truth, rendering, normals), comparison.mp4, mesh.ply (the first frame's pose),
-    protocol_{full,mask,face}.csv and .json, per_frame.csv, metrics.txt, metrics.md and, last, metrics.json: where that
-    is, the rest is complete. A data set without images gives no metric but the keypoint error, and no protocol's files.
+    protocol_{full,mask,face,eyes,mouth}.csv and .json, per_frame.csv, metrics.txt, metrics.md and, last, metrics.json:
+    where that is, the rest is complete. A data set without images gives no metric but the keypoint error, and no
+    protocol's files.
 
     Args:
         pose: what a frame is rendered with, instead of its own parameters.
@@ -139,7 +148,7 @@ def evaluate(
         write_images(out, names[-1], rendered)
         write_png(out / "combined" / names[-1], comparison_strip(frame.image, rendered))
 
-    scores = score(character, dataset, renderer, (FULL, MASK, FACE), networks=networks, pose=pose, keep=keep)
+    scores = score(character, dataset, renderer, EVALUATED, networks=networks, pose=pose, keep=keep)
     # Read again one by one: a long sequence need not fit into memory.
     strips = (video_frame(read_colour(out / "combined" / name, "combined image")) for name in names)
     write_video(out / "comparison.mp4", strips, settings.fps)
@@ -147,9 +156,10 @@ def evaluate(
     metrics = tuple(summarise(rows, {name: column.info for name, column in COLUMNS.items()}))
     evaluation = Evaluation(out, scores, rows, metrics, tuple(_notes(dataset, metrics, networks)))
     if not dataset.only_json:
-        for protocol in (FULL, MASK, FACE):
-            write_protocol(out, scores[protocol.name], protocol, size=(dataset.height, dataset.width))
-    _write_tables(evaluation)
+        size = (dataset.height, dataset.width)
+        for protocol in EVALUATED:
+            write_protocol(out, scores[protocol.name], protocol, size=size, split=dataset.split)
+    _write_tables(evaluation, dataset.split)
     return evaluation
 
 
@@ -176,6 +186,8 @@ def _side_by_side(scores: Mapping[str, Sequence[FrameScores]]) -> Iterator[Frame
 
 
 def _notes(dataset: SubjectTable, metrics: Sequence[MetricSummary], networks: Networks) -> Iterator[str]:
+    if dataset.split in SPLITS:
+        yield f"split {dataset.split}: held out is {SPLITS[dataset.split]}"
     if dataset.only_json:
         yield "no image metrics: the test sequence was read without its images"
     elif networks.lpips is None:
@@ -190,7 +202,7 @@ def _notes(dataset: SubjectTable, metrics: Sequence[MetricSummary], networks: Ne
         yield f"keypoint error: a face was found in {found} of {len(dataset)} renderings"
 
 
-def _write_tables(evaluation: Evaluation) -> None:
+def _write_tables(evaluation: Evaluation, split: str | None) -> None:
     folder, metrics = evaluation.folder, evaluation.metrics
     rows = (((row.sub_dir, row.frame), row.values) for row in evaluation.rows)
     write_rows(folder / "per_frame.csv", ("sub_dir", "frame"), rows, COLUMNS)
@@ -198,6 +210,7 @@ def _write_tables(evaluation: Evaluation) -> None:
     write_text(folder / "metrics.md", markdown_table(metrics) + "\n")
     content = {
         "n_frames": len(evaluation.rows),
+        "split": split,
         "mean": evaluation.mean,
         "standard_deviation": {m.name: m.deviation for m in metrics},
         "frames_counted": {m.name: m.n_frames for m in metrics},

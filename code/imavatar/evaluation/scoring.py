@@ -1,17 +1,21 @@
 """A sequence rendered once, and the numbers of its frames under any protocols."""
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from imavatar.anatomy import MM_PER_METRE, MM_PER_UNIT, Joint, pose_slice
+from imavatar.data.subject import FrameRecord
 from imavatar.data.subject_table import Frame, SubjectTable
 from imavatar.evaluation import metrics
-from imavatar.evaluation.metrics import MESH_EVERY, Detector, Distance, Image, on_white
+from imavatar.evaluation.close_up import CloseUp
+from imavatar.evaluation.metrics import MESH_EVERY, Detector, Distance, Image, Mask, on_white
 from imavatar.evaluation.protocols import Protocol, Region, face_of
 from imavatar.evaluation.surface_distance import Mesh, TrueMeshes, surface_distance
 from imavatar.progress import track
@@ -25,6 +29,9 @@ JAW = pose_slice(Joint.JAW).start
 """Of a pose: how far the jaw is open, radians."""
 MESH_RESOLUTION = 128
 """Of the meshes that are compared with the true ones, in cells along their longest side."""
+
+USUAL_STEPS = 3.0
+"""Between frames that lie more than so many of a recording's usual steps apart no change is measured."""
 
 Values = dict[str, float | None]
 
@@ -79,9 +86,12 @@ def score(
     meshes_of = functools.cache(TrueMeshes.find)
     scores: dict[str, list[FrameScores]] = {protocol.name: [] for protocol in protocols}
     before: dict[str, _Comparison] = {}
+    starts = _starts(dataset.records)
     sequences = "+".join(dict.fromkeys(record.sub_dir for record in dataset.records))
     for index in track(range(len(dataset)), f"frames of {sequences} scored"):
         frame = dataset.frame(index)
+        if starts[index]:
+            before.clear()
         with torch.no_grad():
             posed = pose(frame)
             rendered = renderer.render(frame.camera.to(character.device), posed, dataset.height, dataset.width)
@@ -96,7 +106,8 @@ def score(
             values = dict(shared)
             if frame.image is not None:
                 pair = _Comparison.of(frame, rendered, protocol.pixels(frame))
-                values |= colour_scores(pair.image, pair.truth, pair.region, networks.lpips)
+                scored = close_up_scores if protocol.close_up else colour_scores
+                values |= scored(pair.image, pair.truth, pair.region, networks.lpips)
                 values |= pair.change_since(before.get(protocol.name))
                 before[protocol.name] = pair
             scores[protocol.name].append(FrameScores(frame.sub_dir, frame.name, strength, jaw, values))
@@ -107,9 +118,8 @@ def score(
 
 @dataclass(frozen=True)
 class _Comparison:
-    """Colours of a rendering and of its picture in [0, 1], the pixels that count, and the recording they are of."""
+    """Colours of a rendering and of its picture in [0, 1], and the pixels that count."""
 
-    sub_dir: str
     image: Image
     truth: Image
     region: Region
@@ -117,15 +127,32 @@ class _Comparison:
     @classmethod
     def of(cls, frame: Frame, rendered: RenderedImage, region: Region) -> "_Comparison":
         image, truth = ((part.cpu().clamp(-1, 1) + 1) / 2 for part in (rendered.rgb, frame.image))
-        return cls(frame.sub_dir, image, truth, region)
+        return cls(image, truth, region)
 
     def change_since(self, before: "_Comparison | None") -> Values:
-        """The temporal error, where there is a frame before this one in its recording."""
-        if before is None or before.sub_dir != self.sub_dir:
+        """The temporal error, where there is a frame before this one."""
+        if before is None:
             return {}
         images, truths = (before.image, self.image), (before.truth, self.truth)
         region = None if self.region is None else before.region | self.region
         return {"change_error": metrics.temporal_error(images, truths, region)}
+
+
+def _starts(records: Sequence[FrameRecord]) -> list[bool]:
+    """Which frames follow none: the first ones of their recordings, and those after a gap in their video."""
+    pairs = list(itertools.pairwise(records))
+    steps = [
+        second.video_frame - first.video_frame
+        if first.sub_dir == second.sub_dir and None not in (first.video_frame, second.video_frame)
+        else None
+        for first, second in pairs
+    ]
+    known = [step for step in steps if step is not None and step > 0]
+    most = USUAL_STEPS * float(np.median(known)) if known else 0.0
+    return [True] + [
+        first.sub_dir != second.sub_dir or (step is not None and not 0 < step <= most)
+        for (first, second), step in zip(pairs, steps, strict=True)
+    ]
 
 
 def colour_scores(image: Image, truth: Image, region: Region, lpips: Distance | None) -> Values:
@@ -142,6 +169,22 @@ def colour_scores(image: Image, truth: Image, region: Region, lpips: Distance | 
     if metrics.flip_available():
         difference = metrics.flip_map(image, truth) if some else None
         values["flip"] = None if difference is None else float(difference[... if region is None else region].mean())
+    return values
+
+
+def close_up_scores(image: Image, truth: Image, region: Mask, lpips: Distance | None) -> Values:
+    """The same of a small region: everything else is the truth in both images, and LPIPS sees the region enlarged."""
+    if not region.any():
+        return colour_scores(image, truth, region, None)
+    close = CloseUp.of(image, truth, region)
+    values: Values = {
+        "mae": metrics.mean_absolute_error(close.image, close.truth, close.region),
+        "psnr": metrics.psnr(close.image, close.truth, close.region),
+        "ssim": metrics.ssim(close.image, close.truth, close.region),
+        "lpips": float(lpips(*(2 * part - 1 for part in close.enlarged()))) if lpips is not None else None,
+    }
+    if metrics.flip_available():
+        values["flip"] = float(metrics.flip_map(close.image, close.truth)[close.region].mean())
     return values
 
 

@@ -105,7 +105,9 @@ class ProtocolMeans:
     """The means of a sequence under one protocol, and what they are of: the content of a `protocol_NAME.json`.
 
     `protocol` tells with its name whether parameters were fitted to the pictures, `fitted` which; `pixels` are those
-    that count, `size` is the images' height and width. A mean is None where a metric is defined in no frame.
+    that count, `size` is the images' height and width. A mean is None where a metric is defined in no frame. Of all
+    `frames`, in `counted` the protocol's pixels are seen. `split` is how the subject's frames were divided, None where
+    that is not known.
     """
 
     protocol: str
@@ -114,6 +116,8 @@ class ProtocolMeans:
     fitted: str
     frames: int
     mean: Values
+    counted: int
+    split: str | None = None
 
 
 def protocol_file(folder: Path, name: str, *, fitted: bool) -> Path:
@@ -122,7 +126,13 @@ def protocol_file(folder: Path, name: str, *, fitted: bool) -> Path:
 
 
 def write_protocol(
-    folder: Path, scores: Sequence[FrameScores], protocol: Protocol, *, size: tuple[int, int], fitted: bool = False
+    folder: Path,
+    scores: Sequence[FrameScores],
+    protocol: Protocol,
+    *,
+    size: tuple[int, int],
+    fitted: bool = False,
+    split: str | None = None,
 ) -> ProtocolMeans:
     """Write `protocol_NAME[_fit].csv` with a line a frame and, last, `.json` with the means; see `ProtocolMeans`."""
     means = ProtocolMeans(
@@ -132,6 +142,8 @@ def write_protocol(
         fitted="expression and pose of every frame, to its picture" if fitted else "nothing",
         frames=len(scores),
         mean={m.name: m.mean for m in summarise(scores, all_metrics=True)},
+        counted=sum(s.values.get("mae") is not None for s in scores),
+        split=split,
     )
     path = protocol_file(folder, protocol.name, fitted=fitted)
     folder.mkdir(parents=True, exist_ok=True)
@@ -164,22 +176,31 @@ def read_protocol(path: Path) -> ProtocolMeans:
         raise DataError(f"{path}: size is {size!r:.80}, expected height and width; {advice}")
     if not isinstance(frames, int):
         raise DataError(f"{path}: frames is {frames!r:.80}, expected how many there are; {advice}")
+    # Older files do not have these two; their protocols' pixels are seen in every frame.
+    counted, split = content.get("counted", frames), content.get("split")
+    if not isinstance(counted, int):
+        raise DataError(f"{path}: counted is {counted!r:.80}, expected a number of frames; {advice}")
+    if split is not None and not isinstance(split, str):
+        raise DataError(f"{path}: split is {split!r:.80}, expected text; {advice}")
     means = mean if isinstance(mean, dict) else {}
     for name in METRICS:
         value = means.get(name)
         if name not in means or not (value is None or (isinstance(value, Real) and math.isfinite(value))):
             raise DataError(f"{path}: mean.{name} is {value!r:.80}, expected a number or null; {advice}")
-    return ProtocolMeans(content["protocol"], content["pixels"], tuple(size), content["fitted"], frames, mean)
+    protocol, pixels, fitted = (content[name] for name in ("protocol", "pixels", "fitted"))
+    return ProtocolMeans(protocol, pixels, tuple(size), fitted, frames, mean, counted, split)
 
 
 def protocol_table(results: Sequence[tuple[str, ProtocolMeans]]) -> str:
-    """A row a named result; above them the protocol, which is that of all."""
+    """A row a named result, with its split and frames; above them the protocol, which is that of all."""
     shown = [name for name in METRICS if any(means.mean[name] is not None for _, means in results)]
-    rows = [["run", *(f"{METRICS[n].label} {METRICS[n].unit}".strip() for n in shown)]]
+    rows = [["run", "split", "frames", *(f"{METRICS[n].label} {METRICS[n].unit}".strip() for n in shown)]]
     for name, means in results:
         values = ((means.mean[n], METRICS[n].digits) for n in shown)
-        rows.append([name, *("" if value is None else f"{value:.{digits}f}" for value, digits in values)])
+        counted = str(means.frames) if means.counted == means.frames else f"{means.counted} of {means.frames}"
+        texts = ("" if value is None else f"{value:.{digits}f}" for value, digits in values)
+        rows.append([name, means.split or "-", counted, *texts])
     first = results[0][1]
     size = "{} x {}".format(*first.size)
     title = f"protocol: {first.protocol} ({first.pixels}), {size}; fitted: {first.fitted}"
-    return "\n".join([title, *_columns(rows, left={0})])
+    return "\n".join([title, *_columns(rows, left={0, 1})])

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from jaxtyping import Int
 
+from imavatar.data.video_times import DEFAULT_RATE
 from imavatar.errors import DataError
 from imavatar.preprocessing.crop import Crop
 from imavatar.preprocessing.detection import Box
@@ -92,6 +93,16 @@ class AnalysedVideo:
     def clip(self) -> Int[np.ndarray, " k"]:
         """The shot of each used frame."""
         return self.shot[self.time]
+
+    def shots(self) -> list[tuple[int, int]]:
+        """First and last frame between two cuts."""
+        starts = np.flatnonzero(np.diff(self.shot, prepend=self.shot[0] - 1))
+        return list(zip(starts.tolist(), [*(starts[1:] - 1).tolist(), self.n_read - 1], strict=True))
+
+    @property
+    def rate(self) -> float:
+        """Frames a second, as they are numbered."""
+        return self.fps or (self.survey.facts.fps if self.survey.facts is not None else DEFAULT_RATE)
 
     @property
     def steps(self) -> Int[np.ndarray, " k"]:

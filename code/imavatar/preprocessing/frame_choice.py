@@ -7,7 +7,7 @@ noise. A run is taken around the frame that is least like all that have been tak
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from imavatar.head.mesh_points import LEFT_EYE, LIPS_INNER, LIPS_OUTER, RIGHT_EYE
 
@@ -66,22 +66,27 @@ def choose_even(clip: Int[np.ndarray, " n"], count: int) -> Int[np.ndarray, " k"
 
 
 def choose_frames(
-    landmarks: Sequence[Float[np.ndarray, "468 2"]], clip: Int[np.ndarray, " n"], count: int, test_share: float
+    landmarks: Sequence[Float[np.ndarray, "468 2"]],
+    clip: Int[np.ndarray, " n"],
+    count: int,
+    held_out: Bool[np.ndarray, " n"],
 ) -> Int[np.ndarray, " k"]:
-    """Indices of at most `count` frames of a subject.
+    """Indices of at most `count` frames of a subject, in order.
 
-    The last part of the recording is for evaluation: its frames are spread evenly, so that they stand for all of it.
+    Those that are held out for evaluation are spread evenly, so that they stand for all of their kind.
 
     Args:
         clip: of each frame; runs do not cross from one into another.
-        test_share: of the frames, at the end; it stays the same.
+        held_out: whether a frame is; their share stays about the same.
     """
     if len(clip) <= count:
         return np.arange(len(clip))
-    n_train = round(len(clip) * (1 - test_share))
-    features = view_features(np.stack(landmarks[:n_train]))
-    train = choose_diverse(features, clip[:n_train], round(count * (1 - test_share)))
-    return np.concatenate([train, n_train + choose_even(clip[n_train:], count - len(train))])
+    # Of a clip, what lies between two parts that are held out is a clip for the runs.
+    part = np.cumsum(np.diff(clip, prepend=clip[0]).astype(bool) | np.diff(held_out, prepend=held_out[0]))
+    train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    features = view_features(np.stack([landmarks[k] for k in train]))
+    train = train[choose_diverse(features, part[train], round(count * len(train) / len(clip)))]
+    return np.sort(np.concatenate([train, test[choose_even(part[test], count - len(train))]]))
 
 
 def _run(centre: int, clip: Int[np.ndarray, " n"]) -> list[int]:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imavatar.assets import assets_dir
+from imavatar.data.splits import LAST, SPLITS
 from imavatar.errors import DataError
 from imavatar.head.assets import OPEN_HEAD_FILE
 from imavatar.names import NAME_RULE, is_name, shown
@@ -25,7 +26,8 @@ class PreprocessOptions:
 
     Args:
         subject: name of the subject, which becomes a folder in `out`.
-        videos: of one person. One becomes the recordings `train` and `test`; each of several a recording of its name.
+        videos: of one person. One becomes the recordings `train` and `test`; each of several a recording of its name,
+            or all together `train` and `test` (`split`).
         out: folder of all subjects.
         size: side of the written, square images, pixels.
         fps: frames of the videos that are used, a second; None: all.
@@ -36,6 +38,8 @@ class PreprocessOptions:
         face: the face that is followed is the one that comes near this pixel of the upright video first, in each video.
             None: the largest in most of the recording.
         max_frames: more are thinned out to those that add most. None: all are used.
+        split: what is held out as `test` (`data.splits.SPLITS`). Of several videos, `last` holds nothing out: each
+            becomes a recording; `blocks` those of all.
         landmarks: the detector, `mediapipe` or `face-alignment`.
         semantics: what makes matte and labels, `auto`, `multiclass`, `bisenet` or `landmarks` (see `segmentation`).
         matting: what makes the matte instead: `rvm` for Robust Video Matting, which is under the GPL-3.0; or `auto`.
@@ -53,6 +57,7 @@ class PreprocessOptions:
     crop: tuple[int, int, int] | str | None = None
     face: tuple[int, int] | None = None
     max_frames: int | None = DEFAULT_MAX_FRAMES
+    split: str = LAST
     landmarks: str = "mediapipe"
     semantics: str = "auto"
     matting: str = "auto"
@@ -93,6 +98,8 @@ class PreprocessOptions:
             raise DataError(f"crop {shown(self.crop)!r}: expected x, y and side, or '{CENTRE}'")
         if self.max_frames is not None and self.max_frames < MIN_FRAMES:
             raise DataError(f"max_frames {self.max_frames}: expected at least {MIN_FRAMES}")
+        if self.split not in SPLITS:
+            raise DataError(f"split {shown(self.split)!r}: expected {' or '.join(SPLITS)}")
         if self.focal is not None and self.fov is not None:
             raise DataError(f"focal {self.focal} and fov {self.fov}: both say how wide the lens is; give one of them")
         if self.fov is not None and not 0 < self.fov <= MOST_FOV:

@@ -27,7 +27,13 @@ from imavatar.preprocessing.frame_cache import FrameCache, check_room
 from imavatar.preprocessing.frame_choice import choose_frames
 from imavatar.preprocessing.observations import Observations
 from imavatar.preprocessing.options import PreprocessOptions
-from imavatar.preprocessing.recording_files import TEST_SHARE, video_of_frames, write_overlay, write_recordings
+from imavatar.preprocessing.recording_files import (
+    held_out,
+    keeps_videos_apart,
+    video_of_frames,
+    write_overlay,
+    write_recordings,
+)
 from imavatar.preprocessing.replacement import discard_new, finish_replacements, new_folder, replace_folder
 from imavatar.preprocessing.report import REPORT_NAME, PreprocessReport, describe_request, existing_report
 from imavatar.preprocessing.segmentation import segmenter
@@ -94,7 +100,7 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
             videos.append(AnalysedVideo.begun(part, cache, options.fps))
             detector.reset()
             find_landmarks(videos[-1], part.face, detector.detect, texture)
-        _thin_out(videos, options.max_frames)
+        _thin_out(videos, options)
         check_room(folder, sum(len(video.time) for video in videos), options.size)
         for video in videos:
             analyse_video(video, segment, segment.reset)
@@ -121,20 +127,23 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
         )
         check_fit(result, observations)
         _check_valid(videos, result)
-        n_written = write_recordings(folder / options.subject, videos, observations, result)
+        n_written = write_recordings(folder / options.subject, videos, observations, result, options.split)
         overlay = folder / "overlay.mp4"
         write_overlay(overlay, videos, observations, result, assets, options.fps)
         report = PreprocessReport.of(videos, result, n_written, options)
         return report_to_user(overlay, report, videos, observations, result, fps=options.fps)
 
 
-def _thin_out(videos: list[AnalysedVideo], count: int | None) -> None:
+def _thin_out(videos: list[AnalysedVideo], options: PreprocessOptions) -> None:
     """Use at most so many frames of all videos together."""
-    clip, of_video = _clips(videos), video_of_frames(videos)
+    clip, of_video, count = _clips(videos), video_of_frames(videos), options.max_frames
     if count is None or len(clip) <= count:
         return
     points = [face.points for video in videos for face in video.landmarks]
-    chosen = choose_frames(points, clip, count, TEST_SHARE if len(videos) == 1 else 0.0)
+    held = np.zeros(len(clip), dtype=bool)
+    if not keeps_videos_apart(videos, options.split):
+        held = held_out(videos, np.arange(len(clip)), options.split)
+    chosen = choose_frames(points, clip, count, held)
     first = np.searchsorted(of_video, np.arange(len(videos)))
     for k, video in enumerate(videos):
         video.keep((chosen[of_video[chosen] == k] - first[k]).tolist())

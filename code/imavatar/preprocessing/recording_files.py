@@ -10,8 +10,10 @@ from jaxtyping import Bool, Float, Int, UInt8
 
 from imavatar.anatomy import HEAD_SCALE
 from imavatar.data.drawing import draw_mesh
+from imavatar.data.splits import BLOCKS, TEST, TRAIN, frames_in_blocks, last_frames
 from imavatar.data.subject_writer import SubjectWriter, TrackedFrame
 from imavatar.data.video_file import write_video
+from imavatar.errors import DataError
 from imavatar.head.assets import HeadAssets
 from imavatar.head.flame import Flame
 from imavatar.preprocessing.frame_analysis import AnalysedVideo, CachedFrames
@@ -21,8 +23,6 @@ from imavatar.preprocessing.tracking import TrackingResult
 from imavatar.progress import track
 from imavatar.types import HeadParameters
 
-TEST_SHARE = 0.2
-"""The last part of a single video, kept for evaluation."""
 DETECTED = np.array([255, 40, 40])
 FITTED = np.array([40, 230, 40])
 MESH_SIZE = 256
@@ -30,18 +30,40 @@ MESH_SIZE = 256
 
 
 def plan_sub_dirs(
-    videos: list[AnalysedVideo], video_of_frame: Int[np.ndarray, " n"], valid: Bool[np.ndarray, " n"]
+    videos: list[AnalysedVideo], valid: Bool[np.ndarray, " n"], split: str
 ) -> list[tuple[str, Int[np.ndarray, " k"]]]:
     """Names of the folders and the indices of the frames that go into each, in order.
 
-    Of one video the first part becomes `train` and the last TEST_SHARE `test`; of several each becomes its own folder.
-    Frames that are not valid are left out.
+    What is held out becomes `test`, the rest `train`; of several videos each becomes its own folder, unless blocks of
+    all are held out. Frames that are not valid are left out.
+
+    Raises:
+        DataError: nothing is held out.
     """
     index = np.flatnonzero(valid)
-    if len(videos) == 1:
-        n_train = round(len(index) * (1 - TEST_SHARE))
-        return [("train", index[:n_train]), ("test", index[n_train:])]
-    return [(v.path.stem, index[video_of_frame[index] == k]) for k, v in enumerate(videos)]
+    if keeps_videos_apart(videos, split):
+        of_video = video_of_frames(videos)
+        return [(v.path.stem, index[of_video[index] == k]) for k, v in enumerate(videos)]
+    held = held_out(videos, index, split)
+    if not held.any() or held.all():
+        raise DataError(
+            f"{videos[0].path}: the split {split} holds out {held.sum()} of {len(held)} frames, expected some: its "
+            "shots are too short, or do not show the face there; choose another --split"
+        )
+    return [(TRAIN, index[~held]), (TEST, index[held])]
+
+
+def keeps_videos_apart(videos: list[AnalysedVideo], split: str) -> bool:
+    """Whether each video becomes a folder of its own: the user says which are for training."""
+    return len(videos) > 1 and split != BLOCKS
+
+
+def held_out(videos: list[AnalysedVideo], index: Int[np.ndarray, " k"], split: str) -> Bool[np.ndarray, " k"]:
+    """Which of some used frames are held out."""
+    if split != BLOCKS:
+        return last_frames(len(index))
+    parts = [frames_in_blocks(np.asarray(video.time), video.shots(), video.rate) for video in videos]
+    return np.concatenate(parts)[index]
 
 
 def video_of_frames(videos: list[AnalysedVideo]) -> Int[np.ndarray, " n"]:
@@ -82,22 +104,23 @@ def tracked_frame(
 
 
 def write_recordings(
-    folder: Path, videos: list[AnalysedVideo], observations: Observations, result: TrackingResult
+    folder: Path, videos: list[AnalysedVideo], observations: Observations, result: TrackingResult, split: str
 ) -> dict[str, int]:
     """Write every sub_dir; returns the number of frames in each.
 
     Raises:
-        DataError: a file cannot be written.
+        DataError: a file cannot be written, or the split holds nothing out.
     """
     cached, counts = CachedFrames(videos), {}
     number = [number for video in videos for number in video.time]
-    for name, frames in plan_sub_dirs(videos, video_of_frames(videos), result.valid):
+    said = None if keeps_videos_apart(videos, split) else split
+    for name, frames in plan_sub_dirs(videos, result.valid, split):
         writer = SubjectWriter(folder / name)
         for index in track(frames.tolist(), f"frames of {name} written"):
             frame = cached[index]
             tracked = tracked_frame(index, observations, result, number[index])
             writer.add_frame(frame.image, frame.mask, frame.semantic, tracked)
-        writer.finish(file_intrinsics(result.focal, observations), result.shape)
+        writer.finish(file_intrinsics(result.focal, observations), result.shape, said)
         counts[name] = len(frames)
     return counts
 

@@ -10,13 +10,14 @@ import numpy as np
 
 from imavatar.assets.wholeness import sha256_of_file
 from imavatar.data.image_folder import pictures_of
-from imavatar.data.json_values import read_json
+from imavatar.data.json_values import Json, read_json
+from imavatar.data.splits import LAST
 from imavatar.errors import DataError
 from imavatar.preprocessing.crop import CENTRE
 from imavatar.preprocessing.frame_analysis import AnalysedVideo
 from imavatar.preprocessing.frame_quality import LeftOut, counts_by_reason
 from imavatar.preprocessing.options import PreprocessOptions
-from imavatar.preprocessing.segmentation import chosen, chosen_matting, described
+from imavatar.preprocessing.segmentation import MATTINGS, chosen, chosen_matting, described
 from imavatar.preprocessing.tracking import TrackingResult
 
 MISFIT = "the head model does not fit"
@@ -212,7 +213,9 @@ def describe_request(options: PreprocessOptions) -> dict:
         "max_frames": options.max_frames,
         "landmarks": options.landmarks,
         "semantics": chosen(options.semantics),
-        "matting": chosen_matting(options.matting),
+        # What was made before there was a choice stays valid.
+        **({"matting": options.matting} if chosen_matting(options.matting) != MATTINGS[0] else {}),
+        **({} if options.split == LAST else {"split": options.split}),
     }
 
 
@@ -229,14 +232,27 @@ def existing_report(target: Path, request: dict, overwrite: bool) -> PreprocessR
         tree = read_json(path)
         if isinstance(tree, dict) and tree.get("request") == request:
             logger.info("%s: already made from the same videos with the same options", target)
-            try:
-                return PreprocessReport(**tree)
-            except TypeError as error:
-                raise DataError(f"{path}: is not a report of this version ({error}); use --overwrite") from error
+            return _report(tree, path)
     raise DataError(
         f"{target}: exists already, made from another video, with other options or by another version; "
         "choose another --subject or --out, or replace it with --overwrite"
     )
+
+
+def read_report(path: Path) -> PreprocessReport:
+    """A report that is there.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    return _report(read_json(path), path)
+
+
+def _report(tree: Json, path: Path) -> PreprocessReport:
+    try:
+        return PreprocessReport(**tree)
+    except TypeError as error:
+        raise DataError(f"{path}: is not a report of this version ({error}); use --overwrite") from error
 
 
 def _fingerprint(path: Path) -> dict:

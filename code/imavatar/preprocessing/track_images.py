@@ -100,7 +100,8 @@ def _track(folder: Path, sub_dirs: list[str], json_name: str, head_path: Path) -
             raise DataError(f"{folder / sub_dir}: no frame could be fitted")
         entries = [frame_entry(records[row].name, tracked_frame(row, observations, result)) for row in rows]
         intrinsics = file_intrinsics(result.focal, observations)
-        write_recording(folder / sub_dir / json_name, entries, intrinsics, result.shape)
+        split = load_recording(folder / sub_dir).split
+        write_recording(folder / sub_dir / json_name, entries, intrinsics, result.shape, split)
         written[sub_dir] = len(rows)
     return TrackedImages(len(frames), written, result.mean_errors(), result.focal)
 

@@ -234,4 +234,4 @@ def _score_sequence(
         keep=keep if options.images else None,
     )
     for protocol in protocols:
-        write_protocol(folder, scores[protocol.name], protocol, size=size, fitted=options.fit)
+        write_protocol(folder, scores[protocol.name], protocol, size=size, fitted=options.fit, split=dataset.split)

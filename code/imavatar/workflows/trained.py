@@ -157,18 +157,25 @@ def load(run: Path | str, checkpoint: str = "latest") -> TrainedAvatar:
 
 
 def load_trained(
-    conf: Path, subject: str | None = None, checkpoint: str = "latest", load_path: Path | None = None
+    conf: Path,
+    subject: str | None = None,
+    checkpoint: str = "latest",
+    load_path: Path | None = None,
+    *,
+    split: str | None = None,
 ) -> TrainedAvatar:
     """Load a checkpoint of the run that a configuration names.
 
     Args:
         subject: instead of the configuration's `dataset.subject_name`.
         load_path: the folder whose `checkpoints/` is read, instead of the run's own.
+        split: by which the run's recordings were divided; None: they are the configuration's.
 
     Raises:
         ConfigError, CheckpointError, AssetError: as `load`.
+        DataError: the subject has no recordings of the split.
     """
-    config = build.with_subject(load_config(conf), subject)
+    config = build.with_split(build.with_subject(load_config(conf), subject), split)
     check_class_names(config)
     folder = build.build_run_folder(config)
     device = choose_device()

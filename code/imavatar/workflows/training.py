@@ -54,6 +54,7 @@ class TrainOptions:
         checkpoint: which one: the number of an epoch, or "latest".
         load_path: a folder whose `checkpoints/` is loaded instead of the run's own; only with `resume`.
         wandb_workspace: log to this workspace of wandb too.
+        split: train on the subject's frames as this split divides them; None: on the configuration's recordings.
     """
 
     n_epochs: int | None = None
@@ -61,6 +62,7 @@ class TrainOptions:
     checkpoint: str = LATEST
     load_path: Path | None = None
     wandb_workspace: str | None = None
+    split: str | None = None
 
 
 def train(conf: Path | str, subject: str | None = None, options: TrainOptions = TrainOptions()) -> RunFolder:
@@ -80,7 +82,7 @@ def train(conf: Path | str, subject: str | None = None, options: TrainOptions = 
         BusyError: another process trains this run.
     """
     processes = join_processes()
-    config = build.with_subject(load_config(conf), subject)
+    config = build.with_split(build.with_subject(load_config(conf), subject), options.split)
     check_class_names(config)
     check_method(config)
     n_epochs = config.train.nepoch if options.n_epochs is None else options.n_epochs
