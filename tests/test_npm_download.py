@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import http.server
+import gzip
 import io
 import json
 import os
@@ -29,7 +30,8 @@ def tarball(*more: tarfile.TarInfo, scripts: dict[str, str] | None = None) -> by
     """A package with a model, whose scripts are those given."""
     buffer = io.BytesIO()
     manifest = json.dumps({"name": SCOPED, "version": "1.0.0", "scripts": scripts or {}}).encode()
-    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+    # Without the time of day: the same package whenever it is made.
+    with gzip.GzipFile(fileobj=buffer, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
         for name, content in (("package/package.json", manifest), ("package/models/model.bin", MODEL)):
             member = tarfile.TarInfo(name)
             member.size = len(content)
