@@ -1,9 +1,9 @@
 """Packages of npm: by the user's own npm, from a registry of the test's; nothing of them is run."""
 
 import base64
+import gzip
 import hashlib
 import http.server
-import gzip
 import io
 import json
 import os
