@@ -38,8 +38,9 @@ class Still(FeatureTracker):
         return tracks
 
 
-@pytest.mark.parametrize("lens", [Lens(FOCAL), None], ids=["known", "searched"])
-def test_every_tensor_is_made_on_the_device(monkeypatch, lens):
+@pytest.fixture
+def fit(monkeypatch):
+    """A fit of very few steps: of a lens, on a device."""
     head = ellipsoid_head()
     embedding = random_embedding(head)
     for module, names in (
@@ -59,9 +60,26 @@ def test_every_tensor_is_made_on_the_device(monkeypatch, lens):
     labels[16:48, 16:48], labels[50:] = ParsingLabel.SKIN, ParsingLabel.CLOTH
     image = np.random.default_rng(0).integers(0, 255, (SIZE, SIZE, 3), np.uint8)
     pictures = Pictures(lambda _: image, lambda _: labels)
+
+    def fitted(lens: Lens | None, device: str) -> tracking.TrackingResult:
+        return tracking.fit_head(
+            observations, head, embedding, lens=lens, features=Still(), pictures=pictures, device=device
+        )
+
+    return fitted
+
+
+@pytest.mark.parametrize("lens", [Lens(FOCAL), None], ids=["known", "searched"])
+def test_every_tensor_is_made_on_the_device(fit, lens):
     with torch.device("meta"):
         assert torch.zeros(1).is_meta
-        result = tracking.fit_head(
-            observations, head, embedding, lens=lens, features=Still(), pictures=pictures, device="cpu"
-        )
+        result = fit(lens, "cpu")
     assert np.isfinite(result.landmarks).all() and result.pose.shape == (N, 15)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="torch finds no GPU")
+@pytest.mark.parametrize("lens", [Lens(FOCAL), None], ids=["known", "searched"])
+def test_a_gpu_finds_what_a_cpu_finds(fit, lens):
+    on_cpu, on_gpu = fit(lens, "cpu"), fit(lens, "cuda")
+    assert on_gpu.landmarks == pytest.approx(on_cpu.landmarks, abs=0.05)
+    assert on_gpu.pose == pytest.approx(on_cpu.pose, abs=1e-3)
