@@ -1,7 +1,7 @@
 """A first look at a whole video: which way up it is, where it is cut, and which faces are where.
 
 Faces are looked for a few times a second, which is enough to choose one and to know where it will be; every frame is
-compared with the one before it.
+compared with the one before it, and with those of the next seconds.
 """
 
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from imavatar.data.video_file import open_video
 from imavatar.preprocessing.detection import Box
 from imavatar.preprocessing.face_search import SeenFace
 from imavatar.preprocessing.face_texture import Texture
+from imavatar.preprocessing.gradual_changes import Thumb, find_gradual_changes, thumb
 from imavatar.preprocessing.landmarks import Image, Points
 from imavatar.preprocessing.shot_changes import Signature, is_cut, is_suspect, signature
 from imavatar.preprocessing.upright import find_turn, turned
@@ -51,6 +52,7 @@ class Survey:
         height, width: of the turned pictures, pixels; of the first one, where they change.
         cuts: the first frames of all shots but the first.
         sightings: one list for each frame in which was looked, in their order.
+        left_out: frames that are of no use, whatever face they show, and why.
         facts: what is known of the file.
     """
 
@@ -63,6 +65,7 @@ class Survey:
     cuts: list[int] = field(default_factory=list)
     looks: list[int] = field(default_factory=list)
     sightings: list[list[Sighting]] = field(default_factory=list)
+    left_out: dict[int, str] = field(default_factory=dict)
     facts: VideoFacts | None = None
 
 
@@ -79,10 +82,16 @@ def survey_video(
         DataError: the video cannot be read.
     """
     turn = find_turn(path, search, fps)
+    numbers: list[int] = []
+    thumbs: list[Thumb] = []
     survey = Survey(path, turn, max(1, round((fps or USUAL_RATE) / LOOKS_A_SECOND)))
     look, before, video = _Looking(survey, search, texture), None, open_video(path)
-    for number, picture in enumerate(track(video.images(fps), f"frames of {path.name} looked at")):
-        frame = turned(picture, turn)
+    for number, shown in enumerate(track(video.frames(fps), f"frames of {path.name} looked at")):
+        survey.n_frames = number + 1
+        if shown.image is None:
+            survey.left_out[number] = shown.left_out
+            continue
+        frame = turned(shown.image, turn)
         if number == 0:
             survey.height, survey.width = frame.shape[:2]
         now = signature(frame)
@@ -91,9 +100,22 @@ def survey_video(
         elif number % survey.interval == 0:
             look.note(number, frame)
         before = frame, now
-        survey.n_frames = number + 1
+        numbers.append(number)
+        thumbs.append(thumb(now.grey))
     survey.facts = video.facts
+    for change in find_gradual_changes(thumbs, fps or survey.facts.fps):
+        _leave_out(survey, numbers[change.first], numbers[change.last], change.reason)
     return survey
+
+
+def _leave_out(survey: Survey, first: int, last: int, reason: str) -> None:
+    """Part frames from the shots before and after, and forget what was seen in them."""
+    ends = [frame for frame in (first, last + 1) if 0 < frame < survey.n_frames]
+    survey.cuts = sorted({*ends, *(cut for cut in survey.cuts if not first <= cut <= last + 1)})
+    survey.left_out |= {frame: reason for frame in range(first, last + 1) if frame not in survey.left_out}
+    for k, look in enumerate(survey.looks):
+        if first <= look <= last:
+            survey.sightings[k] = []
 
 
 class _Looking:
