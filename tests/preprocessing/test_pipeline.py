@@ -100,6 +100,11 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setattr(
         pipeline, "FaceTexture", lambda frontal: lambda rgb, points: drawn_texture(rgb, points_of(boxes_of(rgb)[0]))
     )
+    monkeypatch.setattr(
+        pipeline,
+        "FaceIdentity",
+        lambda frontal: lambda rgb, points: drawn_texture(rgb, points_of(boxes_of(rgb)[0]))[None],
+    )
     for module, name, steps in (
         (tracking, "RIGID_STEPS", 20),
         (tracking, "ALL_STEPS", 40),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from drawn_faces import moved, picture, search, texture
+from drawn_faces import moved, picture, tellers
 from imavatar.data.video_file import write_video
 from imavatar.preprocessing.survey import survey_video
 
@@ -12,7 +12,7 @@ N = 30
 
 def seen(tmp_path, frames, fps=25.0):
     write_video(tmp_path / "a.mp4", frames, 25)
-    return survey_video(tmp_path / "a.mp4", search, texture(), fps)
+    return survey_video(tmp_path / "a.mp4", tellers(), fps)
 
 
 def of(person: int, shade: int, count: int, x: int = 40) -> list[np.ndarray]:

@@ -45,6 +45,8 @@ PLAIN = 0.1
 """Of the other picture's contrast: one with less is plain."""
 NEARLY_WHOLE = 0.9
 """Of the squared difference of the pure pictures: two frames with that are pure."""
+FADING = 1.02
+"""Times as much squared contrast as the frame before has one of a fade."""
 CHUNK = 512
 """Frames whose products are held at a time."""
 
@@ -98,7 +100,7 @@ def find_gradual_changes(thumbs: Sequence[Thumb], rate: float) -> list[GradualCh
         contrast += (details[:CHUNK] ** 2).sum(axis=1).tolist()
         found += _windows(details, start, shortest, longest)
     chosen = sorted(_chosen(found), key=lambda window: window.first)
-    ranges = [_with_plain_frames(window, np.array(contrast)) for window in chosen]
+    ranges = [_whole(window, np.array(contrast)) for window in chosen]
     return _joined([GradualChange(r.first * stride, min(r.last * stride, len(thumbs) - 1), r.reason) for r in ranges])
 
 
@@ -197,15 +199,19 @@ def _chosen(windows: Sequence[_Window]) -> Iterator[_Window]:
         left = [window for window in left if not window.meets(best)]
 
 
-def _with_plain_frames(window: _Window, contrast: Float[np.ndarray, " n"]) -> GradualChange:
-    """The frames of a window, and the plain ones that go on from it."""
+def _whole(window: _Window, contrast: Float[np.ndarray, " n"]) -> GradualChange:
+    """The frames of a window; of a fade also those beyond that are plain, or still gain or lose contrast."""
     first, last = window.first, window.last
     if not window.plain:
         return GradualChange(first, last, CROSS_FADE)
     plain = contrast < PLAIN**2 * contrast[[first, last]].max()
-    while first > 0 and plain[first] and plain[first - 1]:
+
+    def goes_on(inner: int, outer: int) -> bool:
+        return bool(plain[outer] if plain[inner] else contrast[outer] > FADING * contrast[inner])
+
+    while first > 0 and goes_on(first, first - 1):
         first -= 1
-    while last + 1 < len(plain) and plain[last] and plain[last + 1]:
+    while last + 1 < len(plain) and goes_on(last, last + 1):
         last += 1
     return GradualChange(first, last, FADE)
 

@@ -14,6 +14,7 @@ from jaxtyping import Int
 from imavatar.data.video_facts import VideoFacts
 from imavatar.data.video_file import open_video
 from imavatar.preprocessing.detection import Box
+from imavatar.preprocessing.face_identity import Identity
 from imavatar.preprocessing.face_search import SeenFace
 from imavatar.preprocessing.face_texture import Texture
 from imavatar.preprocessing.gradual_changes import Thumb, find_gradual_changes, thumb
@@ -34,12 +35,27 @@ FLASH = 3
 
 @dataclass(frozen=True, eq=False)
 class Sighting:
-    """A face in a frame, and at which look: its box in pixels of the upright picture, and its texture."""
+    """A face in a frame, and at which look: its box in pixels of the upright picture, its texture, and its identity."""
 
     frame: int
     look: int
     box: Box
     texture: Texture
+    identity: Identity
+
+
+@dataclass(frozen=True)
+class FaceTellers:
+    """What finds faces, and tells who they are.
+
+    Args:
+        search: picture, boxes of faces nearby, `thorough` -> its faces, the largest first.
+        texture, identity: of a face in a picture, whose landmarks are given.
+    """
+
+    search: Callable[..., list[SeenFace]]
+    texture: Callable[[Image, Points], Texture]
+    identity: Callable[[Image, Points], Identity]
 
 
 @dataclass
@@ -69,23 +85,20 @@ class Survey:
     facts: VideoFacts | None = None
 
 
-def survey_video(
-    path: Path, search: Callable[..., list[SeenFace]], texture: Callable[[Image, Points], Texture], fps: float | None
-) -> Survey:
+def survey_video(path: Path, tellers: FaceTellers, fps: float | None) -> Survey:
     """Look at a video.
 
     Args:
-        search: picture, boxes of faces nearby, `thorough` -> its faces, the largest first.
         fps: frames a second that are used; None: all.
 
     Raises:
         DataError: the video cannot be read.
     """
-    turn = find_turn(path, search, fps)
+    turn = find_turn(path, tellers.search, fps)
     numbers: list[int] = []
     thumbs: list[Thumb] = []
     survey = Survey(path, turn, max(1, round((fps or USUAL_RATE) / LOOKS_A_SECOND)))
-    look, before, video = _Looking(survey, search, texture), None, open_video(path)
+    look, before, video = _Looking(survey, tellers), None, open_video(path)
     for number, shown in enumerate(track(video.frames(fps), f"frames of {path.name} looked at")):
         survey.n_frames = number + 1
         if shown.image is None:
@@ -121,10 +134,8 @@ def _leave_out(survey: Survey, first: int, last: int, reason: str) -> None:
 class _Looking:
     """Looks for faces, near those of the last time, and thoroughly where there were none; compares them at cuts."""
 
-    def __init__(
-        self, survey: Survey, search: Callable[..., list[SeenFace]], texture: Callable[[Image, Points], Texture]
-    ):
-        self._survey, self._search, self._texture = survey, search, texture
+    def __init__(self, survey: Survey, tellers: FaceTellers):
+        self._survey, self._tellers = survey, tellers
         self._near: list[Box] = []
         self._vain = 0
         self._before_cut: tuple[Signature, list[Box]] | None = None
@@ -133,7 +144,7 @@ class _Looking:
         self, number: int, before: Image, signature_before: Signature, now: Image, signature: Signature
     ) -> None:
         """Look at two frames in a row, and note whether there is a cut between them."""
-        boxes_before = [face.box for face in self._search(before, self._near)]
+        boxes_before = [face.box for face in self._tellers.search(before, self._near)]
         boxes = self.note(number, now)
         if not is_cut(signature_before, signature, boxes_before, boxes):
             return
@@ -151,11 +162,15 @@ class _Looking:
     def note(self, number: int, frame: Image) -> list[Box]:
         """Boxes of the faces of a frame, which become sightings."""
         thorough = not self._near and self._vain < THOROUGH_LOOKS
-        found = self._search(frame, self._near, thorough=thorough)
+        found = self._tellers.search(frame, self._near, thorough=thorough)
         self._vain += thorough and not found
         self._near = [face.box for face in found]
         look = len(self._survey.looks)
-        sightings = [Sighting(number, look, face.box, self._texture(frame, face.points)) for face in found]
+        tell = self._tellers
+        sightings = [
+            Sighting(number, look, face.box, tell.texture(frame, face.points), tell.identity(frame, face.points))
+            for face in found
+        ]
         self._survey.looks.append(number)
         self._survey.sightings.append(sightings)
         return self._near
