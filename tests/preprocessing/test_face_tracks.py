@@ -108,3 +108,9 @@ def test_a_face_that_becomes_another_in_one_place_is_not_followed_on():
     looks = [*still(1, 300.0, 100.0, 12), *still(2, 300.0, 100.0, 8)]
     found = followed(survey(*looks))
     assert lefts(found)[:56] == [300] * 56 and set(lefts(found)[60:]) == {-1}
+
+
+def test_in_frames_that_are_of_no_use_no_face_is_expected():
+    looks = survey(*still(1, 300.0, 100.0, 8))
+    looks.left_out = {12: "damaged", 13: "damaged"}
+    assert lefts(followed(looks)) == [300] * 12 + [-1] * 2 + [300] * 26

@@ -6,6 +6,7 @@ import pytest
 
 from drawn_faces import moved, picture, tellers
 from imavatar.data.video_file import write_video
+from imavatar.preprocessing import gradual_changes
 from imavatar.preprocessing.gradual_changes import CROSS_FADE, FADE, GradualChange, find_gradual_changes, thumb
 from imavatar.preprocessing.shot_changes import signature
 from imavatar.preprocessing.survey import shot_of_frames, survey_video
@@ -66,7 +67,8 @@ def check_range(found: GradualChange, first: int, last: int) -> None:
 @pytest.mark.parametrize("smooth", [False, True])
 @pytest.mark.parametrize("length", [7, 12, 25, 50])
 def test_a_cross_fade_is_found_with_all_its_frames(length, smooth):
-    frames = dissolved(shot(1, BEFORE + length), shot(2, BEFORE + length), shares(length, smooth))
+    speed = 3 / length
+    frames = dissolved(shot(1, BEFORE + length, speed), shot(2, BEFORE + length, speed), shares(length, smooth))
     (found,) = changes(frames)
     assert found.reason == CROSS_FADE
     check_range(found, BEFORE, BEFORE + length - 1)
@@ -76,7 +78,7 @@ def test_a_cross_fade_is_found_with_all_its_frames(length, smooth):
 @pytest.mark.parametrize("length", [8, 30])
 def test_a_fade_takes_the_plain_frames_with_it(length, level):
     plain = np.full((6, SIZE, SIZE, 3), float(level))
-    going = dissolved(shot(1, BEFORE + length), np.repeat(plain[:1], length, axis=0), shares(length))
+    going = dissolved(shot(1, BEFORE + length, 6 / length), np.repeat(plain[:1], length, axis=0), shares(length))
     frames = np.concatenate([going, plain])
     (found,) = changes(frames)
     assert found.reason == FADE and found.last == len(frames) - 1
@@ -95,13 +97,14 @@ def test_changes_that_follow_each_other_are_told_apart():
     check_range(second, 100, 113)
 
 
-def test_they_are_found_at_any_rate_and_beyond_the_frames_looked_at_together():
-    frames = dissolved(shot(1, 540, 0.05), shot(2, 60), shares(24))
+@pytest.mark.parametrize("chunk", [16, 64])
+def test_they_are_found_at_any_rate_and_wherever_the_frames_looked_at_together_end(chunk, monkeypatch):
+    monkeypatch.setattr(gradual_changes, "CHUNK", chunk)
+    frames = dissolved(shot(1, 70), shot(2, 40), shares(24))
     (found,) = changes(frames)
-    check_range(found, 516, 539)
-    fast = np.repeat(frames[460:], 4, axis=0)
-    (faster,) = changes(fast, 100.0)
-    check_range(faster, 4 * 56, 4 * 80 - 1)
+    check_range(found, 46, 69)
+    (faster,) = changes(np.repeat(frames, 4, axis=0), 100.0)
+    check_range(faster, 4 * 46, 4 * 70 - 1)
 
 
 def lit(frames: Frames, light: np.ndarray, kind: str) -> Frames:

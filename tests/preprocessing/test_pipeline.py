@@ -279,6 +279,34 @@ def test_what_is_used_of_a_recording_is_in_the_report(workplace, tmp_path, monke
     assert "left out 27 frames: another person 25, repeated picture 2" in said and "8 more frames" in said
 
 
+def test_pictures_of_another_shape_are_listed_with_the_others(workplace, tmp_path):
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for k, frame in enumerate(drawn(N)):
+        write_png(folder / f"{k}.png", frame[:, : SIZE // 2] if 6 <= k < 10 else frame)
+    report = preprocess(replace(workplace, videos=(folder,)))
+    reason = f"picture of another shape ({SIZE // 2} x {SIZE} pixels)"
+    assert report.left_out == [{"video": "shots", "frame": k, "reason": reason} for k in range(6, 10)]
+    assert (report.frames_read, report.frames_tracked) == (N, N - 4)
+    assert report.frames_used == {"shots": [[0, 5], [10, N - 1]]}
+    assert f"left out 4 frames: {reason} 4" in report.summary()
+    assert f"shots, frame 7: {reason}" in (workplace.target / "report.html").read_text()
+
+
+def test_a_cross_fade_is_left_out_and_parts_two_clips(workplace, tmp_path, monkeypatch):
+    video, seen = tmp_path / "faded.mp4", []
+    share = np.linspace(0, 1, 12)[1:-1, None, None, None]
+    before, after = (drawn(30, person=person, shade=shade).astype(float) for person, shade in ((1, 220), (3, 40)))
+    before[:, :20], after[:, 70:] = np.random.default_rng(0).integers(0, 255, (2, 20, SIZE, 3)).repeat(1, axis=0)[0], 90
+    mixed = (1 - share) * before[20:] + share * after[:10]
+    write_video(video, [*before[:20].astype(np.uint8), *mixed.astype(np.uint8), *after[10:].astype(np.uint8)], 25)
+    monkeypatch.setattr(pipeline, "fit_head", lambda o, *args, **how: seen.append(o) or fit_head(o, *args, **how))
+    report = preprocess(replace(workplace, videos=(video,)))
+    counts = report.left_out_counts
+    assert 8 <= counts["cross-fade"] <= 14
+    assert f"left out, cross-fade" in report.summary() and "cross-fade" in (workplace.target / "report.html").read_text()
+
+
 def test_shots_of_one_person_are_clips_of_their_own_for_the_fit(workplace, tmp_path, monkeypatch):
     video, seen = tmp_path / "cut.mp4", []
     write_video(video, [*drawn(20, shade=220), *drawn(20, shade=40)], 25)

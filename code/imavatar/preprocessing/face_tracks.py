@@ -135,6 +135,7 @@ def follow_face(survey: Survey, people: Sequence[Person], person: Person) -> Fol
     others = [sighting for track in tracks if track not in person for sighting in track.sightings]
     boxes = _between_sightings(person, len(shots))
     _fill_ends(boxes, shots, person, others, survey.interval)
+    boxes[list(survey.left_out)] = np.nan
     used = {track.shot for track in person}
     reasons = {track.shot: OTHER_PERSON for track in tracks if track.shot not in used}
     return FollowedFace(shots, boxes, reasons, [texture for track in person for texture in track.textures])
