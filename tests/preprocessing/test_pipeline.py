@@ -294,17 +294,18 @@ def test_pictures_of_another_shape_are_listed_with_the_others(workplace, tmp_pat
 
 
 def test_a_cross_fade_is_left_out_and_parts_two_clips(workplace, tmp_path, monkeypatch):
-    video, seen = tmp_path / "faded.mp4", []
-    share = np.linspace(0, 1, 12)[1:-1, None, None, None]
-    before, after = (drawn(30, person=person, shade=shade).astype(float) for person, shade in ((1, 220), (3, 40)))
-    before[:, :20], after[:, 70:] = np.random.default_rng(0).integers(0, 255, (2, 20, SIZE, 3)).repeat(1, axis=0)[0], 90
-    mixed = (1 - share) * before[20:] + share * after[:10]
-    write_video(video, [*before[:20].astype(np.uint8), *mixed.astype(np.uint8), *after[10:].astype(np.uint8)], 25)
+    video, seen, share = tmp_path / "faded.mp4", [], np.linspace(0, 1, 12)[1:-1, None, None, None]
+    before, after = drawn(30, shade=220, right=-16), drawn(30, shade=40, right=14)
+    before[:, 84:], after[:, :22] = 40, 220
+    mixed = np.round((1 - share) * before[20:] + share * after[:10]).astype(np.uint8)
+    write_video(video, [*before[:20], *mixed, *after[10:]], 25)
     monkeypatch.setattr(pipeline, "fit_head", lambda o, *args, **how: seen.append(o) or fit_head(o, *args, **how))
     report = preprocess(replace(workplace, videos=(video,)))
-    counts = report.left_out_counts
-    assert 8 <= counts["cross-fade"] <= 14
-    assert f"left out, cross-fade" in report.summary() and "cross-fade" in (workplace.target / "report.html").read_text()
+    gone = [entry["frame"] for entry in report.left_out if entry["reason"] == "cross-fade"]
+    assert {*range(21, 29)} <= set(gone) <= {*range(17, 33)} and len(report.left_out) == len(gone)
+    assert seen[0].video.tolist() == [0] * gone[0] + [1] * (49 - gone[-1])
+    assert f"frames {gone[0]} to {gone[-1]}: left out, cross-fade" in report.summary()
+    assert f"frame {gone[0]}: cross-fade" in (workplace.target / "report.html").read_text()
 
 
 def test_shots_of_one_person_are_clips_of_their_own_for_the_fit(workplace, tmp_path, monkeypatch):

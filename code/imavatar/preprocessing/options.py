@@ -34,7 +34,7 @@ class PreprocessOptions:
         crop: left, top and side of the square that is cut out, pixels of the upright video; or `centre` for the largest
             in the middle. None: the square around the head.
         face: the face that is followed is the one that comes near this pixel of the upright video first, in each video.
-            None: the largest in most of the recording.
+            None: that of the person who is the largest in most of all recordings.
         max_frames: more are thinned out to those that add most. None: all are used.
         landmarks: the detector, `mediapipe` or `face-alignment`.
         semantics: what makes matte and labels, `auto`, `multiclass`, `bisenet` or `landmarks` (see `segmentation`).
