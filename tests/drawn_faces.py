@@ -5,6 +5,7 @@ import numpy as np
 
 from imavatar.preprocessing.face_search import SeenFace
 from imavatar.preprocessing.face_texture import FaceTexture
+from imavatar.preprocessing.survey import FaceTellers
 
 FRAME = (250, 20, 20)
 COLUMNS, ROWS = 18, 26  # 468 landmarks
@@ -51,6 +52,12 @@ def search(rgb: np.ndarray, near=(), *, thorough: bool = False) -> list[SeenFace
 def texture() -> FaceTexture:
     """For the drawn faces."""
     return FaceTexture(GRID.copy())
+
+
+def tellers() -> FaceTellers:
+    """Finds the drawn faces, and tells them apart."""
+    told = texture()
+    return FaceTellers(search, told, lambda rgb, points: told(rgb, points)[None])
 
 
 def moved(number: int, reach: int = 4) -> int:

@@ -210,7 +210,7 @@ def test_a_size_that_changes_is_scaled_or_left_out_with_the_reason(tmp_path, siz
     assert [frame.image is not None for frame in frames] == [True] * 12 + [kept] * 12
     assert len(list(read_frames(path))) == (24 if kept else 12)
     sizes = f"{size[1]} x {size[0]} pixels, not 64 x 48 as the first"
-    assert frames[-1].left_out == ("" if kept else f"the picture is {sizes}")
+    assert frames[-1].left_out == ("" if kept else f"picture of another shape ({size[1]} x {size[0]} pixels)")
     assert f"12 frames are {sizes}: {'scaled' if kept else 'left out'}." in video.facts.notes
 
 

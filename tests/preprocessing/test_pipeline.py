@@ -106,6 +106,11 @@ def workplace(tmp_path, monkeypatch):
     monkeypatch.setattr(
         pipeline, "FaceTexture", lambda frontal: lambda rgb, points: drawn_texture(rgb, points_of(boxes_of(rgb)[0]))
     )
+    monkeypatch.setattr(
+        pipeline,
+        "FaceIdentity",
+        lambda frontal: lambda rgb, points: drawn_texture(rgb, points_of(boxes_of(rgb)[0]))[None],
+    )
     for module, name, steps in (
         (tracking, "RIGID_STEPS", 20),
         (tracking, "ALL_STEPS", 40),
@@ -279,6 +284,35 @@ def test_what_is_used_of_a_recording_is_in_the_report(workplace, tmp_path, monke
     assert "the square 0,0,96 (x, y, side) is used, around the head" in said
     assert "shot of party.mp4, frames 0 to 24: left out, another person" in said
     assert "left out 27 frames: another person 25, repeated picture 2" in said and "8 more frames" in said
+
+
+def test_pictures_of_another_shape_are_listed_with_the_others(workplace, tmp_path):
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for k, frame in enumerate(drawn(N)):
+        write_png(folder / f"{k}.png", frame[:, : SIZE // 2] if 6 <= k < 10 else frame)
+    report = preprocess(replace(workplace, videos=(folder,)))
+    reason = f"picture of another shape ({SIZE // 2} x {SIZE} pixels)"
+    assert report.left_out == [{"video": "shots", "frame": k, "reason": reason} for k in range(6, 10)]
+    assert (report.frames_read, report.frames_tracked) == (N, N - 4)
+    assert report.frames_used == {"shots": [[0, 5], [10, N - 1]]}
+    assert f"left out 4 frames: {reason} 4" in report.summary()
+    assert f"shots, frame 7: {reason}" in (workplace.target / "report.html").read_text()
+
+
+def test_a_cross_fade_is_left_out_and_parts_two_clips(workplace, tmp_path, monkeypatch):
+    video, seen, share = tmp_path / "faded.mp4", [], np.linspace(0, 1, 12)[1:-1, None, None, None]
+    before, after = drawn(30, shade=220, right=-16), drawn(30, shade=40, right=14)
+    before[:, 84:], after[:, :22] = 40, 220
+    mixed = np.round((1 - share) * before[20:] + share * after[:10]).astype(np.uint8)
+    write_video(video, [*before[:20], *mixed, *after[10:]], 25)
+    monkeypatch.setattr(pipeline, "fit_head", lambda o, *args, **how: seen.append(o) or fit_head(o, *args, **how))
+    report = preprocess(replace(workplace, videos=(video,)))
+    gone = [entry["frame"] for entry in report.left_out if entry["reason"] == "cross-fade"]
+    assert {*range(21, 29)} <= set(gone) <= {*range(17, 33)} and len(report.left_out) == len(gone)
+    assert seen[0].video.tolist() == [0] * gone[0] + [1] * (49 - gone[-1])
+    assert f"frames {gone[0]} to {gone[-1]}: left out, cross-fade" in report.summary()
+    assert f"frame {gone[0]}: cross-fade" in (workplace.target / "report.html").read_text()
 
 
 def test_shots_of_one_person_are_clips_of_their_own_for_matte_and_fit(workplace, tmp_path, monkeypatch):

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from drawn_faces import moved, picture, search, texture
+from drawn_faces import moved, picture, tellers
+from imavatar.data.images import write_png
 from imavatar.data.video_file import write_video
 from imavatar.preprocessing.survey import survey_video
 
@@ -12,7 +13,7 @@ N = 30
 
 def seen(tmp_path, frames, fps=25.0):
     write_video(tmp_path / "a.mp4", frames, 25)
-    return survey_video(tmp_path / "a.mp4", search, texture(), fps)
+    return survey_video(tmp_path / "a.mp4", tellers(), fps)
 
 
 def of(person: int, shade: int, count: int, x: int = 40) -> list[np.ndarray]:
@@ -44,3 +45,12 @@ def test_a_flash_is_no_cut(tmp_path, shade):
 def test_frames_are_counted_at_the_rate_that_is_used(tmp_path):
     survey = seen(tmp_path, of(1, 90, N), fps=12.5)
     assert survey.n_frames == 15 and survey.interval == 2
+
+
+def test_frames_of_another_shape_are_counted_and_left_out(tmp_path):
+    for k, frame in enumerate(of(1, 90, 38)):
+        write_png(tmp_path / f"{k}.png", frame[:, :64] if 15 <= k < 23 else frame)
+    survey = survey_video(tmp_path, tellers(), 25.0)
+    assert survey.n_frames == 38 and survey.cuts == []
+    assert survey.left_out == dict.fromkeys(range(15, 23), "picture of another shape (64 x 96 pixels)")
+    assert not set(survey.looks) & set(survey.left_out) and max(survey.looks) > 23

@@ -97,9 +97,10 @@ class Video:
         fitted = of_size(image, (facts.height, facts.width))
         if fitted is image:
             return image, ""
-        sizes = f"{image.shape[1]} x {image.shape[0]} pixels, not {facts.width} x {facts.height} as the first"
+        size = f"{image.shape[1]} x {image.shape[0]} pixels"
+        sizes = f"{size}, not {facts.width} x {facts.height} as the first"
         self._other_sizes[f"{sizes}: {'left out' if fitted is None else 'scaled'}"] += 1
-        return fitted, f"the picture is {sizes}" if fitted is None else ""
+        return fitted, f"picture of another shape ({size})" if fitted is None else ""
 
 
 def open_video(path: Path) -> Video:

@@ -1,4 +1,4 @@
-"""The one face of a recording that is followed: sightings linked to tracks, tracks to people, and one person chosen."""
+"""The faces of a recording: sightings linked to tracks, tracks to people; and where one person is expected in it."""
 
 import itertools
 from collections.abc import Sequence
@@ -54,6 +54,10 @@ class FaceTrack:
     def textures(self) -> list[Texture]:
         """Of all sightings."""
         return [sighting.texture for sighting in self.sightings]
+
+
+Person = list[FaceTrack]
+"""One person's tracks, in the order of time."""
 
 
 @dataclass(frozen=True)
@@ -115,18 +119,23 @@ def _pairs(before: Sequence[Sighting], after: Sequence[Sighting]) -> dict[int, i
     return pairs
 
 
-def follow_face(survey: Survey, point: tuple[int, int] | None = None) -> FollowedFace:
-    """Choose the person whose face is followed, and say where it is expected.
+def people_of(survey: Survey) -> list[Person]:
+    """Everyone whose face a recording shows; whoever is larger in more of it comes first."""
+    return sorted(_people(link_sightings(survey)), key=weight_of, reverse=True)
 
-    Args:
-        point: the face that comes near this pixel of the upright picture first. None: the person whose face is the
-            largest in most of the recording.
-    """
-    tracks, shots = link_sightings(survey), shot_of_frames(survey)
-    person = _choose(_people(tracks), point)
+
+def weight_of(person: Person) -> float:
+    """How large a face is in how many looks."""
+    return sum(track.weight for track in person)
+
+
+def follow_face(survey: Survey, people: Sequence[Person], person: Person) -> FollowedFace:
+    """Where one of the people of a recording is expected."""
+    tracks, shots = [track for known in people for track in known], shot_of_frames(survey)
     others = [sighting for track in tracks if track not in person for sighting in track.sightings]
     boxes = _between_sightings(person, len(shots))
     _fill_ends(boxes, shots, person, others, survey.interval)
+    boxes[list(survey.left_out)] = np.nan
     used = {track.shot for track in person}
     reasons = {track.shot: OTHER_PERSON for track in tracks if track.shot not in used}
     return FollowedFace(shots, boxes, reasons, [texture for track in person for texture in track.textures])
@@ -171,9 +180,9 @@ def _interpolate(boxes: Float[np.ndarray, "n 4"], sightings: Sequence[Sighting])
         boxes[frames, column] = np.interp(frames, known, values)
 
 
-def _people(tracks: Sequence[FaceTrack]) -> list[list[FaceTrack]]:
+def _people(tracks: Sequence[FaceTrack]) -> list[Person]:
     """The tracks of each person, in the order of time; the weightiest tracks come first to find their like."""
-    people: list[list[FaceTrack]] = []
+    people: list[Person] = []
     for track in sorted(tracks, key=lambda t: -t.weight):
         alike = [(_likeness(track, person), k) for k, person in enumerate(people)]
         alike = [(value, k) for value, k in alike if value > 0]
@@ -201,17 +210,16 @@ def _is_nearby(before: FaceTrack, after: FaceTrack) -> bool:
     return together and overlap(before.sightings[-1].box, after.sightings[0].box) > LINK_OVERLAP
 
 
-def _choose(people: Sequence[list[FaceTrack]], point: tuple[int, int] | None) -> list[FaceTrack]:
-    if point is not None:
-        near = [
-            (sighting.frame, distance, k)
-            for k, person in enumerate(people)
-            for track in person
-            for sighting in track.sightings
-            if (distance := _distance(sighting.box, point)) < NEAR_POINT
-        ]
-        return people[min(near)[2]] if near else []
-    return max(people, key=lambda person: sum(track.weight for track in person), default=[])
+def person_at(people: Sequence[Person], point: tuple[int, int]) -> Person:
+    """Whose face comes near a pixel of the upright picture first; no tracks where none does."""
+    near = [
+        (sighting.frame, distance, k)
+        for k, person in enumerate(people)
+        for track in person
+        for sighting in track.sightings
+        if (distance := _distance(sighting.box, point)) < NEAR_POINT
+    ]
+    return people[min(near)[2]] if near else []
 
 
 def _distance(box: Box, point: tuple[int, int]) -> float:

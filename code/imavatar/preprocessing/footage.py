@@ -1,6 +1,7 @@
 """What of the videos is used: a first look at each, the person that is followed, and the square that is cut out."""
 
-from collections.abc import Callable
+import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,12 +9,12 @@ import numpy as np
 from imavatar.errors import DataError
 from imavatar.preprocessing.crop import CENTRE, Crop, Heads, common_crops
 from imavatar.preprocessing.detection import Box
-from imavatar.preprocessing.face_search import SeenFace
-from imavatar.preprocessing.face_texture import Texture
-from imavatar.preprocessing.face_tracks import FollowedFace, follow_face
-from imavatar.preprocessing.landmarks import Image, Points
+from imavatar.preprocessing.face_tracks import FollowedFace, follow_face, people_of
 from imavatar.preprocessing.options import PreprocessOptions
-from imavatar.preprocessing.survey import Survey, survey_video
+from imavatar.preprocessing.same_person import Cast, choose_people
+from imavatar.preprocessing.survey import FaceTellers, Survey, survey_video
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -25,18 +26,16 @@ class Footage:
     crop: Crop
 
 
-def choose_footage(
-    options: PreprocessOptions, search: Callable[..., list[SeenFace]], texture: Callable[[Image, Points], Texture]
-) -> list[Footage]:
+def choose_footage(options: PreprocessOptions, tellers: FaceTellers) -> list[Footage]:
     """Look at all videos, and choose.
 
     Raises:
-        DataError: a video cannot be read or shows no face, or no square holds the heads of all.
+        DataError: a video cannot be read, shows no face or another person's only, or no square holds the heads of all.
     """
-    surveys = [survey_video(path, search, texture, options.fps) for path in options.videos]
+    surveys = [survey_video(path, tellers, options.fps) for path in options.videos]
     given = [_given_crop(options, survey) for survey in surveys]
     seen = [s if crop is None else _within(s, crop) for s, crop in zip(surveys, given, strict=True)]
-    faces = [follow_face(survey, options.face) for survey in seen]
+    faces = _follow_one_person(seen, options.face)
     for survey, face in zip(surveys, faces, strict=True):
         _check_seen(survey, face, options)
     heads = [
@@ -44,6 +43,19 @@ def choose_footage(
     ]
     found = common_crops(heads) if options.crop is None else given
     return [Footage(*parts) for parts in zip(surveys, faces, found, strict=True)]
+
+
+def _follow_one_person(surveys: Sequence[Survey], point: tuple[int, int] | None) -> list[FollowedFace]:
+    """The face of the same person in all videos; a doubt about that becomes a note on the video."""
+    people = [people_of(survey) for survey in surveys]
+    casts = [Cast(s.path, max(s.height, s.width), known) for s, known in zip(surveys, people, strict=True)]
+    choices = choose_people(casts, point)
+    for survey, choice in zip(surveys, choices, strict=True):
+        if choice.doubt is not None:
+            logger.warning("%s: %s", survey.path, choice.doubt)
+            if survey.facts is not None:
+                survey.facts.notes.append(choice.doubt)
+    return [follow_face(s, known, c.person) for s, known, c in zip(surveys, people, choices, strict=True)]
 
 
 def _given_crop(options: PreprocessOptions, survey: Survey) -> Crop | None:

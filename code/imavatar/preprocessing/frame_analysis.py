@@ -120,10 +120,10 @@ class AnalysedVideo:
         self.landmarks = [self.landmarks[k] for k in index]
         self.time = [self.time[k] for k in index]
 
-    def frames(self) -> Iterator[Image]:
-        """All frames of the video, cropped and resized."""
-        for frame in upright_frames(self.path, self.fps, self.survey.turn):
-            yield self.crop.apply(frame, self.cache.size)
+    def frames(self) -> Iterator[tuple[int, Image]]:
+        """All frames of the video that have a picture, by number, cropped and resized."""
+        for number, frame in upright_frames(self.path, self.fps, self.survey.turn):
+            yield number, self.crop.apply(frame, self.cache.size)
 
 
 class CachedFrames:
@@ -155,9 +155,14 @@ def find_landmarks(
     """
     measures, corner, before = [], np.array([video.crop.x, video.crop.y] * 2), None
     usual = group_means(face.textures)
-    for number, frame in enumerate(track(video.frames(), f"frames of {video.path.name} searched for landmarks")):
-        reason, change = face.reason(number), Change.between(before, frame)
+    unfit = video.survey.left_out
+    video.left_out += [LeftOut(number, reason) for number, reason in unfit.items()]
+    for number, frame in track(video.frames(), f"frames of {video.path.name} searched for landmarks"):
+        change = Change.between(before, frame)
         before = frame
+        if number in unfit:
+            continue
+        reason = face.reason(number)
         found = None if reason else find_face(frame, (face.boxes[number] - corner) * video.scale)
         if found is None:
             video.left_out.append(LeftOut(number, reason or NO_FACE))
@@ -189,7 +194,7 @@ def analyse_video(
     shot = None
     faces = dict(zip(video.time, video.landmarks, strict=True))
     thumbnails = set(spread_over_reasons(video.left_out, MOST_THUMBNAILS))
-    for number, frame in enumerate(track(video.frames(), f"frames of {video.path.name} analysed", video.n_read)):
+    for number, frame in track(video.frames(), f"frames of {video.path.name} analysed", video.n_read):
         if number in thumbnails:
             video.thumbnails[number] = thumbnail(frame)
         if number in faces:
@@ -219,9 +224,10 @@ def _leave_out(video: AnalysedVideo, faults: Sequence[tuple[str, float | None] |
 def _check_faces(video: AnalysedVideo, face: FollowedFace) -> None:
     """Raise where too few frames show the face."""
     used, n_read = len(video.time), video.n_read
-    # Shots without the face are as if they were cut off, and repeated pictures as if they were not there.
-    in_shots = int(np.isin(video.shot, np.unique(video.shot[np.isfinite(face.boxes[:, 0])])).sum())
-    different = in_shots - sum(frame.reason == REPEATED for frame in video.left_out)
+    # Shots without the face are as if they were cut off, and repeated and unfit pictures as if they were not there.
+    in_shots = np.isin(video.shot, np.unique(video.shot[np.isfinite(face.boxes[:, 0])]))
+    in_shots[list(video.survey.left_out)] = False
+    different = int(in_shots.sum()) - sum(frame.reason == REPEATED for frame in video.left_out)
     if used < MIN_FRAMES or used < MIN_SHARE * different:
         reasons = ", ".join(f"{reason}: {n}" for reason, n in counts_by_reason(video.left_out).items())
         raise DataError(

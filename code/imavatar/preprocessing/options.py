@@ -36,7 +36,7 @@ class PreprocessOptions:
         crop: left, top and side of the square that is cut out, pixels of the upright video; or `centre` for the largest
             in the middle. None: the square around the head.
         face: the face that is followed is the one that comes near this pixel of the upright video first, in each video.
-            None: the largest in most of the recording.
+            None: that of the person who is the largest in most of all recordings.
         max_frames: more are thinned out to those that add most. None: all are used.
         split: what is held out as `test` (`data.splits.SPLITS`). Of several videos, `last` holds nothing out: each
             becomes a recording; `blocks` those of all.

@@ -18,6 +18,7 @@ from imavatar.head.assets import load_head
 from imavatar.numerics.device import choose_device
 from imavatar.preprocessing.appearance import Pictures
 from imavatar.preprocessing.detectors import MEASURED, head_landmarks, landmarker, observe
+from imavatar.preprocessing.face_identity import FaceIdentity
 from imavatar.preprocessing.face_search import FaceSearch
 from imavatar.preprocessing.face_texture import FaceTexture
 from imavatar.preprocessing.feature_tracks import skull_tracker
@@ -37,6 +38,7 @@ from imavatar.preprocessing.recording_files import (
 from imavatar.preprocessing.replacement import discard_new, finish_replacements, new_folder, replace_folder
 from imavatar.preprocessing.report import REPORT_NAME, PreprocessReport, describe_request, existing_report
 from imavatar.preprocessing.segmentation import segmenter
+from imavatar.preprocessing.survey import FaceTellers
 from imavatar.preprocessing.tracking import MAX_ERROR, TrackingResult, check_fit, fit_head
 from imavatar.preprocessing.user_report import report_to_user
 from imavatar.preprocessing.usual_lens import lens_of
@@ -90,9 +92,10 @@ def _preprocess_into(folder: Path, options: PreprocessOptions) -> PreprocessRepo
     detector, segment = landmarker(options.landmarks), segmenter(options.semantics, options.matting)
     assets = load_head(options.head_path)
     embedding, bias = head_landmarks(options.head_path, assets)
-    frontal = embedding.points(torch.as_tensor(assets.v_template)[None], torch.as_tensor(assets.faces))[0, :, :2]
-    texture = FaceTexture(frontal.double().numpy() * [1, -1])
-    footage = choose_footage(options, FaceSearch(), texture)
+    frontal = embedding.points(torch.as_tensor(assets.v_template)[None], torch.as_tensor(assets.faces))[0]
+    frontal = frontal.double().numpy()
+    texture = FaceTexture(frontal[:, :2] * [1, -1])
+    footage = choose_footage(options, FaceTellers(FaceSearch(), texture, FaceIdentity(frontal)))
     with contextlib.ExitStack() as stack:
         videos = []
         for index, part in enumerate(footage):

@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 REPORT_NAME = "report.json"
 REPORT_PAGE = "report.html"
-FORMAT = 7
+FORMAT = 8
 """Raised when the result of the same request changes, so that it is made anew."""
 
 

@@ -1,7 +1,7 @@
 """Where a video goes on with another picture: cuts, jumps, and parts that were joined.
 
 A cut changes the picture's structure or colours, and the face jumps with it. A face that only moves fast, or a light
-that is switched on, is none. Cross-fades are not found.
+that is switched on, is none. `gradual_changes` finds cross-fades.
 """
 
 import math

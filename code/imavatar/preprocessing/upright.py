@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from imavatar.data.video_file import read_frames
+from imavatar.data.video_file import open_video, read_frames
 from imavatar.preprocessing.face_search import SeenFace
 from imavatar.preprocessing.landmarks import Image
 
@@ -23,10 +23,14 @@ CLEARLY = 1.3
 """How many times better another way up has to be."""
 
 
-def upright_frames(path: Path, fps: float | None, turn: int) -> Iterator[Image]:
-    """Frames of a video, turned by `turn` quarters counter-clockwise."""
-    for frame in read_frames(path, fps=fps):
-        yield turned(frame, turn)
+def upright_frames(path: Path, fps: float | None, turn: int) -> Iterator[tuple[int, Image]]:
+    """Frames of a video and their numbers, turned by `turn` quarters counter-clockwise.
+
+    Instants whose picture is left out have a number, and no frame.
+    """
+    for number, frame in enumerate(open_video(path).frames(fps)):
+        if frame.image is not None:
+            yield number, turned(frame.image, turn)
 
 
 def turned(rgb: Image, turn: int) -> UInt8[np.ndarray, "r c 3"]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from imavatar import build
-from imavatar.data.video_file import read_frames
+from imavatar.data.video_file import open_video
 from imavatar.errors import ConfigError
 from imavatar.export.animation import Companion, Picture, render_animation
 from imavatar.motion.camera_ring import ring_of_views
@@ -87,6 +87,6 @@ def animate(
 
 def _pictures(video: Path, numbers: list[int] | None, fps: float) -> Iterator[Picture]:
     wanted = None if numbers is None else set(numbers)
-    for number, picture in enumerate(read_frames(video, fps=fps)):
-        if wanted is None or number in wanted:
-            yield picture
+    for number, frame in enumerate(open_video(video).frames(fps)):
+        if frame.image is not None and (wanted is None or number in wanted):
+            yield frame.image
