@@ -366,6 +366,7 @@ def test_blocks_are_held_out_as_dividing_anew_does_it(workplace):
         preprocess(replace(options, split="blocks"))
 
 
+@pytest.mark.slow
 def test_blocks_of_all_videos_are_held_out_together(workplace, tmp_path):
     second = tmp_path / "other.mp4"
     write_video(second, drawn(25), 25)

@@ -212,6 +212,7 @@ def test_a_configuration_is_for_the_split_that_is_asked_for(subject, tmp_path):
     assert build.with_split(config, "last") == config
 
 
+@pytest.mark.slow
 def test_one_command_scores_runs_of_both_splits(subject, capsys, monkeypatch):
     monkeypatch.setenv("IMAVATAR_ASSETS", str(subject / "none"))
     save_head(subject / "head.npz", ellipsoid_head())
