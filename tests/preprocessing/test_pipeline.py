@@ -341,6 +341,7 @@ def test_several_videos_become_a_folder_each(workplace, tmp_path):
     assert report.frames_written == {"clip": N - 1, "other": 24}
 
 
+@pytest.mark.slow
 def test_blocks_are_held_out_as_dividing_anew_does_it(workplace):
     options = workplace
     with pytest.raises(DataError, match="split 'middle': expected last or blocks"):

@@ -136,6 +136,7 @@ def test_one_fit_survives_noise_and_a_missing_frame(head, observations, truth):
     assert true_error < 0.6 * np.linalg.norm(noise, axis=-1).mean()
 
 
+@pytest.mark.slow
 def test_a_focal_length_is_estimated_and_the_face_still_fits(head, observations):
     result = fit_head(observations, *head)
     assert result.focal == pytest.approx(FOCAL, rel=0.1)
