@@ -123,6 +123,18 @@ def test_lines_below_the_eyes_do_not_count(term):
     assert height.max() < MIDDLE[1] + 20
 
 
+def test_a_line_that_touches_hair_that_hangs_does_not_count(term):
+    """The same lines, but where they touch the head lies far below the eyes."""
+    normals = line_normals()
+    down = np.stack([-normals[:, 1], normals[:, 0]], axis=1) * np.sign(normals[:, :1])
+    sideways = (np.abs(normals[:, 0]) > 0.9) & (normals[:, 1] < 0)
+    points = term._points.numpy() + 400 * np.where(sideways[:, None], down, 0)
+    hanging = OutlineTerm(SKULL, HeadOutlines(points, term._seen.numpy()), term._unit, torch.Generator().manual_seed(0))
+    hanging.look(motions(), *lens())
+    assert term._used[:, sideways].any() and not hanging._used[:, sideways].any()
+    assert torch.equal(hanging._used[:, ~sideways], term._used[:, ~sideways])
+
+
 def test_where_nothing_is_seen_there_is_no_loss():
     outlines = HeadOutlines(np.zeros((N, N_LINES, 2)), np.zeros((N, N_LINES), bool))
     term = OutlineTerm(SKULL.float(), outlines, torch.ones(N), torch.Generator().manual_seed(0))
